@@ -1,0 +1,11 @@
+/* Everything that the library exports. */
+#ifndef GLIA_GLIA_H
+#define GLIA_GLIA_H
+
+#include "status.h"
+#include "os.h"
+#include "dtype.h"
+#include "graph.h"
+#include "model.h"
+
+#endif

@@ -1,0 +1,119 @@
+/* What an operation is: one const struct in one file of src/ops, listed in ops.def.
+ *
+ * A node points at its descriptor. There is no opcode enum and no switch over ops. */
+#ifndef GLIA_GRAPH_OP_H
+#define GLIA_GRAPH_OP_H
+
+#include <glia/graph.h>
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "tensor/dtype.h"
+
+/* One tensor as a kernel sees it: contiguous, row-major. data null: an absent optional input. */
+typedef struct glia_tensor {
+    void *data;
+    const int64_t *dims; /* [rank], outermost first */
+    int16_t rank;
+    int16_t layout;
+    glia_dtype dtype;
+} glia_tensor;
+
+typedef struct glia_attr { /* a node's attribute, in the order of the op's table */
+    int64_t i;             /* INT, DTYPE; for INTS the count */
+    double f;
+    const int64_t *ints;
+} glia_attr;
+
+/* Arguments of a kernel. It computes the box [begin, end) of out[0]'s index space, one bound per axis of
+ * out[0] (for several outputs: the axes they share by name), reads what the signature says that this
+ * box needs, and writes nothing else. Scratch is private to the call; `fault` is set to a positive
+ * number by guards only. */
+typedef struct glia_kargs {
+    const glia_tensor *in;
+    const glia_tensor *out;
+    int32_t in_count, out_count;
+    const int64_t *begin, *end; /* [out[0].rank] */
+    const glia_attr *attr;
+    void *scratch; /* op->scratch bytes, 64-byte aligned */
+    int32_t *fault;
+} glia_kargs;
+
+typedef void (*glia_kernel)(const glia_kargs *k);
+
+/* traits */
+enum {
+    GLIA_INPLACE_0 = 1,   /* output 0 may take input 0's memory when the types agree (elementwise in index) */
+    GLIA_INPLACE_1 = 2,
+    GLIA_COMMUTATIVE = 4, /* the first two inputs may be swapped */
+    GLIA_VIEW = 8,        /* output 0 is input 0's bytes under another shape; no kernel runs */
+    GLIA_ELEMENTWISE = 16,
+    GLIA_REPLICABLE = 32, /* cheap enough to be computed by every slot for itself */
+    GLIA_GUARD = 64,      /* checks data, sets fault; out is a copy-free view of input 0 */
+    GLIA_NO_FOLD = 128    /* never evaluated at build time (packs, states, random numbers) */
+};
+
+typedef struct glia_attr_spec {
+    const char *name; /* null ends the table */
+    int kind;         /* GLIA_ATTR_* */
+    bool required;
+    double number;    /* default of INT, FLOAT and DTYPE; INTS default to empty */
+} glia_attr_spec;
+
+typedef struct glia_node glia_node;
+
+/* What a hand rule for types sees and fills. */
+typedef struct glia_infer {
+    glia_graph *g;
+    const glia_op *op;
+    const glia_attr *attr;
+    int32_t in_count;
+    const glia_type *in;   /* dtype NONE: absent */
+    int32_t out_count;
+    glia_type *out;
+} glia_infer;
+
+/* Work of a node on given dims: used by the scheduler. */
+typedef struct glia_cost {
+    double flops, bytes;
+} glia_cost;
+
+/* One random well-typed case for tests: types with constant dims, attributes, and the range that float
+ * inputs are drawn from. A sampler fills them from `pick`, which returns numbers in [lo, hi]. */
+typedef struct glia_sample {
+    void *ctx;
+    int64_t (*pick)(void *ctx, int64_t lo, int64_t hi);
+    int32_t in_count;
+    glia_type in[8];
+    double lo[8], hi[8]; /* range of values of each input; integers inclusive */
+    glia_attr_arg attrs[8];
+    int64_t ints[32];    /* storage for INTS attributes */
+} glia_sample;
+
+struct glia_op {
+    const char *name;
+    const char *signature; /* see docs/types.md; null only with infer */
+    uint32_t traits;
+    const glia_attr_spec *attrs; /* null: none */
+    /* Fills out types; returns false after glia_infer_fail. Runs after the signature was
+     * unified, or alone if there is none. */
+    bool (*infer)(glia_infer *x);
+    /* Builds the gradient: dout[i] null is a symbolic zero; leave din[i] null for zero. */
+    void (*grad)(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din);
+    const char *no_grad; /* the reason when grad is null */
+    void (*cost)(const glia_kargs *k, glia_cost *out); /* null: one flop and its bytes per element */
+    int64_t (*scratch)(const glia_kargs *k);           /* bytes for the given box; null: none. data pointers may be null */
+    /* Alignment in elements of a partition of out[0]'s axis; null: 1. dims known through k->out. */
+    int64_t (*granule)(const glia_kargs *k, int axis);
+    /* The portable kernel: the bits. It looks at dtypes itself (F32 and F64 for float ops). */
+    glia_kernel reference;
+    void (*sample)(glia_sample *s); /* null: not sampled (a test lists them) */
+};
+
+/* Every op once, ending with null. Defined one floor up, in src/ops/ops.c, from ops.def;
+ * src/ops/ops.h declares each descriptor (glia_op_linear and so on). */
+extern const glia_op *const glia_ops[];
+const glia_op *glia_op_find(const char *name);
+
+#endif
