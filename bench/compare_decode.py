@@ -8,7 +8,8 @@ Needs numpy and llama-cpp-python (tools/oracles.sh installs both) and a built gl
 
 A round runs one process of each, one after the other, and the rounds alternate in who comes first: what the
 machine does meanwhile (clock, neighbours) meets both. The ratio is taken within a round and its median over the
-rounds; the spread says how far to trust it.
+rounds; the spread says how far to trust it. On a busy machine threads that spin while they wait for each other
+lose a factor of ten and more: the load printed on top should be near zero.
 
 Both measure the same: prefill of P tokens into an empty context with the logits of the last one; decode of N
 tokens one by one after D tokens (--depth, by default P), with logits for each. Tokens are random, the
@@ -23,6 +24,7 @@ n_gen = N is the decode, and its n_prompt says after how many tokens; it has to 
 import argparse
 import ctypes
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -177,7 +179,7 @@ def spread(values):
 def print_table(kind, title, results):
     columns = {name: [speeds[kind] for speeds in rounds] for name, rounds in results.items()}
     if "glia" in columns:
-        columns["glia / llama.cpp"] = [g / l for g, l in zip(columns["glia"], columns["llama.cpp"])]
+        columns["glia / llama.cpp"] = [own / peer for own, peer in zip(columns["glia"], columns["llama.cpp"])]
     print(f"\n{title}\n")
     print("| round | " + " | ".join(columns) + " |")
     print("|---|" + "---:|" * len(columns))
@@ -211,8 +213,10 @@ def main():
     if options.as_peer:
         run_peer(options)
         return
+    load = os.getloadavg()[0]
     results = run_rounds(options)
-    print(f"{pathlib.Path(options.model).name}, {options.threads} threads, tokens a second")
+    print(f"{pathlib.Path(options.model).name}, {options.threads} threads on {os.cpu_count()} processors, "
+          f"load before {load:.1f}, tokens a second")
     print_table("decode", f"decode of {options.tokens} tokens after {options.depth}", results)
     print_table("prefill", f"prefill of {options.prompt} tokens", results)
 

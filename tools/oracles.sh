@@ -22,8 +22,10 @@ pip="$venv/bin/pip --disable-pip-version-check"
 $pip install numpy==2.4.6 gguf==0.19.0
 $pip install torch==2.13.0 transformers==5.23.0 safetensors==0.8.0 tokenizers==0.23.3 sentencepiece==0.2.3
 
-# Native means the instruction set of this machine, as a user who builds llama.cpp gets it.
-CMAKE_ARGS="-DGGML_NATIVE=ON -DCMAKE_BUILD_TYPE=Release" CMAKE_BUILD_PARALLEL_LEVEL=$jobs \
+# Native means the instruction set of this machine, as a user who builds llama.cpp gets it. On processors with AMX,
+# gcc drops most of the stores of the tile configuration, because its _tile_loadconfig names only eight bytes of it
+# as read (llama.cpp pull request 26954); quantised matrices then end in SIGILL. Keeping dead stores avoids that.
+CXXFLAGS="${CXXFLAGS:-} -fno-tree-dse -fno-dse" CMAKE_ARGS="-DGGML_NATIVE=ON" CMAKE_BUILD_PARALLEL_LEVEL=$jobs \
     nice -n 5 $pip install --no-binary llama-cpp-python llama-cpp-python==0.3.36
 
 "$venv/bin/python" -c 'import gguf, numpy, safetensors, sentencepiece, tokenizers, torch, transformers, llama_cpp'

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 MIN_WORDS = 60
 MAX_WORDS = 180
-KEEP_OPTIONAL = 0.6
+KEEP_OPTIONAL = 0.4
 
 # A name always belongs to one gender, which lets a small model tie the
 # pronoun to the name alone.
@@ -118,14 +118,12 @@ HABITS = [
     "Every morning, {he} [walked {path}|said hello to the birds|sang a little song|ate warm bread with honey].",
     "Everyone liked {name} because {he} was always [kind|friendly|polite|ready to help].",
     "{His} {kin} often said, \"{name}, you have a [good heart|bright mind|warm smile].\"",
-    "", "",
 ]
 
 CLOSINGS = [
     "From that day on, {closing}.",
     "After that day, {closing}.",
     "And ever since, {closing}.",
-    "",
 ]
 
 PEACE = [
@@ -133,7 +131,6 @@ PEACE = [
     "That night, {name} slept [well|very well|deeply] and dreamed of [stars|the sea|tomorrow|sunny days].",
     "{His} {kin} was very proud of {him}.",
     "They all laughed and had [warm soup|hot tea|cake|bread and honey] together.",
-    "", "",
 ]
 
 MORAL_LEADS = [
@@ -161,7 +158,7 @@ MORALS = {
     "love": ["the best gifts come from the heart", "love matters more than gold",
              "a gift made with love is the best gift of all"],
     "calm": ["it helps to stay calm and think", "a calm mind finds the way",
-             "you should stop and think when you are lost"],
+             "a quiet moment can show you what to do"],
 }
 
 
@@ -293,9 +290,9 @@ HUNGRY_STRANGER = Plot(
         {"snack": "a sweet pear", "bite": "pear"}, {"snack": "a slice of bread", "bite": "bread"},
     ], [
         {"trouble": "it began to rain hard", "rescue": "let {him} hide under a big umbrella and walked {him} home"},
-        {"trouble": "{he} got lost in the fog", "rescue": "showed {him} the way home"},
-        {"trouble": "{he} fell into a muddy hole", "rescue": "pulled {him} out with a rope"},
-        {"trouble": "{he} could not cross the stream", "rescue": "carried {him} safely to the other side"},
+        {"trouble": "{name} got lost in the fog", "rescue": "showed {him} the way home"},
+        {"trouble": "{name} fell into a muddy hole", "rescue": "pulled {him} out with a rope"},
+        {"trouble": "{name} could not cross the stream", "rescue": "carried {him} safely to the other side"},
     ]],
     beats=[
         ["One [morning|day], {name} went out {path} with {snack} for lunch.",
@@ -308,7 +305,7 @@ HUNGRY_STRANGER = Plot(
          "{name} wanted the {bite} for {himself}. But {he} felt sorry for the {helper}, so {he} gave {h_him} half."],
         ["\"Thank you, little friend,\" said the {helper}. \"I will not forget this.\"",
          "The {helper} ate it all up. \"You are very kind,\" {h_he} said."],
-        ["Later that day, {trouble}. {name} [was afraid|did not know what to do|called for help].",
+        ["Later that day, {trouble}. It was [cold|late|getting dark], and {he} did not know what to do.",
          "A few days later, {trouble}. \"Help!\" called {name}."],
         ["Who came then? It was the {helper}! {H_he} {rescue}.",
          "The {helper} heard {him} and came at once. {H_he} {rescue}."],
@@ -712,9 +709,99 @@ MOON_WISH = Plot(
     closings=["they looked at the moon together every month", "{name} and {his} {kin} often sat by the {water} at night"],
 )
 
+# The plots below are short ones, for stories of few words.
+
+SHARED_UMBRELLA = Plot(
+    moral="share",
+    optional=(2, 5),
+    rows=[[
+        {"cover": "a red umbrella"}, {"cover": "a yellow umbrella"}, {"cover": "a big green leaf"},
+        {"cover": "a wide straw hat"},
+    ]],
+    beats=[
+        ["One gray day, {name} wanted to walk to the market, but it began to rain.",
+         "{name} wanted to visit {his} {kin}'s garden, but dark clouds came and it rained."],
+        ["{He} tried to run home, but soon {his} feet were wet and cold.",
+         "{He} tried to hide under a bush, but the rain came through the leaves."],
+        ["\"I will never get home,\" said {name}.", "\"I am so wet!\" cried {name}."],
+        ["Then {friend} the {f_kind} came by with {cover}. \"Come here, there is room for two,\" said {friend}.",
+         "\"Come to me!\" called {friend} the {f_kind}, who had {cover}. \"It is big enough for both of us.\""],
+        ["Side by side, they walked home, and they even jumped over the puddles.",
+         "So they walked home together and stayed [nice and dry|almost dry|warm and dry]."],
+        ["\"Rain is fun with a friend,\" said {name}.", "When the sun came out, they saw a rainbow."],
+    ],
+    closings=["{name} and {friend} liked rainy days", "{name} always made room for a friend"],
+)
+
+WEB_RESCUE = Plot(
+    moral="kindness",
+    optional=(5,),
+    rows=[[
+        {"bug": "butterfly"}, {"bug": "bee"}, {"bug": "ladybug"}, {"bug": "firefly"},
+    ]],
+    beats=[
+        ["One morning, {name} wanted to pick flowers and saw a little {bug} caught in a spider web.",
+         "{name} wanted to rest under a tree when {he} saw a {bug} that was stuck in a web."],
+        ["\"Please help me,\" said the {bug} in a tiny voice.", "\"Help! I cannot fly!\" called the {bug}."],
+        ["{name} tried to pull, but the web was too sticky and {his} hands were too rough.",
+         "{He} tried to blow the web away, but the {bug} only got more stuck."],
+        ["\"Use this,\" said {a_helper} and gave {him} a [soft feather|thin straw|blade of grass].",
+         "{A_helper} saw it and gave {him} a [soft feather|thin straw|little stick]. \"Be gentle,\" said the {helper}."],
+        ["Slowly and carefully, {name} opened the web, and the {bug} was free!",
+         "Thread by thread, {name} cut the web until the {bug} could fly away."],
+        ["The {bug} danced around {his} nose to say thank you.", "\"Thank you! I will be your friend,\" said the {bug}."],
+    ],
+    closings=["the {bug} visited {name} every summer", "{name} looked out for small creatures"],
+)
+
+CANNOT_SLEEP = Plot(
+    moral="calm",
+    optional=(1, 5),
+    rows=[[
+        {"count": "the stars", "see": "stars"}, {"count": "the sheep on the hill", "see": "sheep"},
+        {"count": "the lights of the boats", "see": "lights"},
+    ]],
+    beats=[
+        ["One night, {name} wanted to sleep, but {his} head was full of thoughts.",
+         "It was late, and {name} wanted to sleep, but {he} was wide awake."],
+        ["{He} turned to the left. {He} turned to the right.", "\"Tomorrow is a big day,\" {he} thought. \"I must sleep!\""],
+        ["{He} tried to close {his} eyes very tight, but that did not help.",
+         "{He} drank some milk and put the pillow on {his} head, but nothing helped."],
+        ["Then {his} {kin} sat down on the bed. \"Breathe slowly and count {count},\" {kin_he} said.",
+         "{His} {kin} opened the curtain. \"Look outside and count {count} with me,\" {kin_he} said."],
+        ["\"One, two, three,\" counted {name}. The {see} looked so peaceful. Before {he} came to ten, {he} was asleep.",
+         "{name} counted the {see} in a soft voice. Soon {his} eyes were heavy, and {he} fell asleep."],
+        ["{His} {kin} kissed {him} good night.", "{His} {kin} smiled and blew out the candle."],
+    ],
+    closings=["{name} counted {count} every night", "{name} was not worried at bedtime"],
+)
+
+HEAVY_BASKET = Plot(
+    moral="together",
+    optional=(1, 5),
+    rows=[[
+        {"load": "apples"}, {"load": "potatoes"}, {"load": "firewood"}, {"load": "pumpkins"},
+    ]],
+    beats=[
+        ["One day, {name} wanted to bring a big basket of {load} home to {his} {kin}.",
+         "{His} {kin} needed {load}, and {name} wanted to bring home a whole basket."],
+        ["\"I am strong enough,\" {he} said.", "It was the biggest basket in the {home}."],
+        ["{He} tried to lift it, but the basket was too heavy.",
+         "{He} tried to pull the basket, but it hardly moved."],
+        ["{friend} the {f_kind} saw {him}. \"You take one side, and I will take the other,\" said {friend}.",
+         "\"May I help?\" asked {friend} the {f_kind}. \"Yes, please,\" said {name}."],
+        ["Together they lifted the basket and carried it {path} all the way to the door.",
+         "One, two, three, up it went! They sang a song and carried the {load} home together."],
+        ["{His} {kin} gave them both a [cup of tea|piece of cake|big smile].",
+         "\"What a fine team you are!\" said {his} {kin}."],
+    ],
+    closings=["{name} and {friend} carried heavy things together", "{name} was happy to let others help"],
+)
+
 PLOTS = [LOST_TREASURE, STUCK_IN_TREE, BAKING, HUNGRY_STRANGER, LEARNING, NIGHT_NOISE,
          BROKEN_THING, QUARREL, GARDEN, LOST_BABY, BRIDGE, NEWCOMER, RACE, HANDMADE_GIFT,
-         LOST_IN_FOG, MOON_WISH]
+         LOST_IN_FOG, MOON_WISH,
+         SHARED_UMBRELLA, WEB_RESCUE, CANNOT_SLEEP, HEAVY_BASKET]
 
 
 def pick_actor(rng, child_share, taken=()):
@@ -804,16 +891,22 @@ def polish(text):
     return re.sub(r'(^|[.!?] |\." )[a-z]', upper, text)
 
 
+def maybe(rng, sentences):
+    """A sentence that only some stories have."""
+    return rng.choice(sentences) if rng.random() < KEEP_OPTIONAL else ""
+
+
 def outline(rng, plot):
     """The sentences of one story, still with open slots."""
-    parts = [rng.choice(OPENINGS), rng.choice(HABITS)]
+    parts = [rng.choice(OPENINGS), maybe(rng, HABITS)]
     parts += [rng.choice(beat) for number, beat in enumerate(plot.beats)
               if number not in plot.optional or rng.random() < KEEP_OPTIONAL]
-    parts.append(rng.choice(PEACE))
-    closing = rng.choice(CLOSINGS).replace("{closing}", rng.choice(plot.closings))
+    parts.append(maybe(rng, PEACE))
+    closing = maybe(rng, CLOSINGS).replace("{closing}", rng.choice(plot.closings))
     moral = rng.choice(MORAL_LEADS) + " " + rng.choice(MORALS[plot.moral]) + "."
     parts += rng.choice([[closing, moral], [moral, closing]])
-    parts.append(rng.choice(["The end.", "", "", "", "", ""]))
+    if rng.random() < 0.15:
+        parts.append("The end.")
     if parts[0].startswith("one day"):
         # Two sentences that both begin with "One day" would sound like two stories.
         parts[2] = re.sub(r"^One day,", "That day,", parts[2])

@@ -9,7 +9,7 @@ Everything is made here: the text comes from story_grammar.py, the vocabulary
 from SentencePiece, the weights from PyTorch on the CPU, and the result is
 written as GGUF.
 
-    python tools/train_demo.py --steps 2500 --out models/demo-stories.gguf
+    python tools/train_demo.py --steps 3000 --out models/demo-stories.gguf
     python tools/train_demo.py --golden --out models/demo-stories.gguf
     python tools/train_demo.py --sample 3 --out models/demo-stories.gguf
 
@@ -23,7 +23,9 @@ import hashlib
 import io
 import json
 import math
+import os
 import random
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,9 +34,12 @@ import gguf
 import numpy as np
 import sentencepiece
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
 import torch.nn.functional as F
 from gguf.quants import dequantize, quantize
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from story_grammar import make_stories, make_story
 
@@ -108,7 +113,7 @@ class Block(nn.Module):
         self.ffn_up = nn.Linear(shape.hidden, shape.feed_forward, bias=False)
         self.ffn_down = nn.Linear(shape.feed_forward, shape.hidden, bias=False)
 
-    def attend(self, x, cos, sin):
+    def attend(self, x, cos, sin, mask):
         batch, length, _ = x.shape
 
         def split(y):
@@ -120,11 +125,14 @@ class Block(nn.Module):
         # Two query heads share one key and value head.
         group = self.shape.heads // self.shape.kv_heads
         k, v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
-        mixed = F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v, is_causal=True)
+        # Written out, this is faster on a CPU than the fused kernel, whose
+        # backward pass is slow for heads as narrow as ours.
+        scores = q @ k.transpose(-1, -2) / math.sqrt(self.shape.head_dim) + mask
+        mixed = scores.softmax(-1) @ v
         return self.attn_output(mixed.transpose(1, 2).reshape(batch, length, -1))
 
-    def forward(self, x, cos, sin):
-        x = x + self.attend(self.attn_norm(x), cos, sin)
+    def forward(self, x, cos, sin, mask):
+        x = x + self.attend(self.attn_norm(x), cos, sin, mask)
         y = self.ffn_norm(x)
         return x + self.ffn_down(F.silu(self.ffn_gate(y)) * self.ffn_up(y))
 
@@ -139,6 +147,8 @@ class Llama(nn.Module):
         cos, sin = rope_table(shape)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
+        future = torch.full((shape.context, shape.context), -math.inf).triu(1)
+        self.register_buffer("future", future, persistent=False)
         self.reset()
 
     def reset(self):
@@ -153,15 +163,19 @@ class Llama(nn.Module):
 
     def forward(self, ids):
         length = ids.shape[1]
-        cos, sin = self.cos[:length], self.sin[:length]
+        tables = self.cos[:length], self.sin[:length], self.future[:length, :length]
         x = self.token_embd(ids)
         for block in self.blk:
-            x = block(x, cos, sin)
+            x = block(x, *tables)
         # The embedding doubles as the output matrix.
         return F.linear(self.output_norm(x), self.token_embd.weight)
 
 
 # ---------------------------------------------------------------- text
+
+
+def mean(values):
+    return sum(values) / len(values)
 
 
 def train_vocabulary(seed, size):
@@ -188,13 +202,20 @@ def story_row(rng, vocabulary, length):
     return row[:length]
 
 
-def make_batch(vocabulary, shape, rows, key):
+def make_batch(vocabulary, rows, length, key):
     """Batch number `key` is always the same, so a resumed run sees what an
     unbroken one would have seen, and no story has to be stored."""
     rng = random.Random(key)
-    data = [story_row(rng, vocabulary, shape.context + 1) for _ in range(rows)]
-    data = torch.tensor(data)
+    data = torch.tensor([story_row(rng, vocabulary, length + 1) for _ in range(rows)])
     return data[:, :-1], data[:, 1:]
+
+
+def train_batch(args, vocabulary, step, rank):
+    """Most stories fit into half of the context, where attention is cheaper.
+    Every fourth batch is long, so that the model knows all positions."""
+    length = Shape().context if step % 4 == 3 else Shape().context // 2
+    rows = args.tokens // length
+    return make_batch(vocabulary, rows, length, f"{args.seed}/train/{step}/{rank}")
 
 
 # ---------------------------------------------------------------- training
@@ -209,7 +230,7 @@ def batch_loss(model, batch):
 
 @torch.no_grad()
 def validation_loss(model, vocabulary, seed):
-    losses = [batch_loss(model, make_batch(vocabulary, model.shape, 16, f"{seed}/validation/{i}"))
+    losses = [batch_loss(model, make_batch(vocabulary, 32, 256, f"{seed}/validation/{i}"))
               for i in range(4)]
     return torch.stack(losses).mean().item()
 
@@ -249,35 +270,70 @@ class Checkpoint:
         return state["step"]
 
 
-def train(args, vocabulary):
-    torch.manual_seed(args.seed)
-    model = Llama(Shape())
+def update(model, optimizer, batch):
+    loss = batch_loss(model, batch)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()
+
+
+def progress_of(args, step, begin):
+    """How much of the schedule is over, by steps or by the clock.  All workers
+    must agree on it, or one would wait for another that has stopped."""
+    minutes = (time.monotonic() - begin) / 60
+    progress = torch.tensor(max(step / args.steps, minutes / args.minutes))
+    dist.broadcast(progress, 0)
+    return progress.item()
+
+
+def run_schedule(args, vocabulary, model, rank):
     optimizer = make_optimizer(model, args.rate)
     checkpoint = Checkpoint(args.work)
     step = checkpoint.load(model, optimizer) if args.resume else 0
+    if args.compile:
+        for block in model.blk:
+            block.compile(dynamic=False)
+    shared = DistributedDataParallel(model)
     begin, recent = time.monotonic(), []
-    progress = step / args.steps
-    while progress < 1.0:
+    while (progress := progress_of(args, step, begin)) < 1.0:
         for group in optimizer.param_groups:
             group["lr"] = args.rate * rate_factor(step, progress)
-        batch = make_batch(vocabulary, model.shape, args.rows, f"{args.seed}/train/{step}")
-        loss = batch_loss(model, batch)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        recent.append(update(shared, optimizer, train_batch(args, vocabulary, step, rank)))
         step += 1
-        recent = recent[-99:] + [loss.item()]
-        minutes = (time.monotonic() - begin) / 60
-        progress = max(step / args.steps, minutes / args.minutes)
-        if step % 50 == 0:
-            print(f"step {step:5d}  loss {sum(recent) / len(recent):.4f}  {minutes:.1f} min", flush=True)
-        if step % 250 == 0:
+        if rank == 0 and step % 50 == 0:
+            minutes = (time.monotonic() - begin) / 60
+            print(f"step {step:5d}  loss {mean(recent[-50:]):.4f}  {minutes:.1f} min", flush=True)
+        if rank == 0 and step % 250 == 0:
             checkpoint.save(model, optimizer, step)
-    checkpoint.save(model, optimizer, step)
-    print(f"training loss, mean of the last {len(recent)} batches: {sum(recent) / len(recent):.4f}")
-    print(f"validation loss: {validation_loss(model, vocabulary, args.seed):.4f}")
-    return model
+    return mean(recent[-100:])
+
+
+def train_worker(rank, args, vocabulary_proto, meeting):
+    """One of the workers.  Each has a single thread and its own batches; two
+    of them beat one process with two threads, which would wait for the slower
+    thread after every operation and not once per step."""
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    dist.init_process_group("gloo", init_method=f"file://{meeting}",
+                            rank=rank, world_size=args.workers)
+    vocabulary = sentencepiece.SentencePieceProcessor(model_proto=vocabulary_proto)
+    model = Llama(Shape())
+    loss = run_schedule(args, vocabulary, model, rank)
+    if rank == 0:
+        print(f"training loss, mean of the last 100 batches: {loss:.4f}")
+        print(f"validation loss: {validation_loss(model, vocabulary, args.seed):.4f}")
+        write_gguf(args.out, model, vocabulary)
+        check_tokeniser(args.out, vocabulary)
+    dist.destroy_process_group()
+
+
+def train(args):
+    proto = train_vocabulary(args.seed, Shape().vocab).serialized_model_proto()
+    with tempfile.TemporaryDirectory() as folder:
+        meeting = os.path.join(folder, "meeting")
+        mp.spawn(train_worker, (args, proto, meeting), nprocs=args.workers)
 
 
 # ---------------------------------------------------------------- GGUF
@@ -462,12 +518,14 @@ def check_tokeniser(path, vocabulary):
 def parse_args():
     parser = argparse.ArgumentParser(description="Train the story model of the demo.")
     parser.add_argument("--out", type=Path, default=Path("models/demo-stories.gguf"))
-    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop by the clock")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rows", type=int, default=16, help="rows of 512 tokens in a batch")
+    parser.add_argument("--tokens", type=int, default=2048, help="tokens per batch and worker")
     parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--compile", action="store_true",
+                        help="faster, but wants a C++ compiler")
     parser.add_argument("--work", default="~/.cache/glia-demo", help="folder of the checkpoint")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     parser.add_argument("--golden", nargs="?", type=Path, metavar="JSON",
@@ -479,15 +537,12 @@ def parse_args():
 
 def main():
     args = parse_args()
-    torch.set_num_threads(args.threads)
     if args.golden:
         write_golden(args.out, args.golden)
     elif args.sample:
         show_samples(args.out, args.sample, args.seed)
     else:
-        vocabulary = train_vocabulary(args.seed, Shape().vocab)
-        write_gguf(args.out, train(args, vocabulary), vocabulary)
-        check_tokeniser(args.out, vocabulary)
+        train(args)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 enum {
-    GLIA_CPU_AVX2 = 1u << 0, /* with FMA and F16C */
+    GLIA_CPU_AVX2 = 1u << 0,   /* with FMA and F16C */
     GLIA_CPU_AVX512 = 1u << 1, /* F, BW, DQ, VL */
     GLIA_CPU_AVX512_VNNI = 1u << 2,
     GLIA_CPU_AVX_VNNI = 1u << 3,
@@ -18,6 +18,9 @@ enum {
 uint32_t glia_cpu_features(void);
 /* Affinity set, cut down by the cgroup v1/v2 quota (rounded up); at least 1. */
 int glia_cpu_usable(void);
+/* The tightest cgroup quota in processors, rounded up; 0 if there is none. groups_file is
+ * /proc/self/cgroup and mount /sys/fs/cgroup, except in tests. */
+int glia_cpu_quota(const char *groups_file, const char *mount);
 
 /* Round-to-nearest, denormals kept: sets the numeric mode of NUMBERS for this thread and
  * returns the old mode, to be given back to glia_cpu_mode_restore. */

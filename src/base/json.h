@@ -7,18 +7,25 @@
 #include "arena.h"
 #include "error.h"
 
-typedef enum { GLIA_JSON_NULL, GLIA_JSON_BOOL, GLIA_JSON_NUMBER, GLIA_JSON_STRING, GLIA_JSON_ARRAY, GLIA_JSON_OBJECT } glia_json_kind;
+typedef enum {
+    GLIA_JSON_NULL,
+    GLIA_JSON_BOOL,
+    GLIA_JSON_NUMBER,
+    GLIA_JSON_STRING,
+    GLIA_JSON_ARRAY,
+    GLIA_JSON_OBJECT
+} glia_json_kind;
 
 typedef struct glia_json {
     glia_json_kind kind;
-    const char *key;          /* within an object, NUL-terminated UTF-8; else null */
+    const char *key; /* within an object, NUL-terminated UTF-8; else null */
     int64_t key_size;
-    const char *text;         /* string contents (unescaped) or the number's own text, NUL-terminated */
+    const char *text; /* string contents (unescaped) or the number's own text, NUL-terminated */
     int64_t text_size;
     bool boolean;
-    int64_t count;            /* children of an array or object */
-    struct glia_json *child;  /* first child */
-    struct glia_json *next;   /* next sibling */
+    int64_t count;           /* children of an array or object */
+    struct glia_json *child; /* first child */
+    struct glia_json *next;  /* next sibling */
 } glia_json;
 
 enum { GLIA_JSON_UNIQUE_KEYS = 1 };
@@ -38,11 +45,14 @@ typedef struct glia_json_writer {
     uint64_t comma; /* a bit per open level: an element was written */
     int depth;
 } glia_json_writer;
-void glia_json_open(glia_json_writer *j, const char *key, char bracket);  /* '{' or '['; key null inside arrays */
-void glia_json_close(glia_json_writer *j, char bracket);                  /* '}' or ']' */
-void glia_json_put_string(glia_json_writer *j, const char *key, const char *s, int64_t size); /* size < 0: strlen */
+void glia_json_open(glia_json_writer *j, const char *key,
+                    char bracket);                       /* '{' or '['; key null inside arrays */
+void glia_json_close(glia_json_writer *j, char bracket); /* '}' or ']' */
+void glia_json_put_string(glia_json_writer *j, const char *key, const char *s,
+                          int64_t size); /* size < 0: strlen */
 void glia_json_put_i64(glia_json_writer *j, const char *key, int64_t v);
-void glia_json_put_f64(glia_json_writer *j, const char *key, double v);   /* shortest text that reads back; NaN, inf as null */
+void glia_json_put_f64(glia_json_writer *j, const char *key,
+                       double v); /* shortest text that reads back; NaN, inf as null */
 void glia_json_put_bool(glia_json_writer *j, const char *key, bool v);
 void glia_json_put_null(glia_json_writer *j, const char *key);
 

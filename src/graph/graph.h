@@ -85,6 +85,9 @@ bool glia_dim_sub(glia_graph *g, glia_dim a, glia_dim b, glia_dim *out);
 
 /* Node building for passes and gradients: like glia_graph_node with a descriptor. */
 glia_value glia_graph_apply(glia_graph *g, const glia_op *op, const char *name, const glia_value *in, int count, const glia_attr_arg *attrs);
+/* Copies symbols and the whole table of dims into the still empty graph `to`, so that every glia_dim handle
+ * of `from` means the same in `to` (passes rebuild graphs). False when memory runs out. */
+bool glia_graph_clone_frame(const glia_graph *from, glia_graph *to);
 int64_t glia_node_index(const glia_graph *g, const glia_node *n);
 
 /* Records the first error (later ones are dropped) and returns the null value. */

@@ -8,4 +8,8 @@
 #include "ops/ops.def"
 #undef OP
 
+/* The attribute `dims` of reshape and expand holds glia_dim handles. In reshape one entry may be
+ * GLIA_DIM_INFER: what the other sizes leave over. */
+#define GLIA_DIM_INFER INT64_MIN
+
 #endif

@@ -50,8 +50,8 @@ def main():
     logits = evaluate(llama)
     if not np.isfinite(logits).all():
         raise SystemExit("refused: some logits are not finite")
-    if not logits.std(axis=1).all():
-        raise SystemExit("refused: the logits of a token are all equal")
+    if not logits.std(axis=1).any():
+        raise SystemExit("refused: all logits of each token are equal")
     architecture = llama.metadata.get("general.architecture")
     print(f"OK {architecture}: vocabulary {llama.n_vocab()}, logits of deviation {logits.std():.3g}, "
           f"largest {np.abs(logits).max():.3g}")

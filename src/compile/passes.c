@@ -1,0 +1,361 @@
+/* Passes: each rebuilds the graph node by node and may answer a node by something else.
+ *
+ *   fold      nodes whose inputs are all constants are computed now
+ *   cse       equal nodes become one
+ *   pack      every matrix reaches its product through a pack node, in the layout that the provider wants
+ *   quantise  activations that meet quantised weights are quantised by a node of their own
+ *   dce       what no output and no state needs is left out (part of every rebuild)
+ *
+ * The pipeline runs fold and cse to a bounded fixed point, then pack and quantise once, then cse again
+ * (so that consumers of one value share one quantised copy). */
+#include "compile/plan.h"
+
+#include "base/check.h"
+#include "ops/ops.h"
+#include "tensor/layout.h"
+
+#include <string.h>
+
+enum { ROUNDS_MAX = 4, FOLD_BYTES_MAX = 65536 };
+
+typedef struct rewrite {
+    const glia_graph *src;
+    glia_graph *dst;
+    glia_arena scratch;
+    glia_value *map;    /* by value id of src: the value in dst */
+    uint8_t *live;      /* by node of src */
+    int32_t *next;      /* cse: chains of dst nodes with one hash, index + 1 */
+    int32_t *heads;
+    int64_t head_count;
+    uint8_t *packable;  /* pack: by value id of src */
+    int32_t changes;
+    const glia_compile_options *options;
+} rewrite;
+
+/* Answers a node: true when the outputs are mapped already. */
+typedef bool (*rewrite_fn)(rewrite *r, const glia_node *n, const glia_value *in);
+
+typedef struct pass {
+    const char *name;
+    bool (*begin)(rewrite *r); /* may be null */
+    rewrite_fn node;
+} pass;
+
+static bool writes_state(const glia_graph *g, const glia_node *n)
+{
+    for (int i = 0; i < n->out_count; i++)
+        if (glia_graph_value(g, n->out[i])->state) return true;
+    return false;
+}
+
+/* Marks what outputs and states need. Nodes are in topological order, so one sweep backwards is enough. */
+static bool mark_live(rewrite *r)
+{
+    const glia_graph *g = r->src;
+    uint8_t *wanted = GLIA_NEW_ARRAY(&r->scratch, uint8_t, g->value_count + 1);
+    r->live = GLIA_NEW_ARRAY(&r->scratch, uint8_t, g->node_count + 1);
+    if (!wanted || !r->live) return false;
+    for (int64_t i = 0; i < g->output_count; i++) wanted[g->outputs[i].value.id] = 1;
+    for (int64_t i = g->node_count - 1; i >= 0; i--) {
+        const glia_node *n = &g->nodes[i];
+        bool live = writes_state(g, n);
+        for (int j = 0; j < n->out_count; j++) live |= wanted[n->out[j].id];
+        r->live[i] = live;
+        for (int j = 0; live && j < n->in_count; j++) wanted[n->in[j].id] = 1;
+    }
+    return true;
+}
+
+/* The attributes of a node as arguments again. */
+static bool attrs_of(rewrite *r, const glia_node *n, glia_attr_arg **out)
+{
+    int count = 0;
+    while (n->op->attrs && n->op->attrs[count].name) count++;
+    glia_attr_arg *a = GLIA_NEW_ARRAY(&r->scratch, glia_attr_arg, count + 1);
+    if (!a) return false;
+    for (int i = 0; i < count; i++) {
+        const glia_attr_spec *s = &n->op->attrs[i];
+        a[i] = (glia_attr_arg){s->name, s->kind, n->attr[i].i, n->attr[i].f, n->attr[i].ints, 0};
+        if (s->kind == GLIA_ATTR_INTS) a[i].count = n->attr[i].i;
+    }
+    *out = a;
+    return true;
+}
+
+static glia_value copy_leaf(rewrite *r, glia_value v)
+{
+    const glia_value_info *info = glia_graph_value(r->src, v);
+    switch (info->kind) {
+    case GLIA_VALUE_INPUT: return glia_graph_input(r->dst, info->name, &info->type);
+    case GLIA_VALUE_WEIGHT: return glia_graph_weight(r->dst, info->name, &info->type, info->data, info->origin);
+    case GLIA_VALUE_CONSTANT: return glia_graph_constant(r->dst, info->name, &info->type, info->data);
+    case GLIA_VALUE_STATE: return glia_graph_state(r->dst, info->name, &info->type);
+    default: return (glia_value){0};
+    }
+}
+
+static glia_value mapped(rewrite *r, glia_value v)
+{
+    if (glia_is_null(v)) return v;
+    if (glia_is_null(r->map[v.id])) r->map[v.id] = copy_leaf(r, v);
+    return r->map[v.id];
+}
+
+static void map_outputs(rewrite *r, const glia_node *n, glia_value first)
+{
+    for (int i = 0; i < n->out_count; i++) r->map[n->out[i].id] = glia_graph_output_of(r->dst, first, i);
+}
+
+static bool copy_node(rewrite *r, const glia_node *n, const glia_value *in)
+{
+    glia_attr_arg *attrs;
+    if (!attrs_of(r, n, &attrs)) return false;
+    map_outputs(r, n, glia_graph_apply(r->dst, n->op, n->name, in, n->in_count, attrs));
+    return true;
+}
+
+static glia_status rebuild(const glia_graph *src, const pass *p, const glia_compile_options *o, glia_graph **out,
+                           int32_t *changes, glia_error *e)
+{
+    rewrite r = {.src = src, .options = o};
+    glia_arena_init(&r.scratch, o->os, 0);
+    glia_graph_options go = GLIA_GRAPH_OPTIONS_INIT;
+    go.os = o->os;
+    glia_status s = glia_graph_create(&go, &r.dst, e);
+    if (s) goto done;
+    r.map = GLIA_NEW_ARRAY(&r.scratch, glia_value, src->value_count + 1);
+    s = GLIA_E_NOMEM;
+    if (!r.map || !glia_graph_clone_frame(src, r.dst) || !mark_live(&r) || (p->begin && !p->begin(&r))) goto nomem;
+    /* Inputs and states keep their order and stay even when unused: they are the graph's interface. */
+    for (int64_t i = 1; i < src->value_count; i++) {
+        glia_value_kind k = src->values[i].kind;
+        if (k == GLIA_VALUE_INPUT || k == GLIA_VALUE_STATE) mapped(&r, (glia_value){(uint32_t)i});
+    }
+    for (int64_t i = 0; i < src->node_count; i++) {
+        const glia_node *n = &src->nodes[i];
+        glia_value in[GLIA_IN_MAX];
+        if (!r.live[i]) {
+            r.changes++;
+            continue;
+        }
+        if (n->body_count || n->in_count > GLIA_IN_MAX || n->out_count > GLIA_OUT_MAX) {
+            s = glia_fail(e, GLIA_E_UNSUPPORTED, "G0201", "node `%s` (%s): %s are not compiled yet", n->name, n->op->name,
+                          n->body_count ? "subgraphs" : "nodes of more than 16 inputs or 8 outputs");
+            goto done;
+        }
+        for (int j = 0; j < n->in_count; j++) in[j] = mapped(&r, n->in[j]);
+        bool answered = p->node && p->node(&r, n, in);
+        if (!answered && !copy_node(&r, n, in)) goto nomem;
+    }
+    for (int64_t i = 0; i < src->output_count; i++)
+        glia_graph_output(r.dst, src->outputs[i].name, mapped(&r, src->outputs[i].value));
+    s = glia_graph_seal(r.dst, e);
+    if (s) goto done;
+    if (r.scratch.failed) goto nomem;
+    *changes = r.changes;
+    *out = r.dst;
+    r.dst = NULL;
+    goto done;
+nomem:
+    s = glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory in pass `%s`", p->name);
+done:
+    glia_graph_destroy(r.dst);
+    glia_arena_free(&r.scratch);
+    return s;
+}
+
+/* ---- fold ---------------------------------------------------------------------------------- */
+
+static bool constant_bytes(const glia_graph *g, glia_value v, const void **data, int64_t dims[GLIA_RANK_MAX], int64_t *bytes)
+{
+    const glia_value_info *info = glia_graph_value(g, v);
+    for (int d = 0; d < info->type.rank; d++) {
+        if (info->type.dims[d] < 0) return false;
+        dims[d] = info->type.dims[d];
+    }
+    *data = info->data;
+    return glia_dtype_tensor_bytes(info->type.dtype, info->type.rank, dims, bytes);
+}
+
+static bool fold_node(rewrite *r, const glia_node *n, const glia_value *in)
+{
+    if ((n->op->traits & (GLIA_NO_FOLD | GLIA_GUARD)) || n->out_count != 1 || n->in_count == 0) return false;
+    if (!n->op->reference && !(n->op->traits & GLIA_VIEW)) return false;
+    glia_tensor tin[GLIA_IN_MAX], tout;
+    int64_t dims[GLIA_IN_MAX + 1][GLIA_RANK_MAX], zero[GLIA_RANK_MAX] = {0}, bytes;
+    for (int i = 0; i < n->in_count; i++) {
+        tin[i] = (glia_tensor){0};
+        if (glia_is_null(in[i])) continue;
+        const glia_value_info *info = glia_graph_value(r->dst, in[i]);
+        const void *data;
+        if (info->kind != GLIA_VALUE_CONSTANT || !constant_bytes(r->dst, in[i], &data, dims[i], &bytes)) return false;
+        /* Kernels take one kind of pointer; inputs are only read. */
+        tin[i] = (glia_tensor){(void *)(uintptr_t)data, dims[i], info->type.rank, info->type.layout, info->type.dtype};
+    }
+    const glia_value_info *info = glia_graph_value(r->src, n->out[0]);
+    const void *none;
+    int64_t *od = dims[GLIA_IN_MAX];
+    if (info->state || !constant_bytes(r->src, n->out[0], &none, od, &bytes) || bytes > FOLD_BYTES_MAX) return false;
+    void *to = glia_arena_alloc(&r->scratch, bytes + 64, 64);
+    if (!to) return false;
+    tout = (glia_tensor){to, od, info->type.rank, info->type.layout, info->type.dtype};
+    if (n->op->traits & GLIA_VIEW) {
+        memcpy(to, tin[0].data, (size_t)bytes);
+    } else {
+        int32_t fault = 0;
+        glia_kargs k = {tin, &tout, n->in_count, 1, zero, od, n->attr, NULL, &fault};
+        int64_t need = n->op->scratch ? n->op->scratch(&k) : 0;
+        if (need > 0 && !(k.scratch = glia_arena_alloc(&r->scratch, need, 64))) return false;
+        n->op->reference(&k);
+        if (fault) return false;
+    }
+    r->map[n->out[0].id] = glia_graph_constant(r->dst, n->name, &info->type, to);
+    r->changes++;
+    return true;
+}
+
+/* ---- common subexpressions ----------------------------------------------------------------- */
+
+static bool cse_begin(rewrite *r)
+{
+    r->head_count = 1;
+    while (r->head_count < r->src->node_count) r->head_count *= 2;
+    r->heads = GLIA_NEW_ARRAY(&r->scratch, int32_t, r->head_count);
+    r->next = GLIA_NEW_ARRAY(&r->scratch, int32_t, r->src->node_count + 1);
+    return r->heads && r->next;
+}
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+    h ^= v + 0x9e3779b97f4a7c15u + (h << 6) + (h >> 2);
+    return h * 0xff51afd7ed558ccdu;
+}
+
+static bool same_attrs(const glia_node *a, const glia_node *b)
+{
+    for (int i = 0; a->op->attrs && a->op->attrs[i].name; i++) {
+        if (a->attr[i].i != b->attr[i].i || memcmp(&a->attr[i].f, &b->attr[i].f, sizeof(double))) return false;
+        if (a->op->attrs[i].kind == GLIA_ATTR_INTS && a->attr[i].i > 0 &&
+            memcmp(a->attr[i].ints, b->attr[i].ints, (size_t)a->attr[i].i * 8))
+            return false;
+    }
+    return true;
+}
+
+static bool cse_node(rewrite *r, const glia_node *n, const glia_value *in)
+{
+    if ((n->op->traits & GLIA_GUARD) || writes_state(r->src, n)) return false;
+    uint64_t h = mix(0, (uint64_t)(uintptr_t)n->op);
+    for (int i = 0; i < n->in_count; i++) h = mix(h, in[i].id);
+    int64_t slot = (int64_t)(h & (uint64_t)(r->head_count - 1));
+    for (int32_t at = r->heads[slot]; at; at = r->next[at - 1]) {
+        const glia_node *other = &r->dst->nodes[at - 1];
+        if (other->op != n->op || other->in_count != n->in_count || !same_attrs(other, n)) continue;
+        if (memcmp(other->in, in, (size_t)n->in_count * sizeof *in)) continue;
+        map_outputs(r, n, other->out[0]);
+        r->changes++;
+        return true;
+    }
+    int64_t index = r->dst->node_count;
+    if (!copy_node(r, n, in)) return false;
+    if (r->dst->node_count == index + 1) {
+        r->next[index] = r->heads[slot];
+        r->heads[slot] = (int32_t)index + 1;
+    }
+    return true;
+}
+
+/* ---- pack ---------------------------------------------------------------------------------- */
+
+enum { USE_PRODUCT = 1, USE_OTHER = 2 };
+
+/* A weight may leave its plain layout when all its consumers can read packed rows. */
+static bool pack_begin(rewrite *r)
+{
+    r->packable = GLIA_NEW_ARRAY(&r->scratch, uint8_t, r->src->value_count + 1);
+    if (!r->packable) return false;
+    for (int64_t i = 0; i < r->src->node_count; i++) {
+        const glia_node *n = &r->src->nodes[i];
+        if (!r->live[i]) continue;
+        for (int j = 0; j < n->in_count; j++) {
+            bool product = n->op == &glia_op_linear && j == 1;
+            bool rows = n->op == &glia_op_embed && j == 0;
+            r->packable[n->in[j].id] |= product ? USE_PRODUCT : rows ? 0 : USE_OTHER;
+        }
+    }
+    for (int64_t i = 0; i < r->src->output_count; i++) r->packable[r->src->outputs[i].value.id] |= USE_OTHER;
+    return true;
+}
+
+static glia_value packed_weight(rewrite *r, glia_value plain, glia_value to)
+{
+    const glia_value_info *info = glia_graph_value(r->dst, to);
+    if (info->kind != GLIA_VALUE_WEIGHT || info->type.rank != 2 || info->type.dims[0] < 0 || info->type.dims[1] < 0) return to;
+    int layout = GLIA_LAYOUT_PLAIN;
+    if (r->packable[plain.id] == USE_PRODUCT)
+        layout = glia_cpu_layout(info->type.dtype, info->type.dims[0], info->type.dims[1], r->options->features,
+                                 r->options->isa_max);
+    glia_attr_arg attrs[] = {GLIA_INT("layout", layout), {0}};
+    char *name = glia_arena_printf(&r->scratch, "%s.pack", info->name);
+    r->changes++;
+    return r->map[plain.id] = glia_graph_apply(r->dst, &glia_op_pack, name, &to, 1, attrs);
+}
+
+static bool pack_node(rewrite *r, const glia_node *n, const glia_value *in)
+{
+    if (n->op == &glia_op_pack) return false;
+    glia_value with[GLIA_IN_MAX];
+    for (int i = 0; i < n->in_count; i++) with[i] = glia_is_null(in[i]) ? in[i] : packed_weight(r, n->in[i], in[i]);
+    return copy_node(r, n, with);
+}
+
+/* ---- quantise ------------------------------------------------------------------------------ */
+
+static bool quantise_node(rewrite *r, const glia_node *n, const glia_value *in)
+{
+    if (n->op != &glia_op_linear || glia_is_null(in[0]) || glia_is_null(in[1])) return false;
+    glia_dtype activation = glia_dtype_get(glia_graph_value(r->dst, in[1])->type.dtype)->activation;
+    glia_dtype have = glia_graph_value(r->dst, in[0])->type.dtype;
+    if (have != GLIA_F32 || (activation != GLIA_A8X32 && activation != GLIA_A8X256)) return false;
+    glia_attr_arg attrs[] = {GLIA_TYPE_ATTR("to", activation), {0}};
+    char *name = glia_arena_printf(&r->scratch, "%s.%s", n->name, glia_dtype_name(activation));
+    glia_value with[GLIA_IN_MAX];
+    memcpy(with, in, (size_t)n->in_count * sizeof *in);
+    with[0] = glia_graph_apply(r->dst, &glia_op_quantise, name, in, 1, attrs);
+    r->changes++;
+    return copy_node(r, n, with);
+}
+
+static const pass pass_fold = {"fold", NULL, fold_node};
+static const pass pass_cse = {"cse", cse_begin, cse_node};
+static const pass pass_pack = {"pack", pack_begin, pack_node};
+static const pass pass_quantise = {"quantise", NULL, quantise_node};
+
+static const struct step {
+    const pass *pass;
+    bool repeat; /* again from the last non-repeating step while something changed */
+} steps[] = {{&pass_fold, false}, {&pass_cse, true}, {&pass_pack, false}, {&pass_quantise, false}, {&pass_cse, false}};
+
+glia_status glia_passes_run(const glia_graph *source, const glia_compile_options *options, glia_graph **out,
+                            glia_pass_report *reports, int32_t *report_count, glia_error *e)
+{
+    const glia_graph *now = source;
+    glia_graph *mine = NULL;
+    glia_status s = GLIA_OK;
+    int round = 0;
+    *report_count = GLIA_COUNT(steps);
+    for (int i = 0; i < GLIA_COUNT(steps); i++) reports[i] = (glia_pass_report){steps[i].pass->name, 0, 0};
+    for (int i = 0; i < GLIA_COUNT(steps) && !s; i++) {
+        glia_graph *next = NULL;
+        int32_t changes = 0;
+        s = rebuild(now, steps[i].pass, options, &next, &changes, e);
+        glia_graph_destroy(mine);
+        mine = next;
+        now = next;
+        reports[i].runs++;
+        reports[i].changes += changes;
+        if (steps[i].repeat && changes && ++round < ROUNDS_MAX) i = -1;
+    }
+    *out = mine;
+    return s;
+}

@@ -1,0 +1,256 @@
+/* Writes synthetic LLaMA models; see synth.h. */
+#include "llm/synth.h"
+
+#include "base/arena.h"
+#include "base/check.h"
+#include "base/error.h"
+#include "base/fmath.h"
+#include "base/rng.h"
+#include "format/gguf_write.h"
+#include "llm/synth_vocab.h"
+#include "tensor/dtype.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef enum { VOCAB_SPM, VOCAB_BPE } vocab_kind;
+
+typedef struct shape {
+    const char *name;
+    int64_t width, layers, heads, kv_heads, ffn, vocab, context;
+    vocab_kind kind;
+    float rope_base;
+    float rope_factor; /* of rope_freqs.weight; 0: no such tensor */
+    float eps;
+    bool tied;      /* no output.weight: token_embd.weight serves */
+    bool all_types; /* metadata of every type, for tests of readers */
+} shape;
+
+static const shape shapes[] = {
+    {"tiny", 32, 2, 4, 2, 64, 384, 64, VOCAB_SPM, 10000, 0, 1e-5f, true, true},
+    {"stories-15m", 288, 6, 6, 6, 768, 32000, 256, VOCAB_SPM, 10000, 0, 1e-5f, true, false},
+    {"llama-110m", 768, 12, 12, 12, 2048, 32000, 1024, VOCAB_SPM, 10000, 0, 1e-5f, true, false},
+    {"llama-3.2-1b", 2048, 16, 32, 8, 8192, 128256, 131072, VOCAB_BPE, 500000, 32, 1e-5f, true, false},
+    {"llama-3-8b", 4096, 32, 32, 8, 14336, 128256, 8192, VOCAB_BPE, 500000, 0, 1e-5f, false, false},
+};
+
+/* How a tensor is filled. */
+typedef enum { FILL_MATRIX, FILL_NORM, FILL_ROPE } fill_kind;
+
+typedef struct plan_row {
+    fill_kind fill;
+    glia_dtype dtype;
+    int64_t k, row_bytes;
+} plan_row;
+
+typedef struct synth {
+    const shape *shape;
+    glia_dtype type;
+    uint64_t seed;
+    glia_gguf_writer *writer;
+    glia_arena arena;
+    plan_row *rows; /* of each tensor, in order */
+    int64_t count, capacity;
+    float *row; /* [the longest k] */
+} synth;
+
+const char *glia_synth_shape(int i) { return i >= 0 && i < GLIA_COUNT(shapes) ? shapes[i].name : NULL; }
+
+/* llama.cpp's number of a file whose matrices have this type, which is told to users only. */
+static uint32_t file_type(glia_dtype t)
+{
+    static const struct {
+        glia_dtype type;
+        uint32_t number;
+    } known[] = {{GLIA_F32, 0}, {GLIA_F16, 1}, {GLIA_Q4_0, 2}, {GLIA_Q4_1, 3}, {GLIA_Q8_0, 7}, {GLIA_Q5_0, 8}, {GLIA_Q5_1, 9}, {GLIA_Q2_K, 10},
+                 {GLIA_Q3_K, 12}, {GLIA_Q4_K, 15}, {GLIA_Q5_K, 17}, {GLIA_Q6_K, 18}, {GLIA_IQ4_NL, 25}, {GLIA_BF16, 32}, {GLIA_TQ1_0, 36}, {GLIA_TQ2_0, 37}};
+    for (int i = 0; i < GLIA_COUNT(known); i++) {
+        if (known[i].type == t) return known[i].number;
+    }
+    return 0;
+}
+
+static void set_hyperparameters(synth *s)
+{
+    glia_gguf_writer *w = s->writer;
+    const shape *m = s->shape;
+    glia_gguf_set_string(w, "general.architecture", "llama", -1);
+    glia_gguf_set_string(w, "general.name", m->name, -1);
+    glia_gguf_set_string(w, "general.description", "random weights, for tests and benchmarks", -1);
+    glia_gguf_set_u32(w, "general.file_type", file_type(s->type));
+    glia_gguf_set_u32(w, "general.quantization_version", 2);
+    glia_gguf_set_u32(w, "llama.block_count", (uint32_t)m->layers);
+    glia_gguf_set_u32(w, "llama.context_length", (uint32_t)m->context);
+    glia_gguf_set_u32(w, "llama.embedding_length", (uint32_t)m->width);
+    glia_gguf_set_u32(w, "llama.feed_forward_length", (uint32_t)m->ffn);
+    glia_gguf_set_u32(w, "llama.attention.head_count", (uint32_t)m->heads);
+    glia_gguf_set_u32(w, "llama.attention.head_count_kv", (uint32_t)m->kv_heads);
+    glia_gguf_set_f32(w, "llama.attention.layer_norm_rms_epsilon", m->eps);
+    glia_gguf_set_u32(w, "llama.rope.dimension_count", (uint32_t)(m->width / m->heads));
+    glia_gguf_set_f32(w, "llama.rope.freq_base", m->rope_base);
+    glia_gguf_set_u32(w, "llama.vocab_size", (uint32_t)m->vocab);
+}
+
+/* A key of every type, and an array of every type that arrays have. */
+static void set_all_types(glia_gguf_writer *w)
+{
+    static const uint8_t bytes[24] = {1, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 1};
+    static const glia_gguf_string texts[3] = {{"one", 3}, {"", 0}, {"\xc3\xa4\0b", 4}};
+    static const int8_t type_bytes[GLIA_GGUF_TYPE_COUNT] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
+    glia_gguf_set_u8(w, "glia.test.u8", 200);
+    glia_gguf_set_i8(w, "glia.test.i8", -100);
+    glia_gguf_set_u16(w, "glia.test.u16", 60000);
+    glia_gguf_set_i16(w, "glia.test.i16", -30000);
+    glia_gguf_set_u32(w, "glia.test.u32", 4000000000u);
+    glia_gguf_set_i32(w, "glia.test.i32", -2000000000);
+    glia_gguf_set_u64(w, "glia.test.u64", UINT64_MAX);
+    glia_gguf_set_i64(w, "glia.test.i64", INT64_MIN);
+    glia_gguf_set_f32(w, "glia.test.f32", 0.25f);
+    glia_gguf_set_f64(w, "glia.test.f64", -1.5e300);
+    glia_gguf_set_bool(w, "glia.test.bool", true);
+    glia_gguf_set_string(w, "glia.test.string", "a\0b", 3);
+    glia_gguf_set_strings(w, "glia.test.array.string", texts, GLIA_COUNT(texts));
+    for (int t = 0; t < GLIA_GGUF_TYPE_COUNT; t++) {
+        char key[32] = "glia.test.array.";
+        int n = (int)strlen(key);
+        for (const char *c = glia_gguf_type_name(t); *c; c++) key[n++] = *c;
+        if (type_bytes[t]) glia_gguf_set_array(w, key, (glia_gguf_type)t, bytes, 24 / type_bytes[t]);
+    }
+    glia_gguf_set_array(w, "glia.test.array.empty", GLIA_GGUF_U32, NULL, 0);
+}
+
+static glia_status add_tensor(synth *s, const char *name, fill_kind fill, int64_t n, int64_t k, glia_error *e)
+{
+    const int64_t dims[2] = {n, k};
+    int rank = fill == FILL_MATRIX ? 2 : 1;
+    glia_dtype dtype = fill == FILL_MATRIX ? s->type : GLIA_F32;
+    if (k % glia_dtype_get(dtype)->block_elements) dtype = GLIA_Q8_0; /* all widths are multiples of 32 */
+    plan_row row = {fill, dtype, k, 0};
+    plan_row *grown = glia_arena_grow(&s->arena, s->rows, s->count, &s->capacity, sizeof row);
+    if (!grown || !glia_dtype_row_bytes(dtype, k, &row.row_bytes)) return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a list of tensors");
+    s->rows = grown;
+    s->rows[s->count++] = row;
+    glia_gguf_add_tensor(s->writer, name, dtype, rank, dims + 2 - rank);
+    return GLIA_OK;
+}
+
+static glia_status add_layer(synth *s, int64_t layer, glia_error *e)
+{
+    const shape *m = s->shape;
+    int64_t kv = m->width / m->heads * m->kv_heads;
+    const struct {
+        const char *name;
+        fill_kind fill;
+        int64_t n, k;
+    } parts[] = {
+        {"attn_norm", FILL_NORM, 1, m->width},     {"attn_q", FILL_MATRIX, m->width, m->width},      {"attn_k", FILL_MATRIX, kv, m->width},
+        {"attn_v", FILL_MATRIX, kv, m->width},     {"attn_output", FILL_MATRIX, m->width, m->width}, {"ffn_norm", FILL_NORM, 1, m->width},
+        {"ffn_gate", FILL_MATRIX, m->ffn, m->width}, {"ffn_up", FILL_MATRIX, m->ffn, m->width},      {"ffn_down", FILL_MATRIX, m->width, m->ffn},
+    };
+    for (int i = 0; i < GLIA_COUNT(parts); i++) {
+        const char *name = glia_arena_printf(&s->arena, "blk.%lld.%s.weight", (long long)layer, parts[i].name);
+        if (!name) return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a name");
+        glia_status status = add_tensor(s, name, parts[i].fill, parts[i].n, parts[i].k, e);
+        if (status) return status;
+    }
+    return GLIA_OK;
+}
+
+static glia_status add_tensors(synth *s, glia_error *e)
+{
+    const shape *m = s->shape;
+    glia_status status = add_tensor(s, "token_embd.weight", FILL_MATRIX, m->vocab, m->width, e);
+    if (!status && m->rope_factor > 0) status = add_tensor(s, "rope_freqs.weight", FILL_ROPE, 1, m->width / m->heads / 2, e);
+    for (int64_t i = 0; i < m->layers && !status; i++) status = add_layer(s, i, e);
+    if (!status) status = add_tensor(s, "output_norm.weight", FILL_NORM, 1, m->width, e);
+    if (!status && !m->tied) status = add_tensor(s, "output.weight", FILL_MATRIX, m->vocab, m->width, e);
+    return status;
+}
+
+/* About normal: the sum of a word's four bytes (Irwin-Hall), of deviation sqrt(4 (256^2 - 1) / 12), reaching to
+ * 3.45 deviations. One word per number, and no function that machines could disagree on. */
+static void normal_row(uint64_t seed, uint64_t stream, int64_t k, float mean, float deviation, float *out)
+{
+    const float scale = deviation / 147.80054f;
+    for (int64_t i = 0; i < k; i += 4) {
+        uint32_t word[4];
+        glia_philox(seed, stream, (uint64_t)i / 4, word);
+        for (int j = 0; j < 4 && i + j < k; j++) {
+            uint32_t pairs = (word[j] & 0x00ff00ffu) + (word[j] >> 8 & 0x00ff00ffu);
+            int32_t sum = (int32_t)(pairs & 0xffff) + (int32_t)(pairs >> 16);
+            out[i + j] = fmaf((float)(sum - 510), scale, mean);
+        }
+    }
+}
+
+/* LLaMA 3.1's factors for long contexts: short waves stay, waves longer than the first context of 8192 are stretched
+ * by `factor`, those from a quarter of it on in between (Llama 3 reference, apply_scaling). */
+static void rope_row(const shape *m, int64_t k, float *out)
+{
+    const double two_pi = 6.283185307179586, context = 8192, low = 1, high = 4;
+    for (int64_t i = 0; i < k; i++) {
+        double wave = two_pi * glia_pow((double)m->rope_base, (double)i / (double)k);
+        double smooth = (context / wave - low) / (high - low);
+        smooth = smooth < 0 ? 0 : smooth > 1 ? 1 : smooth;
+        out[i] = (float)(1 / ((1 - smooth) / (double)m->rope_factor + smooth));
+    }
+}
+
+static void fill_row(const synth *s, int64_t tensor, int64_t index)
+{
+    const plan_row *p = &s->rows[tensor];
+    uint64_t stream = (uint64_t)tensor << 32 | (uint64_t)index;
+    switch (p->fill) {
+    case FILL_MATRIX: normal_row(s->seed, stream, p->k, 0, 1 / sqrtf((float)p->k), s->row); break;
+    case FILL_NORM: normal_row(s->seed, stream, p->k, 1, 0.1f, s->row); break;
+    case FILL_ROPE: rope_row(s->shape, p->k, s->row); break;
+    }
+}
+
+static glia_status produce(void *ctx, int64_t tensor, int64_t byte_begin, int64_t bytes, void *to, glia_error *e)
+{
+    const synth *s = ctx;
+    const plan_row *p = &s->rows[tensor];
+    const glia_dtype_info *info = glia_dtype_get(p->dtype);
+    (void)e;
+    for (int64_t at = 0; at < bytes; at += p->row_bytes) {
+        fill_row(s, tensor, (byte_begin + at) / p->row_bytes);
+        info->encode(s->row, (uint8_t *)to + at, p->k, NULL);
+    }
+    return GLIA_OK;
+}
+
+static glia_status write_model(synth *s, const char *path, glia_error *e)
+{
+    const shape *m = s->shape;
+    set_hyperparameters(s);
+    if (m->all_types) set_all_types(s->writer);
+    glia_status status = m->kind == VOCAB_SPM ? glia_synth_vocab_spm(s->writer, &s->arena, m->vocab, s->seed, e)
+                                              : glia_synth_vocab_bpe(s->writer, &s->arena, m->vocab, s->seed, e);
+    if (!status) status = add_tensors(s, e);
+    if (status) return status;
+    s->row = GLIA_NEW_ARRAY(&s->arena, float, glia_max(m->width, m->ffn));
+    if (!s->row) return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a row");
+    return glia_gguf_writer_write(s->writer, path, produce, s, e);
+}
+
+glia_status glia_synth(const glia_os *os, const char *shape_name, glia_dtype type, uint64_t seed, const char *path, glia_error *e)
+{
+    synth s = {.type = type, .seed = seed};
+    glia_error_clear(e);
+    if (!shape_name || !path) return glia_fail(e, GLIA_E_ARG, "G0340", "no shape or no path");
+    for (int i = 0; i < GLIA_COUNT(shapes); i++) {
+        if (strcmp(shapes[i].name, shape_name) == 0) s.shape = &shapes[i];
+    }
+    if (!s.shape) return glia_fail(e, GLIA_E_NOT_FOUND, "G0340", "no shape is called '%.64s'", shape_name);
+    const glia_dtype_info *info = glia_dtype_get(type);
+    if (!info->encode || info->gguf_type < 0 || !(info->classes & (GLIA_CLASS_FLOAT | GLIA_CLASS_QUANT)) || (info->classes & GLIA_CLASS_ACTIVATION))
+        return glia_fail(e, GLIA_E_UNSUPPORTED, "G0340", "models cannot be written in the type %s", glia_dtype_name(type));
+    glia_status status = glia_gguf_writer_create(os, &s.writer, e);
+    if (status) return status;
+    glia_arena_init(&s.arena, os, 0);
+    status = write_model(&s, path, e);
+    glia_arena_free(&s.arena);
+    glia_gguf_writer_destroy(s.writer);
+    return status;
+}

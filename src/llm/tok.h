@@ -1,0 +1,219 @@
+/* What the tokenizer's own files share. Nobody else includes this.
+ *
+ *     tokenizer.c   the object, its vocabulary, special tokens in text, encoding's outer loop
+ *     tok_decode.c  ids to bytes
+ *     tok_vocab.c   checking and copying a vocabulary, the key table
+ *     tok_merge.c   the merge engine of both kinds: pairs of ids with a rank, lowest rank first
+ *     tok_spm.c     symbols and pairs of SentencePiece BPE
+ *     tok_bpe.c     symbols and pairs of byte-level BPE
+ *     pretok.c      the expressions that cut text into words
+ *     tok_gguf.c    a vocabulary out of GGUF metadata
+ *
+ * The *key* of a token is the text for which encoding may choose it: in SentencePiece its spelling
+ * with the space mark as a space, in byte-level BPE the bytes that its spelling stands for. Control,
+ * unknown and byte tokens have no key: plain text never turns into them by merging. */
+#ifndef GLIA_LLM_TOK_H
+#define GLIA_LLM_TOK_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "llm/tokenizer.h"
+
+enum {
+    TOK_KEY_MAX = 1024,     /* longer tokens are decoded but never chosen; bounds the work per byte */
+    TOK_PROBE_MAX = 1024,   /* a longer walk through a hash table means that somebody made it so */
+    TOK_SHORT = 24,         /* symbols; up to here a scan beats a tree */
+    TOK_SPECIAL_MAX = 65536 /* control and user-defined tokens */
+};
+#define TOK_VOCAB_MAX ((int64_t)1 << 24)
+#define TOK_TEXT_MAX ((int64_t)256 << 20)
+#define TOK_NO_RANK UINT32_MAX
+
+/* A symbol is a token id, or one without a token: a virtual symbol count..count+virtual_count-1 (a
+ * character that only occurs inside tokens), or negative: TOK_CHAR(cp) or TOK_BYTE(b). */
+#define TOK_BYTE_BASE 0x110000
+#define TOK_CHAR(cp) (-1 - (int32_t)(cp))
+#define TOK_BYTE(b) (-1 - TOK_BYTE_BASE - (int32_t)(b))
+
+/* ---- merging */
+
+typedef struct tok_pair {
+    uint64_t key; /* left << 32 | right; TOK_PAIR_FREE: empty */
+    uint32_t rank;
+    int32_t merged;
+} tok_pair;
+#define TOK_PAIR_FREE UINT64_MAX
+
+typedef struct tok_pairs {
+    tok_pair *slots; /* a power of two */
+    uint64_t mask;
+    int64_t count;
+} tok_pairs;
+
+typedef struct tok_scratch { /* of one encode call; grows, never shrinks */
+    const glia_os *os;
+    int32_t *id, *next, *prev;
+    uint32_t *tree; /* [2 * leaves] minimum of ranks */
+    int64_t capacity;
+    void *block;
+    size_t block_bytes;
+    int64_t used; /* symbols in id */
+} tok_scratch;
+
+bool tok_pairs_create(tok_pairs *p, glia_arena *a, int64_t count);
+/* Keeps the first of equal pairs. False: the table is being attacked. */
+bool tok_pairs_add(tok_pairs *p, int32_t left, int32_t right, uint32_t rank, int32_t merged);
+
+void tok_scratch_init(tok_scratch *s, const glia_os *os);
+void tok_scratch_free(tok_scratch *s);
+/* Room for n symbols in s->id (what was there stays). */
+bool tok_scratch_reserve(tok_scratch *s, int64_t n);
+static inline bool tok_scratch_push(tok_scratch *s, int32_t id)
+{
+    if (s->used == s->capacity && !tok_scratch_reserve(s, s->used + 1)) return false;
+    s->id[s->used++] = id;
+    return true;
+}
+/* Merges s->id[0..used) in place. */
+void tok_merge(const tok_pairs *p, tok_scratch *s);
+
+/* ---- the object */
+
+typedef struct tok_slot {
+    uint32_t tag; /* upper bits of the hash */
+    int32_t id;   /* -1: empty */
+} tok_slot;
+
+typedef struct tok_table { /* strings to ids, open addressing */
+    tok_slot *slots;
+    uint64_t mask;
+} tok_table;
+
+typedef struct tok_strings { /* n strings one after another in one block */
+    char *bytes;
+    int64_t *at; /* [n + 1] */
+    int64_t gap; /* bytes between neighbours: 1 where each is followed by a NUL */
+} tok_strings;
+
+struct tok_pretok;
+typedef struct tok_words tok_words;
+
+typedef struct tok_out { /* where encode puts its ids */
+    int32_t *ids;
+    int64_t capacity, count;
+} tok_out;
+static inline void tok_emit(tok_out *o, int32_t id)
+{
+    if (o->count < o->capacity) o->ids[o->count] = id;
+    o->count++;
+}
+
+typedef struct tok_kind {
+    const char *name;
+    bool adds_bos, space_prefix;
+    /* Fills pieces, keys and byte ids; then pairs, once the key table stands. */
+    glia_status (*keys)(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e);
+    glia_status (*pairs)(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e);
+    /* Encodes text between special tokens; `first` where a space prefix belongs. */
+    glia_status (*encode)(const glia_tokenizer *t, const char *text, int64_t size, bool first,
+                          tok_scratch *s, tok_out *out, glia_error *e);
+} tok_kind;
+
+extern const tok_kind tok_kind_spm, tok_kind_bpe;
+
+struct glia_tokenizer {
+    glia_arena arena;
+    const glia_os *os;
+    const tok_kind *kind;
+    const char *pre;
+    int32_t count, virtual_count;
+    tok_strings text;   /* [count] the vocabulary's spelling, each followed by a NUL */
+    tok_strings piece;  /* [count] raw bytes */
+    tok_strings virt;   /* [virtual_count] characters that only occur inside tokens; symbols count.. */
+    uint8_t *type;      /* [count] */
+    uint8_t *keyed;     /* [count] 0: no key; 1: piece is its key; 2: merging the key alone
+                           gives this very token, so a word that equals it needs no merging */
+    float *score;       /* [count]; SentencePiece only */
+    tok_table by_text, by_key, by_virt;
+    int64_t key_max, piece_max;
+    int32_t byte_id[256];
+    int32_t ascii_id[128]; /* symbol of each ASCII character, before merging */
+    tok_pairs merges;
+    const struct tok_pretok *pretok; /* byte-level BPE */
+    bool ignore_merges;              /* a word that is a token is that token, reachable or not */
+    bool words_end_at_spaces;        /* SentencePiece: no key has a space after a non-space */
+    int32_t *special;                /* [special_count] ids with text, sorted by text */
+    int32_t special_count;
+    int64_t special_max;        /* bytes of the longest */
+    uint8_t special_first[256]; /* 1: some special token starts so */
+    int32_t bos, eos, unk, pad, eot, eom;
+    int32_t eog[16];
+    int32_t eog_count;
+    bool adds_bos, adds_eos, adds_space;
+};
+
+static inline int64_t tok_size(const tok_strings *s, int64_t i) { return s->at[i + 1] - s->at[i] - s->gap; }
+static inline const char *tok_at(const tok_strings *s, int64_t i) { return s->bytes + s->at[i]; }
+
+/* A polynomial hash: of every prefix and suffix of a string in one pass. tok_hash_end mixes it. */
+#define TOK_HASH_BASE 0x9E3779B97F4A7C55u
+static inline uint64_t tok_hash_add(uint64_t h, uint8_t c) { return h * TOK_HASH_BASE + c + 1; }
+static inline uint64_t tok_hash_end(uint64_t h)
+{
+    h ^= h >> 32;
+    h *= 0xD6E8FEB86659FD93u;
+    h ^= h >> 32;
+    return h;
+}
+static inline uint64_t tok_hash(const char *s, int64_t size)
+{
+    uint64_t h = 0;
+    for (int64_t i = 0; i < size; i++) h = tok_hash_add(h, (uint8_t)s[i]);
+    return tok_hash_end(h);
+}
+
+bool tok_table_create(tok_table *t, glia_arena *a, int64_t count);
+/* The id of a string in `all` with this hash, or -1. */
+int32_t tok_table_find(const tok_table *t, const tok_strings *all, const char *s, int64_t size, uint64_t hash);
+/* Adds unless an equal string is there. False: the table is being attacked. */
+bool tok_table_add(tok_table *t, const tok_strings *all, int32_t id);
+static inline int32_t tok_key_find(const glia_tokenizer *t, const char *s, int64_t size)
+{
+    return tok_table_find(&t->by_key, &t->piece, s, size, tok_hash(s, size));
+}
+
+/* Checks the source and fills text, type, score and the special ids. */
+glia_status tok_vocab_load(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e);
+glia_status tok_specials_build(glia_tokenizer *t, glia_error *e);
+/* The byte of "<0xHH>", or -1. */
+int tok_byte_of_text(const char *s, int64_t size);
+/* Marks with keyed = 2 the keys that merge to themselves; symbols(t, key, scratch) fills the scratch. */
+glia_status tok_mark_whole(glia_tokenizer *t, bool (*symbols)(const glia_tokenizer *, const char *, int64_t, tok_scratch *),
+                           glia_error *e);
+/* The byte token of b, or unk, or G0609. */
+glia_status tok_emit_byte(const glia_tokenizer *t, uint8_t b, tok_out *out, glia_error *e);
+glia_status tok_nomem(glia_error *e);
+
+/* ---- pretok.c */
+
+/* A cut of text into words: the next word is [*begin, *end). */
+enum { TOK_STAGES = 6 };
+struct tok_words {
+    const struct tok_pretok *p;
+    const char *text;
+    struct {
+        int64_t at, end;   /* not yet handed on */
+        int64_t match_end; /* above `at`: a match [at, match_end) that was found behind a gap */
+    } stage[TOK_STAGES];
+    int depth;
+};
+typedef struct tok_pre_traits {
+    bool ignore_merges, adds_bos;
+} tok_pre_traits;
+
+glia_status tok_pretok_create(const struct tok_pretok **out, glia_arena *a, const char *pre,
+                              tok_pre_traits *traits, glia_error *e);
+void tok_words_init(tok_words *w, const struct tok_pretok *p, const char *text, int64_t size);
+bool tok_words_next(tok_words *w, int64_t *begin, int64_t *end);
+
+#endif

@@ -1,0 +1,144 @@
+/* A vocabulary out of GGUF metadata: tokenizer.ggml.*. Arrays that must be as long as the token list and
+ * are not, are refused here; the rest is glia_tokenizer_create's. */
+#include "base/check.h"
+#include "format/gguf.h"
+#include "llm/tok.h"
+
+#include <string.h>
+
+#define KEY "tokenizer.ggml."
+
+/* An id; absent, or 2^32-1 as some converters write "none": -1. */
+static glia_status read_id(const glia_gguf *g, const char *key, int64_t *out, glia_error *e)
+{
+    const glia_status s = glia_gguf_i64_or(g, key, -1, out, e);
+    if (!s && *out == (int64_t)UINT32_MAX) *out = -1;
+    return s;
+}
+
+static glia_status read_switch(const glia_gguf *g, const char *key, int *out, glia_error *e)
+{
+    bool b = false;
+    if (!glia_gguf_find(g, key)) return GLIA_OK;
+    const glia_status s = glia_gguf_bool(g, key, &b, e);
+    if (!s) *out = b;
+    return s;
+}
+
+static glia_status read_strings(glia_arena *a, const glia_gguf_value *v, const char *const **text, const int64_t **size,
+                                glia_error *e)
+{
+    const char **t = GLIA_NEW_ARRAY(a, const char *, v->count);
+    int64_t *n = GLIA_NEW_ARRAY(a, int64_t, v->count);
+    if (!t || !n) return tok_nomem(e);
+    for (int64_t i = 0; i < v->count; i++) {
+        t[i] = v->strings[i].text;
+        n[i] = v->strings[i].size;
+    }
+    *text = t;
+    *size = n;
+    return GLIA_OK;
+}
+
+static glia_status same_count(const glia_gguf_value *v, int64_t count, glia_error *e)
+{
+    if (v->count == count) return GLIA_OK;
+    return glia_fail_at(e, GLIA_E_FORMAT, "G0603", v->offset, "%s has %lld entries, the vocabulary %lld tokens", v->key,
+                        (long long)v->count, (long long)count);
+}
+
+static glia_status read_scores(glia_arena *a, const glia_gguf *g, glia_vocab_source *v, glia_error *e)
+{
+    const glia_gguf_value *s, *y;
+    glia_status status = glia_gguf_array_or_null(g, KEY "scores", GLIA_GGUF_F32, &s, e);
+    if (!status && s) status = same_count(s, v->count, e);
+    if (status) return status;
+    y = glia_gguf_find(g, KEY "token_type");
+    if (y) status = same_count(y, v->count, e);
+    if (status) return status;
+    float *scores = s ? GLIA_NEW_ARRAY(a, float, v->count) : NULL;
+    int32_t *types = y ? GLIA_NEW_ARRAY(a, int32_t, v->count) : NULL;
+    if ((s && !scores) || (y && !types)) return tok_nomem(e);
+    for (int64_t i = 0; i < v->count; i++) {
+        double score = 0;
+        int64_t type = 0;
+        if (s && glia_gguf_element_f64(s, i, &score)) scores[i] = (float)score;
+        if (!y) continue;
+        if (!glia_gguf_element_i64(y, i, &type) || type < INT32_MIN || type > INT32_MAX)
+            return glia_fail_at(e, GLIA_E_FORMAT, "G0604", y->offset, "token %lld: its type is no small integer", (long long)i);
+        types[i] = (int32_t)type;
+    }
+    v->scores = scores;
+    v->types = types;
+    return GLIA_OK;
+}
+
+static glia_status read_switches(const glia_gguf *g, glia_vocab_source *v, glia_error *e)
+{
+    const struct {
+        const char *key;
+        int64_t *out;
+    } ids[] = {{KEY "bos_token_id", &v->bos}, {KEY "eos_token_id", &v->eos}, {KEY "unknown_token_id", &v->unk},
+               {KEY "padding_token_id", &v->pad}, {KEY "eot_token_id", &v->eot}, {KEY "eom_token_id", &v->eom}};
+    glia_status s = GLIA_OK;
+    for (int i = 0; i < GLIA_COUNT(ids) && !s; i++) s = read_id(g, ids[i].key, ids[i].out, e);
+    if (!s) s = read_switch(g, KEY "add_bos_token", &v->add_bos, e);
+    if (!s) s = read_switch(g, KEY "add_eos_token", &v->add_eos, e);
+    if (!s) s = read_switch(g, KEY "add_space_prefix", &v->add_space_prefix, e);
+    return s;
+}
+
+static glia_status read_name(glia_arena *a, const glia_gguf *g, const char *key, bool needed, const char **out, glia_error *e)
+{
+    glia_gguf_string s = {NULL, 0};
+    const glia_status status = needed ? glia_gguf_string_of(g, key, &s, e) : glia_gguf_string_or(g, key, NULL, &s, e);
+    if (status || !s.text) return status;
+    if (s.size > 256 || memchr(s.text, 0, (size_t)s.size))
+        return glia_fail(e, GLIA_E_FORMAT, "G0601", "%s is no name", key);
+    *out = glia_arena_strndup(a, s.text, s.size);
+    return *out ? GLIA_OK : tok_nomem(e);
+}
+
+/* What llama.cpp has where the file is silent: SentencePiece's own numbers. */
+static void default_ids(glia_vocab_source *v)
+{
+    if (strcmp(v->kind, "llama")) return;
+    if (v->unk < 0 && v->count > 0 && v->types && v->types[0] == GLIA_TOK_TYPE_UNKNOWN) v->unk = 0;
+    if (v->bos < 0 && v->count > 1 && v->types && v->types[1] == GLIA_TOK_TYPE_CONTROL) v->bos = 1;
+    if (v->eos < 0 && v->count > 2 && v->types && v->types[2] == GLIA_TOK_TYPE_CONTROL) v->eos = 2;
+}
+
+static glia_status fill(glia_arena *a, const glia_gguf *g, glia_vocab_source *v, glia_error *e)
+{
+    const glia_gguf_value *tokens, *merges;
+    glia_status s = read_name(a, g, KEY "model", true, &v->kind, e);
+    if (!s) s = read_name(a, g, KEY "pre", false, &v->pre, e);
+    if (!s) s = glia_gguf_array_of(g, KEY "tokens", GLIA_GGUF_STRING, &tokens, e);
+    if (s) return s;
+    v->count = tokens->count;
+    s = read_strings(a, tokens, &v->text, &v->text_size, e);
+    if (!s) s = read_scores(a, g, v, e);
+    if (!s) s = glia_gguf_array_or_null(g, KEY "merges", GLIA_GGUF_STRING, &merges, e);
+    if (s) return s;
+    if (merges) {
+        v->merge_count = merges->count;
+        s = read_strings(a, merges, &v->merges, &v->merge_size, e);
+    }
+    if (!s) s = read_switches(g, v, e);
+    if (!s) default_ids(v);
+    return s;
+}
+
+glia_status glia_tokenizer_from_gguf(const glia_os *os, const glia_gguf *gguf, glia_tokenizer **out, glia_error *e)
+{
+    glia_vocab_source v = GLIA_VOCAB_SOURCE_INIT;
+    glia_arena a;
+    if (out) *out = NULL;
+    if (!gguf || !out) return glia_fail(e, GLIA_E_ARG, "G0603", "an open file and a place for the tokenizer are needed");
+    if (!os) os = glia_os_default();
+    glia_arena_init(&a, os, 0);
+    glia_status s = fill(&a, gguf, &v, e);
+    if (!s) s = glia_tokenizer_create(os, &v, out, e);
+    glia_arena_free(&a);
+    return s;
+}

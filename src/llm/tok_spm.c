@@ -1,0 +1,285 @@
+/* SentencePiece BPE, kind "llama". Text is split into characters; the neighbours whose joined text is the
+ * token of highest score merge, leftmost first among equals; a character without a token is spelled with
+ * the tokens of its bytes.
+ *
+ * Joined texts are looked up once, when the vocabulary is loaded: every way to cut a token into two symbols
+ * becomes a row of the pair table, with the score as rank. So encoding compares no strings.
+ *
+ * Traps: the space mark U+2581 stands for a space; here keys hold real spaces, and a mark written in the text
+ * counts as a space, as in the original. A space goes before the text, and again after each special
+ * token. Score order is descending. Malformed bytes become byte tokens one by one. */
+#include "base/check.h"
+#include "base/utf8.h"
+#include "llm/tok.h"
+
+#include <string.h>
+
+static const char space_mark[3] = {'\xe2', '\x96', '\x81'};
+
+/* Copies s with marks as spaces; returns the size. */
+static int64_t unescape(char *to, const char *s, int64_t size)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < size;) {
+        if (i + 3 <= size && !memcmp(s + i, space_mark, 3)) {
+            to[n++] = ' ';
+            i += 3;
+        } else to[n++] = s[i++];
+    }
+    return n;
+}
+
+static glia_status spm_byte_tokens(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
+{
+    for (int32_t i = 0; i < t->count; i++) {
+        const int b = tok_byte_of_text(tok_at(&t->text, i), tok_size(&t->text, i));
+        if (b >= 0 && !v->types) t->type[i] = GLIA_TOK_TYPE_BYTE;
+        if (t->type[i] != GLIA_TOK_TYPE_BYTE) continue;
+        if (b < 0)
+            return glia_fail(e, GLIA_E_FORMAT, "G0604", "byte token %d is not of the form <0x00> to <0xFF>", (int)i);
+        if (t->byte_id[b] < 0) t->byte_id[b] = i;
+    }
+    for (int32_t i = 0; i < t->count; i++) { /* files whose types do not tell bytes */
+        const int b = tok_byte_of_text(tok_at(&t->text, i), tok_size(&t->text, i));
+        if (b >= 0 && t->byte_id[b] < 0) t->byte_id[b] = i;
+    }
+    return GLIA_OK;
+}
+
+static bool has_key(const glia_tokenizer *t, int64_t id)
+{
+    const int type = t->type[id];
+    const int64_t size = tok_size(&t->piece, id);
+    if (type == GLIA_TOK_TYPE_CONTROL || type == GLIA_TOK_TYPE_UNKNOWN || type == GLIA_TOK_TYPE_BYTE) return false;
+    return size > 0 && size <= TOK_KEY_MAX && !memchr(tok_at(&t->text, id), ' ', (size_t)tok_size(&t->text, id));
+}
+
+/* The size of the first character, malformed bytes alone. */
+static int first_char(const char *s, int64_t size)
+{
+    int len;
+    bool ok;
+    glia_utf8_decode(s, size, &len, &ok);
+    return len;
+}
+
+/* The size of the last character. */
+static int last_char(const char *s, int64_t size)
+{
+    for (int n = 1; n <= 4 && n <= size; n++)
+        if (((uint8_t)s[size - n] & 0xC0) != 0x80) return first_char(s + size - n, n) == n ? n : 1;
+    return 1;
+}
+
+/* A token may begin or end with a character that is no token; it needs a number to stand in a pair. */
+static glia_status spm_virtuals(glia_tokenizer *t, glia_error *e)
+{
+    int64_t need = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int32_t i = 0; i < t->count; i++) {
+            if (!t->keyed[i]) continue;
+            const char *s = tok_at(&t->piece, i);
+            const int64_t size = tok_size(&t->piece, i);
+            const int n[2] = {first_char(s, size), last_char(s, size)};
+            for (int k = 0; k < 2; k++) {
+                const char *c = k ? s + size - n[k] : s;
+                if (tok_key_find(t, c, n[k]) >= 0) continue;
+                if (!pass) {
+                    need++;
+                    continue;
+                }
+                if (tok_table_find(&t->by_virt, &t->virt, c, n[k], tok_hash(c, n[k])) >= 0) continue;
+                const int32_t v = t->virtual_count++;
+                memcpy(t->virt.bytes + t->virt.at[v], c, (size_t)n[k]);
+                t->virt.at[v + 1] = t->virt.at[v] + n[k];
+                if (!tok_table_add(&t->by_virt, &t->virt, v))
+                    return glia_fail(e, GLIA_E_LIMIT, "G0608", "the vocabulary's texts are made to collide (token %d)", (int)i);
+            }
+        }
+        if (pass || !need) break;
+        t->virt.at = GLIA_NEW_ARRAY(&t->arena, int64_t, need + 1);
+        t->virt.bytes = GLIA_NEW_ARRAY(&t->arena, char, need * 4);
+        if (!t->virt.at || !t->virt.bytes || !tok_table_create(&t->by_virt, &t->arena, need)) return tok_nomem(e);
+    }
+    return GLIA_OK;
+}
+
+/* The symbol that is spelled s, or -1. */
+static int32_t symbol_find(const glia_tokenizer *t, const char *s, int64_t size, uint64_t hash)
+{
+    const int32_t id = tok_table_find(&t->by_key, &t->piece, s, size, hash);
+    if (id >= 0 || !t->virtual_count || size > 4) return id;
+    const int32_t v = tok_table_find(&t->by_virt, &t->virt, s, size, hash);
+    return v < 0 ? -1 : t->count + v;
+}
+
+static glia_status spm_keys(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
+{
+    glia_status s = spm_byte_tokens(t, v, e);
+    if (s) return s;
+    t->piece.at = GLIA_NEW_ARRAY(&t->arena, int64_t, (int64_t)t->count + 1);
+    t->piece.bytes = GLIA_NEW_ARRAY(&t->arena, char, t->text.at[t->count]);
+    if (!t->piece.at || !t->piece.bytes || !tok_table_create(&t->by_key, &t->arena, t->count)) return tok_nomem(e);
+    t->words_end_at_spaces = true;
+    for (int32_t i = 0; i < t->count; i++) {
+        const char *text = tok_at(&t->text, i);
+        char *to = t->piece.bytes + t->piece.at[i];
+        int64_t size = tok_size(&t->text, i);
+        if (t->type[i] == GLIA_TOK_TYPE_BYTE) {
+            *to = (char)tok_byte_of_text(text, size);
+            size = 1;
+        } else if (t->type[i] == GLIA_TOK_TYPE_CONTROL || t->type[i] == GLIA_TOK_TYPE_UNKNOWN) {
+            memcpy(to, text, (size_t)size);
+        } else size = unescape(to, text, size);
+        t->piece.at[i + 1] = t->piece.at[i] + size;
+        if (!has_key(t, i)) continue;
+        t->keyed[i] = 1;
+        t->key_max = glia_max(t->key_max, size);
+        for (int64_t k = 1; k < size; k++)
+            if (to[k] == ' ' && to[k - 1] != ' ') t->words_end_at_spaces = false;
+        if (!tok_table_add(&t->by_key, &t->piece, i))
+            return glia_fail(e, GLIA_E_LIMIT, "G0608", "the vocabulary's texts are made to collide (token %d)", (int)i);
+    }
+    return spm_virtuals(t, e);
+}
+
+/* Maps scores to ranks: a higher score is a lower rank, equal ones are equal. Floats compare as their bits do
+ * once the sign is folded in. */
+static uint32_t rank_of_score(float score)
+{
+    uint32_t u;
+    memcpy(&u, &score, sizeof u);
+    return ~(u >> 31 ? ~u : u | 0x80000000u);
+}
+
+/* Every cut of token i into two symbols; add false: only counts. */
+static bool spm_cuts(glia_tokenizer *t, int32_t i, bool add, int64_t *count)
+{
+    uint64_t left[TOK_KEY_MAX + 1], right[TOK_KEY_MAX + 1], power = 1;
+    const char *s = tok_at(&t->piece, i);
+    const int64_t size = tok_size(&t->piece, i);
+    left[0] = right[size] = 0;
+    for (int64_t k = 0; k < size; k++) left[k + 1] = tok_hash_add(left[k], (uint8_t)s[k]);
+    for (int64_t k = size; k-- > 0; power *= TOK_HASH_BASE) right[k] = right[k + 1] + power * ((uint8_t)s[k] + 1u);
+    const uint32_t rank = rank_of_score(t->score ? t->score[i] : 0.0f);
+    for (int64_t k = 1; k < size; k++) {
+        if (((uint8_t)s[k] & 0xC0) == 0x80) continue; /* inside a character */
+        const int32_t a = symbol_find(t, s, k, tok_hash_end(left[k]));
+        const int32_t b = a < 0 ? -1 : symbol_find(t, s + k, size - k, tok_hash_end(right[k]));
+        if (b < 0) continue;
+        ++*count;
+        if (add && !tok_pairs_add(&t->merges, a, b, rank, i)) return false;
+    }
+    return true;
+}
+
+/* The symbol of the character at s; *len its bytes. */
+static int32_t spm_symbol(const glia_tokenizer *t, const char *s, int64_t left, int *len)
+{
+    bool ok;
+    *len = 1;
+    if ((uint8_t)*s < 0x80) return t->ascii_id[(uint8_t)*s];
+    const uint32_t cp = glia_utf8_decode(s, left, len, &ok);
+    if (!ok) return TOK_BYTE((uint8_t)*s);
+    if (cp == 0x2581) return t->ascii_id[' '];
+    const int32_t id = symbol_find(t, s, *len, tok_hash(s, *len));
+    return id < 0 ? TOK_CHAR(cp) : id;
+}
+
+static bool spm_symbols(const glia_tokenizer *t, const char *s, int64_t size, tok_scratch *to)
+{
+    int len;
+    for (int64_t i = 0; i < size; i += len)
+        if (!tok_scratch_push(to, spm_symbol(t, s + i, size - i, &len))) return false;
+    return true;
+}
+
+static glia_status spm_pairs(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
+{
+    int64_t count = 0, again = 0;
+    (void)v;
+    for (int c = 0; c < 128; c++) {
+        const char s = (char)c;
+        const int32_t id = symbol_find(t, &s, 1, tok_hash(&s, 1));
+        t->ascii_id[c] = id < 0 ? TOK_CHAR(c) : id;
+    }
+    for (int32_t i = 0; i < t->count; i++)
+        if (t->keyed[i] && tok_key_find(t, tok_at(&t->piece, i), tok_size(&t->piece, i)) == i) spm_cuts(t, i, false, &count);
+    if (!tok_pairs_create(&t->merges, &t->arena, count)) return tok_nomem(e);
+    for (int32_t i = 0; i < t->count; i++) {
+        if (!t->keyed[i] || tok_key_find(t, tok_at(&t->piece, i), tok_size(&t->piece, i)) != i) continue;
+        if (!spm_cuts(t, i, true, &again))
+            return glia_fail(e, GLIA_E_LIMIT, "G0608", "the vocabulary's texts are made to collide (token %d)", (int)i);
+    }
+    return tok_mark_whole(t, spm_symbols, e);
+}
+
+static glia_status spm_emit(const glia_tokenizer *t, int32_t symbol, tok_out *out, glia_error *e)
+{
+    char c[4];
+    const char *s = c;
+    int64_t size;
+    if (symbol >= 0 && symbol < t->count) {
+        tok_emit(out, symbol);
+        return GLIA_OK;
+    }
+    if (symbol >= 0) {
+        s = tok_at(&t->virt, symbol - t->count);
+        size = tok_size(&t->virt, symbol - t->count);
+    } else if (symbol <= TOK_BYTE(0)) {
+        c[0] = (char)(TOK_BYTE(0) - symbol);
+        size = 1;
+    } else size = glia_utf8_encode((uint32_t)(-1 - symbol), c);
+    if (size == 1 && *s == ' ') {
+        s = space_mark;
+        size = 3;
+    }
+    for (int64_t i = 0; i < size; i++) {
+        glia_status status = tok_emit_byte(t, (uint8_t)s[i], out, e);
+        if (status) return status;
+    }
+    return GLIA_OK;
+}
+
+/* The end of the word that begins at `at`: before the next space that follows something else; *hash is the
+ * hash of its bytes. Merges never cross there, because no key does. */
+static int64_t word_end(const glia_tokenizer *t, const char *s, int64_t at, int64_t size, uint64_t *hash)
+{
+    uint64_t h = 0;
+    int64_t i = at;
+    if (!t->words_end_at_spaces) i = size;
+    for (; i < size; i++) {
+        if (s[i] == ' ' && i > at && s[i - 1] != ' ' && !(i - at >= 3 && !memcmp(s + i - 3, space_mark, 3))) break;
+        h = tok_hash_add(h, (uint8_t)s[i]);
+    }
+    *hash = tok_hash_end(h);
+    return i;
+}
+
+static glia_status spm_encode(const glia_tokenizer *t, const char *text, int64_t size, bool first, tok_scratch *s,
+                              tok_out *out, glia_error *e)
+{
+    bool prefix = first && t->adds_space;
+    for (int64_t at = 0, end; at < size; at = end, prefix = false) {
+        uint64_t hash;
+        end = word_end(t, text, at, size, &hash);
+        if (!prefix && t->words_end_at_spaces && end - at <= t->key_max) {
+            const int32_t id = tok_table_find(&t->by_key, &t->piece, text + at, end - at, hash);
+            if (id >= 0 && t->keyed[id] == 2) {
+                tok_emit(out, id);
+                continue;
+            }
+        }
+        s->used = 0;
+        if (prefix && !tok_scratch_push(s, t->ascii_id[' '])) return tok_nomem(e);
+        if (!spm_symbols(t, text + at, end - at, s)) return tok_nomem(e);
+        tok_merge(&t->merges, s);
+        for (int64_t i = 0; i < s->used; i++) {
+            glia_status status = spm_emit(t, s->id[i], out, e);
+            if (status) return status;
+        }
+    }
+    return GLIA_OK;
+}
+
+const tok_kind tok_kind_spm = {"llama", true, true, spm_keys, spm_pairs, spm_encode};

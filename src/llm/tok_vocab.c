@@ -1,0 +1,271 @@
+/* Checks a vocabulary, copies it, and builds what lookups need. What contradicts itself is refused here,
+ * so that encoding and decoding need no checks. Two tokens of one spelling are allowed: text gives the
+ * lower id, both decode. Tokens without text are allowed and never chosen. */
+#include "base/check.h"
+#include "base/utf8.h"
+#include "llm/tok.h"
+
+#include <string.h>
+
+glia_status tok_nomem(glia_error *e)
+{
+    return glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory in the tokenizer");
+}
+
+bool tok_table_create(tok_table *t, glia_arena *a, int64_t count)
+{
+    int64_t slots = 16;
+    while (slots < count * 2) slots *= 2;
+    t->slots = GLIA_NEW_ARRAY(a, tok_slot, slots);
+    if (!t->slots) return false;
+    for (int64_t i = 0; i < slots; i++) t->slots[i].id = -1;
+    t->mask = (uint64_t)slots - 1;
+    return true;
+}
+
+int32_t tok_table_find(const tok_table *t, const tok_strings *all, const char *s, int64_t size, uint64_t hash)
+{
+    const uint32_t tag = (uint32_t)(hash >> 32);
+    for (uint64_t at = hash & t->mask;; at = (at + 1) & t->mask) {
+        const int32_t id = t->slots[at].id;
+        if (id < 0) return -1;
+        if (t->slots[at].tag == tag && tok_size(all, id) == size && !memcmp(tok_at(all, id), s, (size_t)size)) return id;
+    }
+}
+
+bool tok_table_add(tok_table *t, const tok_strings *all, int32_t id)
+{
+    const char *s = tok_at(all, id);
+    const int64_t size = tok_size(all, id);
+    const uint64_t hash = tok_hash(s, size);
+    const uint32_t tag = (uint32_t)(hash >> 32);
+    uint64_t at = hash & t->mask;
+    for (int probe = 0; probe < TOK_PROBE_MAX; probe++, at = (at + 1) & t->mask) {
+        const int32_t have = t->slots[at].id;
+        if (have < 0) {
+            t->slots[at] = (tok_slot){tag, id};
+            return true;
+        }
+        if (t->slots[at].tag == tag && tok_size(all, have) == size && !memcmp(tok_at(all, have), s, (size_t)size))
+            return true;
+    }
+    return false;
+}
+
+int tok_byte_of_text(const char *s, int64_t size)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    int v = 0;
+    if (size != 6 || memcmp(s, "<0x", 3) || s[5] != '>') return -1;
+    for (int i = 3; i < 5; i++) {
+        const char c = s[i] >= 'a' && s[i] <= 'f' ? (char)(s[i] - 'a' + 'A') : s[i];
+        const char *d = memchr(digits, c, 16);
+        if (!d) return -1;
+        v = v * 16 + (int)(d - digits);
+    }
+    return v;
+}
+
+static glia_status copy_text(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
+{
+    int64_t total = 0;
+    for (int64_t i = 0; i < v->count; i++) {
+        if (v->text_size[i] < 0 || (v->text_size[i] > 0 && !v->text[i]))
+            return glia_fail(e, GLIA_E_ARG, "G0603", "token %lld has no text", (long long)i);
+        if (!glia_add(total, v->text_size[i], &total) || !glia_add(total, 1, &total))
+            return glia_fail(e, GLIA_E_LIMIT, "G0608", "the texts of the tokens are too long to add up");
+    }
+    t->text.gap = 1;
+    t->text.at = GLIA_NEW_ARRAY(&t->arena, int64_t, v->count + 1);
+    t->text.bytes = GLIA_NEW_ARRAY(&t->arena, char, total);
+    if (!t->text.at || !t->text.bytes) return tok_nomem(e);
+    for (int64_t i = 0, at = 0; i < v->count; i++) {
+        if (v->text_size[i]) memcpy(t->text.bytes + at, v->text[i], (size_t)v->text_size[i]);
+        at += v->text_size[i] + 1;
+        t->text.at[i + 1] = at;
+    }
+    if (!tok_table_create(&t->by_text, &t->arena, v->count)) return tok_nomem(e);
+    for (int64_t i = 0; i < v->count; i++)
+        if (!tok_table_add(&t->by_text, &t->text, (int32_t)i))
+            return glia_fail(e, GLIA_E_LIMIT, "G0608", "the vocabulary's texts are made to collide (token %lld)", (long long)i);
+    return GLIA_OK;
+}
+
+static glia_status copy_types(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
+{
+    t->type = GLIA_NEW_ARRAY(&t->arena, uint8_t, v->count);
+    t->score = GLIA_NEW_ARRAY(&t->arena, float, v->scores ? v->count : 1);
+    if (!t->type || !t->score) return tok_nomem(e);
+    for (int64_t i = 0; i < v->count; i++) {
+        const int32_t type = v->types ? v->types[i] : GLIA_TOK_TYPE_NORMAL;
+        if (type < GLIA_TOK_TYPE_UNDEFINED || type > GLIA_TOK_TYPE_BYTE)
+            return glia_fail(e, GLIA_E_FORMAT, "G0604", "token %lld has type %d; types are 0 to 6", (long long)i, (int)type);
+        t->type[i] = (uint8_t)type;
+        if (!v->scores) continue;
+        if (v->scores[i] != v->scores[i])
+            return glia_fail(e, GLIA_E_FORMAT, "G0605", "the score of token %lld is not a number", (long long)i);
+        t->score[i] = v->scores[i] + 0.0f; /* -0 and 0 rank alike */
+    }
+    if (!v->scores) t->score = NULL;
+    return GLIA_OK;
+}
+
+static glia_status take_id(const char *name, int64_t id, int64_t count, int32_t *out, glia_error *e)
+{
+    if (id < -1 || id >= count)
+        return glia_fail(e, GLIA_E_FORMAT, "G0607", "the %s token is %lld, but the vocabulary has %lld tokens", name,
+                         (long long)id, (long long)count);
+    *out = (int32_t)id;
+    return GLIA_OK;
+}
+
+static void add_eog(glia_tokenizer *t, int32_t id)
+{
+    if (id < 0 || glia_tokenizer_is_eog(t, id) || t->eog_count == (int32_t)(sizeof t->eog / sizeof t->eog[0])) return;
+    t->eog[t->eog_count++] = id;
+}
+
+/* What published models end a turn or a text with. The first that exists is the end of turn, unless the
+ * metadata names one. */
+static const char *const turn_ends[] = {
+    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>",
+    "<|eom_id|>", "<EOT>", "_<EOT>", "< EOT >", "<\xef\xbd\x9c\x65nd\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>",
+};
+
+static glia_status copy_special_ids(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
+{
+    const struct {
+        const char *name;
+        int64_t id;
+        int32_t *out;
+    } ids[] = {{"bos", v->bos, &t->bos}, {"eos", v->eos, &t->eos}, {"unknown", v->unk, &t->unk},
+               {"padding", v->pad, &t->pad}, {"eot", v->eot, &t->eot}, {"eom", v->eom, &t->eom}};
+    for (int i = 0; i < GLIA_COUNT(ids); i++) {
+        glia_status s = take_id(ids[i].name, ids[i].id, v->count, ids[i].out, e);
+        if (s) return s;
+    }
+    if (!v->types) { /* nothing says which tokens are control tokens: those that have a role */
+        if (t->bos >= 0) t->type[t->bos] = GLIA_TOK_TYPE_CONTROL;
+        if (t->eos >= 0) t->type[t->eos] = GLIA_TOK_TYPE_CONTROL;
+        if (t->unk >= 0) t->type[t->unk] = GLIA_TOK_TYPE_UNKNOWN;
+    }
+    add_eog(t, t->eos);
+    add_eog(t, t->eot);
+    add_eog(t, t->eom);
+    for (int i = 0; i < GLIA_COUNT(turn_ends); i++) {
+        const int32_t id = glia_tokenizer_find(t, turn_ends[i], (int64_t)strlen(turn_ends[i]));
+        if (id >= 0 && t->eot < 0) t->eot = id;
+        add_eog(t, id);
+    }
+    return GLIA_OK;
+}
+
+glia_status tok_vocab_load(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
+{
+    if (v->count < 1 || !v->text || !v->text_size)
+        return glia_fail(e, GLIA_E_FORMAT, "G0603", "the vocabulary has no tokens");
+    if (v->count > TOK_VOCAB_MAX)
+        return glia_fail(e, GLIA_E_LIMIT, "G0608", "%lld tokens; the limit is %lld", (long long)v->count, (long long)TOK_VOCAB_MAX);
+    if (v->merge_count < 0 || (v->merge_count > 0 && (!v->merges || !v->merge_size)))
+        return glia_fail(e, GLIA_E_ARG, "G0606", "merge_count is %lld without merges", (long long)v->merge_count);
+    t->count = (int32_t)v->count;
+    glia_status s = copy_text(t, v, e);
+    if (!s) s = copy_types(t, v, e);
+    if (!s) s = copy_special_ids(t, v, e);
+    return s;
+}
+
+/* ---- special tokens in text */
+
+/* Orders by bytes, a prefix before what it begins, equal texts by id. */
+static int special_compare(const glia_tokenizer *t, int32_t a, int32_t b)
+{
+    const int64_t na = tok_size(&t->piece, a), nb = tok_size(&t->piece, b);
+    const int c = memcmp(tok_at(&t->piece, a), tok_at(&t->piece, b), (size_t)glia_min(na, nb));
+    if (c) return c;
+    if (na != nb) return na < nb ? -1 : 1;
+    return a < b ? -1 : a > b;
+}
+
+static void sift_down(const glia_tokenizer *t, int32_t *a, int64_t root, int64_t n)
+{
+    for (int64_t child; (child = 2 * root + 1) < n; root = child) {
+        if (child + 1 < n && special_compare(t, a[child], a[child + 1]) < 0) child++;
+        if (special_compare(t, a[root], a[child]) >= 0) return;
+        const int32_t swap = a[root];
+        a[root] = a[child];
+        a[child] = swap;
+    }
+}
+
+/* Heap sort: in place, without recursion, n log n on any input. */
+static void special_sort(const glia_tokenizer *t, int32_t *a, int64_t n)
+{
+    for (int64_t i = n / 2 - 1; i >= 0; i--) sift_down(t, a, i, n);
+    for (int64_t i = n - 1; i > 0; i--) {
+        const int32_t swap = a[0];
+        a[0] = a[i];
+        a[i] = swap;
+        sift_down(t, a, 0, i);
+    }
+}
+
+static bool is_special(const glia_tokenizer *t, int64_t id)
+{
+    return (t->type[id] == GLIA_TOK_TYPE_CONTROL || t->type[id] == GLIA_TOK_TYPE_USER_DEFINED ||
+            t->type[id] == GLIA_TOK_TYPE_UNKNOWN) && tok_size(&t->piece, id) > 0;
+}
+
+glia_status tok_specials_build(glia_tokenizer *t, glia_error *e)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < t->count; i++) {
+        if (!is_special(t, i)) continue;
+        n++;
+        if (tok_size(&t->piece, i) > TOK_KEY_MAX)
+            return glia_fail(e, GLIA_E_LIMIT, "G0608", "special token %lld has %lld bytes; the limit is %d", (long long)i,
+                             (long long)tok_size(&t->piece, i), TOK_KEY_MAX);
+    }
+    if (n > TOK_SPECIAL_MAX)
+        return glia_fail(e, GLIA_E_LIMIT, "G0608", "%lld special tokens; the limit is %d", (long long)n, TOK_SPECIAL_MAX);
+    t->special = GLIA_NEW_ARRAY(&t->arena, int32_t, n + 1);
+    if (!t->special) return tok_nomem(e);
+    n = 0;
+    for (int64_t i = 0; i < t->count; i++)
+        if (is_special(t, i)) t->special[n++] = (int32_t)i;
+    special_sort(t, t->special, n);
+    int32_t kept = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const int32_t id = t->special[i];
+        const int64_t size = tok_size(&t->piece, id);
+        if (kept && tok_size(&t->piece, t->special[kept - 1]) == size &&
+            !memcmp(tok_at(&t->piece, t->special[kept - 1]), tok_at(&t->piece, id), (size_t)size))
+            continue;
+        t->special[kept++] = id;
+        t->special_max = glia_max(t->special_max, size);
+        t->special_first[(uint8_t)tok_at(&t->piece, id)[0]] = 1;
+    }
+    t->special_count = kept;
+    return GLIA_OK;
+}
+
+/* ---- whole words */
+
+glia_status tok_mark_whole(glia_tokenizer *t, bool (*symbols)(const glia_tokenizer *, const char *, int64_t, tok_scratch *),
+                           glia_error *e)
+{
+    tok_scratch s;
+    tok_scratch_init(&s, t->os);
+    for (int32_t i = 0; i < t->count; i++) {
+        if (!t->keyed[i]) continue;
+        s.used = 0;
+        if (!symbols(t, tok_at(&t->piece, i), tok_size(&t->piece, i), &s)) {
+            tok_scratch_free(&s);
+            return tok_nomem(e);
+        }
+        tok_merge(&t->merges, &s);
+        if (s.used == 1 && s.id[0] == i) t->keyed[i] = 2;
+    }
+    tok_scratch_free(&s);
+    return GLIA_OK;
+}

@@ -1,0 +1,242 @@
+/* Attention over paged states, and the op that appends to them.
+ *
+ * A state holds pages [p, g, ..]; a page has room for c positions of g key/value heads. table[s, j] is the
+ * page of sequence s that holds its logical positions j*c .. j*c + c - 1. Values lie as [p, g, c, d], keys
+ * transposed as [p, g, d, c], so that a run of positions is contiguous for the score loop.
+ *
+ * Which pages and positions a token may touch is data: entry guards check table, seq and pos. */
+#include <math.h>
+
+#include "base/fmath.h"
+#include "ops/box.h"
+#include "ops/ops.h"
+#include "ops/sum.h"
+
+#define KEY_CHUNK 256
+
+/* ---- kv_put ---- */
+
+static const glia_attr_spec kv_put_attrs[] = {{"transposed", GLIA_ATTR_INT, false, 0}, {0}};
+
+/* State axes 2 and 3: (positions, d) for values, (d, positions) for keys. */
+static int64_t page_positions(const glia_tensor *state, bool transposed)
+{
+    return state->dims[transposed ? 3 : 2];
+}
+
+/* Tokens are stored in ascending order, so of two at one place the later stays. */
+static void kv_put_reference(const glia_kargs *k)
+{
+    const glia_tensor *c = &k->out[0], *x = &k->in[1], *table = &k->in[2], *seq = &k->in[3], *pos = &k->in[4];
+    bool transposed = k->attr[0].i != 0;
+    int64_t tokens = x->dims[0], groups = x->dims[1], d = x->dims[2], slots = page_positions(c, transposed);
+    int64_t pages_per_sequence = table->dims[1];
+    for (int64_t t = 0; t < tokens; t++) {
+        int64_t position = glia_get_i64(pos, t), slot = position % slots;
+        int64_t page = glia_get_i64(table, glia_get_i64(seq, t) * pages_per_sequence + position / slots);
+        for (int64_t g = k->begin[1]; g < k->end[1]; g++) {
+            int64_t from = (t * groups + g) * d, to = (page * groups + g) * slots * d;
+            for (int64_t i = 0; i < d; i++)
+                glia_set_f32(c, to + (transposed ? i * slots + slot : slot * d + i),
+                             glia_get_f32(x, from + i));
+        }
+    }
+}
+
+static bool kv_put_infer(glia_infer *x)
+{
+    const glia_type *c = &x->in[0];
+    bool transposed = x->attr[0].i != 0;
+    if (c->dtype != GLIA_F32 && c->dtype != GLIA_F16)
+        return glia_infer_fail(x, GLIA_E_DTYPE, "G0153", "`kv_put`: pages are kept in f32 or f16, not %s",
+                               glia_dtype_name(c->dtype));
+    if (c->dims[transposed ? 2 : 3] != x->in[1].dims[2])
+        return glia_infer_fail(x, GLIA_E_SHAPE, "G0153",
+                               "`kv_put`: a page row has another size than x's last axis (transposed pages "
+                               "are [p, g, d, c], others [p, g, c, d])");
+    return true;
+}
+
+static void kv_put_cost(const glia_kargs *k, glia_cost *out)
+{
+    const glia_tensor *x = &k->in[1];
+    double e = (double)x->dims[0] * (double)(k->end[1] - k->begin[1]) * (double)x->dims[2];
+    out->flops = e;
+    out->bytes = 6 * e;
+}
+
+static void pages_sample(glia_sample *s, int first, int64_t tokens, int64_t slots)
+{
+    int64_t sequences = s->pick(s->ctx, 1, 3), per = s->pick(s->ctx, 1, 3), pages = s->pick(s->ctx, 1, 6);
+    s->in[first] = (glia_type){GLIA_I32, 2, 0, {sequences, per}};
+    s->in[first + 1] = (glia_type){GLIA_I32, 1, 0, {tokens}};
+    s->in[first + 2] = (glia_type){GLIA_I32, 1, 0, {tokens}};
+    s->lo[first] = 0, s->hi[first] = (double)(pages - 1);
+    s->lo[first + 1] = 0, s->hi[first + 1] = (double)(sequences - 1);
+    s->lo[first + 2] = 0, s->hi[first + 2] = (double)(per * slots - 1);
+    s->in_count = first + 3;
+    for (int i = 0; i < first; i++) s->in[i].dims[0] = pages; /* the caller overwrites what is no state */
+}
+
+static void kv_put_sample(glia_sample *s)
+{
+    int64_t t = s->pick(s->ctx, 1, 4), g = s->pick(s->ctx, 1, 3), d = s->pick(s->ctx, 1, 9),
+            c = s->pick(s->ctx, 1, 8);
+    int64_t transposed = s->pick(s->ctx, 0, 1);
+    pages_sample(s, 2, t, c);
+    s->in[0] = (glia_type){s->pick(s->ctx, 0, 1) ? GLIA_F16 : GLIA_F32,
+                           4,
+                           0,
+                           {s->in[0].dims[0], g, transposed ? d : c, transposed ? c : d}};
+    s->in[1] = (glia_type){GLIA_F32, 3, 0, {t, g, d}};
+    s->lo[0] = s->lo[1] = -1, s->hi[0] = s->hi[1] = 1;
+    s->attrs[0] = (glia_attr_arg)GLIA_INT("transposed", transposed);
+}
+
+const glia_op glia_op_kv_put = {
+    .name = "kv_put",
+    .signature = "c: state F[p, g, a, b], x: F[t, g, d], table: i32[s, m], seq: i32[t], pos: i32[t] -> c",
+    .traits = GLIA_NO_FOLD,
+    .attrs = kv_put_attrs,
+    .infer = kv_put_infer,
+    .no_grad = "a state has no gradient; train with attention over plain tensors",
+    .cost = kv_put_cost,
+    .reference = kv_put_reference,
+    .sample = kv_put_sample,
+};
+
+/* ---- attend ---- */
+
+static const glia_attr_spec attend_attrs[] = {{"scale", GLIA_ATTR_FLOAT, true, 0}, {0}};
+
+/* One query head of one token, and where its keys lie. */
+typedef struct query {
+    const glia_tensor *q, *keys, *values;
+    const int32_t *pages; /* this sequence's row of the table */
+    int64_t at;           /* first element of the query head in q */
+    int64_t group, groups, d, slots;
+    float scale;
+} query;
+
+/* score = (fma chain over d in segments of 256) * scale */
+static float score(const query *a, int64_t position)
+{
+    int64_t base =
+        (a->pages[position / a->slots] * a->groups + a->group) * a->d * a->slots + position % a->slots;
+    glia_chain_f32 c = {.at = 0};
+    for (int64_t i = 0; i < a->d; i++)
+        glia_chain_add_f32(&c, glia_get_f32(a->q, a->at + i), glia_get_f32(a->keys, base + i * a->slots));
+    return glia_chain_done_f32(&c) * a->scale;
+}
+
+/* Keys [from, to) of one chunk: m = max score, p = exp(score - m), *l = sum of p in 16 lanes (lane = position
+ * mod 16) met by the tree, o[i] = fma chain of p * v over the keys, ascending from zero. Returns m. */
+static float chunk(const query *a, int64_t from, int64_t to, float *p, float *l, float *o)
+{
+    float m = -INFINITY;
+    for (int64_t j = from; j < to; j++) {
+        p[j - from] = score(a, j);
+        if (p[j - from] > m) m = p[j - from];
+    }
+    glia_lanes_f32 sum = {.at = 0};
+    for (int64_t i = 0; i < a->d; i++) o[i] = 0.0f;
+    for (int64_t j = from; j < to; j++) {
+        float w = glia_expf(p[j - from] - m);
+        glia_lanes_add_f32(&sum, w, 1.0f);
+        int64_t base = ((a->pages[j / a->slots] * a->groups + a->group) * a->slots + j % a->slots) * a->d;
+        for (int64_t i = 0; i < a->d; i++) o[i] = fmaf(w, glia_get_f32(a->values, base + i), o[i]);
+    }
+    *l = glia_lanes_done_f32(&sum);
+    return m;
+}
+
+/* Chunks of 256 keys, which start at multiples of 256 in logical position, merge in ascending order:
+ *     M' = max(M, m),  L = fma(L, exp(M - M'), l * exp(m - M')),  O = fma(O, exp(M - M'), o * exp(m - M'))
+ * from the first chunk's own m, l and o; the result is O / L. */
+static void attend_reference(const glia_kargs *k)
+{
+    const glia_tensor *q = &k->in[0], *keys = &k->in[1], *table = &k->in[3], *seq = &k->in[4],
+                      *pos = &k->in[5], *y = &k->out[0];
+    int64_t heads = q->dims[1], d = q->dims[2];
+    float *p = k->scratch, *o = p + KEY_CHUNK, *sum = o + d;
+    query a = {q, keys, &k->in[2], NULL, 0, 0, keys->dims[1], d, keys->dims[3], (float)k->attr[0].f};
+    for (glia_box b = glia_box_rows(k, 2); b.more; glia_box_next(&b)) {
+        int64_t t = b.index[0], count = glia_get_i64(pos, t) + 1;
+        a.pages = (const int32_t *)table->data + glia_get_i64(seq, t) * table->dims[1];
+        a.at = b.row * d;
+        a.group = b.index[1] / (heads / a.groups);
+        float total_max = 0, total = 0;
+        for (int64_t from = 0; from < count; from += KEY_CHUNK) {
+            float l, m = chunk(&a, from, glia_min(from + KEY_CHUNK, count), p, &l, from ? o : sum);
+            if (from == 0) {
+                total_max = m;
+                total = l;
+                continue;
+            }
+            float top = m > total_max ? m : total_max;
+            float old = glia_expf(total_max - top), new = glia_expf(m - top);
+            total = fmaf(total, old, l * new);
+            for (int64_t i = 0; i < d; i++) sum[i] = fmaf(sum[i], old, o[i] * new);
+            total_max = top;
+        }
+        for (int64_t i = 0; i < d; i++) glia_set_f32(y, b.row * d + i, sum[i] / total);
+    }
+}
+
+static int64_t attend_scratch(const glia_kargs *k)
+{
+    int64_t d = k->in[0].dims[2];
+    return d > INT32_MAX ? -1 : (KEY_CHUNK + 2 * d) * (int64_t)sizeof(float);
+}
+
+static bool attend_infer(glia_infer *x)
+{
+    for (int i = 0; i < 3; i++)
+        if (x->in[i].dtype == GLIA_F64)
+            return glia_infer_fail(x, GLIA_E_DTYPE, "G0154", "`attend` computes in f32; input %d is f64", i);
+    if (x->in[1].dtype != x->in[2].dtype)
+        return glia_infer_fail(x, GLIA_E_DTYPE, "G0154",
+                               "`attend`: keys and values are kept in different dtypes");
+    if (!(fabs(x->attr[0].f) <= 1e30))
+        return glia_infer_fail(x, GLIA_E_ARG, "G0154", "`attend`: scale is not finite");
+    return true;
+}
+
+/* Half of what a full table would hold stands for the unknown positions. */
+static void attend_cost(const glia_kargs *k, glia_cost *out)
+{
+    const glia_tensor *keys = &k->in[1], *table = &k->in[3];
+    double d = (double)k->in[0].dims[2], rows = (double)glia_box_count(k, 2);
+    double span = 0.5 * (double)table->dims[1] * (double)keys->dims[3];
+    double groups = rows / ((double)k->in[0].dims[1] / (double)glia_max(keys->dims[1], 1));
+    out->flops = rows * span * (4 * d + 20);
+    out->bytes = 8 * rows * d + 2 * groups * span * d * glia_dtype_get(keys->dtype)->block_bytes;
+}
+
+static void attend_sample(glia_sample *s)
+{
+    int64_t t = s->pick(s->ctx, 1, 3), g = s->pick(s->ctx, 1, 3), ratio = s->pick(s->ctx, 1, 3),
+            d = s->pick(s->ctx, 1, 20);
+    int64_t c = s->pick(s->ctx, 0, 3) ? s->pick(s->ctx, 1, 16) : 160; /* at times several chunks */
+    pages_sample(s, 3, t, c);
+    int64_t pages = s->in[1].dims[0];
+    s->in[0] = (glia_type){GLIA_F32, 3, 0, {t, g * ratio, d}};
+    s->in[1] = (glia_type){GLIA_F32, 4, 0, {pages, g, d, c}};
+    s->in[2] = (glia_type){GLIA_F32, 4, 0, {pages, g, c, d}};
+    for (int i = 0; i < 3; i++) s->lo[i] = -1, s->hi[i] = 1;
+    s->attrs[0] = (glia_attr_arg)GLIA_FLOAT("scale", 0.25);
+}
+
+const glia_op glia_op_attend = {
+    .name = "attend",
+    .signature = "q: F[t, h, d!], k: state F[p, g, d, c], v: state F[p, g, c, d], table: i32[s, m], seq: "
+                 "i32[t], pos: i32[t] -> y: like(q) where g divides h",
+    .traits = GLIA_NO_FOLD,
+    .attrs = attend_attrs,
+    .infer = attend_infer,
+    .no_grad = "a state has no gradient; train with attention over plain tensors",
+    .cost = attend_cost,
+    .scratch = attend_scratch,
+    .reference = attend_reference,
+    .sample = attend_sample,
+};

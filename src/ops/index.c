@@ -1,0 +1,441 @@
+/* Indexing along an axis: gather and its transpose scatter_add, one_hot, cumsum, top_k, triangles.
+ *
+ * Indices are trusted: a guard_range before the consumer excludes what is out of range. Negative indices do
+ * not count from the end. */
+#include <math.h>
+
+#include "ops/box.h"
+#include "ops/build.h"
+#include "ops/ops.h"
+
+static const glia_attr_spec axis_attrs[] = {{"axis", GLIA_ATTR_INT, false, 0}, {0}};
+static const glia_attr_spec scatter_attrs[] = {
+    {"axis", GLIA_ATTR_INT, false, 0}, {"dims", GLIA_ATTR_INTS, true, 0}, {0}};
+
+static bool index_inputs(glia_infer *x)
+{
+    if (x->in_count < 2 || x->in[0].dtype == GLIA_DTYPE_NONE || x->in[1].dtype == GLIA_DTYPE_NONE)
+        return glia_infer_fail(x, GLIA_E_ARG, "G0160", "`%s` takes a tensor and its indices", x->op->name);
+    if (x->in[1].dtype != GLIA_I32 && x->in[1].dtype != GLIA_I64)
+        return glia_infer_fail(x, GLIA_E_DTYPE, "G0167", "`%s`: indices are i32 or i64, not %s", x->op->name,
+                               glia_dtype_name(x->in[1].dtype));
+    if (glia_dtype_get(x->in[0].dtype)->block_elements != 1 || x->in[0].layout)
+        return glia_infer_fail(x, GLIA_E_DTYPE, "G0160",
+                               "`%s` moves single elements; %s is a block format or packed", x->op->name,
+                               glia_dtype_name(x->in[0].dtype));
+    return true;
+}
+
+/* ---- gather: the axis of x is replaced by the axes of the indices ----
+ *     y[outer.., i.., inner..] = x[outer.., index[i..], inner..] */
+
+static bool gather_infer(glia_infer *x)
+{
+    if (!index_inputs(x)) return false;
+    const glia_type *in = &x->in[0], *index = &x->in[1];
+    int64_t axis = x->attr[0].i;
+    if (axis < 0 || axis >= in->rank)
+        return glia_infer_fail(x, GLIA_E_ARG, "G0161", "`gather`: axis %lld of a tensor of rank %d",
+                               (long long)axis, in->rank);
+    if (in->rank + index->rank - 1 > GLIA_RANK_MAX)
+        return glia_infer_fail(x, GLIA_E_LIMIT, "G0161", "`gather`: the result has more than %d axes",
+                               GLIA_RANK_MAX);
+    x->out_count = 1;
+    x->out[0] = (glia_type){in->dtype, 0, 0, {0}};
+    for (int a = 0; a < axis; a++) x->out[0].dims[x->out[0].rank++] = in->dims[a];
+    for (int a = 0; a < index->rank; a++) x->out[0].dims[x->out[0].rank++] = index->dims[a];
+    for (int a = (int)axis + 1; a < in->rank; a++) x->out[0].dims[x->out[0].rank++] = in->dims[a];
+    return true;
+}
+
+/* y as [outer, count, inner], x as [outer, size, inner]. */
+static void gather_reference(const glia_kargs *k)
+{
+    const glia_tensor *x = &k->in[0], *index = &k->in[1], *y = &k->out[0];
+    int64_t size = x->dims[k->attr[0].i], count = glia_tensor_elements(index), inner = 1;
+    int64_t bytes = glia_dtype_get(x->dtype)->block_bytes;
+    for (int a = (int)k->attr[0].i + 1; a < x->rank; a++) inner *= x->dims[a];
+    for (glia_box b = glia_box_rows(k, y->rank); b.more; glia_box_next(&b)) {
+        int64_t outer = b.row / (count * inner), i = b.row / inner % count, at = b.row % inner;
+        int64_t from = (outer * size + glia_get_i64(index, i)) * inner + at;
+        memcpy((char *)y->data + b.row * bytes, (const char *)x->data + from * bytes, (size_t)bytes);
+    }
+}
+
+static void gather_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
+{
+    const glia_type x = *glia_build_type(g, n->in[0]);
+    glia_attr_arg attrs[] = {GLIA_INT("axis", n->attr[0].i), GLIA_INTS("dims", x.dims, x.rank), {0}};
+    din[0] = glia_build_attr(g, "scatter_add", attrs, 2, dout[0], n->in[1]);
+}
+
+static void gather_sample(glia_sample *s)
+{
+    int64_t axis = s->pick(s->ctx, 0, 2);
+    s->in_count = 2;
+    s->in[0] =
+        (glia_type){GLIA_F32, 3, 0, {s->pick(s->ctx, 1, 5), s->pick(s->ctx, 1, 5), s->pick(s->ctx, 1, 5)}};
+    s->in[1] =
+        (glia_type){s->pick(s->ctx, 0, 1) ? GLIA_I32 : GLIA_I64, (int16_t)s->pick(s->ctx, 0, 2), 0, {0}};
+    for (int a = 0; a < s->in[1].rank; a++) s->in[1].dims[a] = s->pick(s->ctx, 1, 4);
+    s->lo[0] = -1, s->hi[0] = 1, s->lo[1] = 0, s->hi[1] = (double)(s->in[0].dims[axis] - 1);
+    s->attrs[0] = (glia_attr_arg)GLIA_INT("axis", axis);
+}
+
+const glia_op glia_op_gather = {
+    .name = "gather",
+    .attrs = axis_attrs,
+    .infer = gather_infer,
+    .grad = gather_grad,
+    .reference = gather_reference,
+    .sample = gather_sample,
+};
+
+/* ---- scatter_add: the transpose of gather; dims is the shape of the result ----
+ *     y[outer.., j, inner..] = sum of x[outer.., i.., inner..] over the i with index[i..] = j, in row-major
+ * order */
+
+static bool scatter_add_infer(glia_infer *x)
+{
+    if (!index_inputs(x)) return false;
+    const glia_type *in = &x->in[0], *index = &x->in[1];
+    int64_t axis = x->attr[0].i, rank = x->attr[1].i;
+    if (!glia_is_class(in->dtype, GLIA_CLASS_FLOAT))
+        return glia_infer_fail(x, GLIA_E_DTYPE, "G0167", "`scatter_add` adds floats, not %s",
+                               glia_dtype_name(in->dtype));
+    if (rank > GLIA_RANK_MAX || axis < 0 || axis >= rank || in->rank != rank - 1 + index->rank)
+        return glia_infer_fail(x, GLIA_E_SHAPE, "G0167",
+                               "`scatter_add`: axis %lld, %lld sizes, values of rank %d and indices of rank "
+                               "%d do not fit together",
+                               (long long)axis, (long long)rank, in->rank, index->rank);
+    for (int a = 0; a < in->rank; a++) {
+        bool picked = a >= axis && a < axis + index->rank;
+        glia_dim want = picked ? index->dims[a - axis] : x->attr[1].ints[a < axis ? a : a - index->rank + 1];
+        if (in->dims[a] != want)
+            return glia_infer_fail(x, GLIA_E_SHAPE, "G0167",
+                                   "`scatter_add`: axis %d of the values has another size than the %s", a,
+                                   picked ? "indices" : "result");
+    }
+    x->out_count = 1;
+    x->out[0] = (glia_type){in->dtype, (int16_t)rank, 0, {0}};
+    memcpy(x->out[0].dims, x->attr[1].ints, sizeof(glia_dim) * (size_t)rank);
+    return true;
+}
+
+/* Adds x[outer, i, inner] into row j of the box; `part` is the box with its axis cut to [j, j + 1). */
+static void scatter_one(const glia_kargs *part, int64_t i, int64_t count, int64_t inner, int64_t size)
+{
+    const glia_tensor *x = &part->in[0], *y = &part->out[0];
+    for (glia_box b = glia_box_rows(part, y->rank); b.more; glia_box_next(&b)) {
+        int64_t from = (b.row / (size * inner) * count + i) * inner + b.row % inner;
+        if (y->dtype == GLIA_F64) glia_set_f64(y, b.row, glia_get_f64(y, b.row) + glia_get_f64(x, from));
+        else glia_set_f32(y, b.row, glia_get_f32(y, b.row) + glia_get_f32(x, from));
+    }
+}
+
+static void scatter_add_reference(const glia_kargs *k)
+{
+    const glia_tensor *index = &k->in[1], *y = &k->out[0];
+    int axis = (int)k->attr[0].i;
+    int64_t count = glia_tensor_elements(index), inner = 1, begin[GLIA_RANK_MAX], end[GLIA_RANK_MAX];
+    for (int a = axis + 1; a < y->rank; a++) inner *= y->dims[a];
+    for (glia_box b = glia_box_rows(k, y->rank); b.more; glia_box_next(&b)) glia_set_f32(y, b.row, 0.0f);
+    memcpy(begin, k->begin, sizeof(int64_t) * (size_t)y->rank);
+    memcpy(end, k->end, sizeof(int64_t) * (size_t)y->rank);
+    glia_kargs part = *k;
+    part.begin = begin;
+    part.end = end;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t j = glia_get_i64(index, i);
+        if (j < k->begin[axis] || j >= k->end[axis]) continue;
+        begin[axis] = j;
+        end[axis] = j + 1;
+        scatter_one(&part, i, count, inner, y->dims[axis]);
+    }
+}
+
+static void scatter_add_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
+{
+    glia_attr_arg attrs[] = {GLIA_INT("axis", n->attr[0].i), {0}};
+    din[0] = glia_build_attr(g, "gather", attrs, 2, dout[0], n->in[1]);
+}
+
+static void scatter_add_sample(glia_sample *s)
+{
+    int64_t axis = s->pick(s->ctx, 0, 1), a = s->pick(s->ctx, 1, 5), b = s->pick(s->ctx, 1, 5),
+            i = s->pick(s->ctx, 1, 6);
+    s->in_count = 2;
+    s->in[0] = (glia_type){GLIA_F32, 2, 0, {axis ? a : i, axis ? i : b}};
+    s->in[1] = (glia_type){GLIA_I32, 1, 0, {i}};
+    s->ints[0] = a, s->ints[1] = b;
+    s->lo[0] = -1, s->hi[0] = 1, s->lo[1] = 0, s->hi[1] = (double)((axis ? b : a) - 1);
+    s->attrs[0] = (glia_attr_arg)GLIA_INT("axis", axis);
+    s->attrs[1] = (glia_attr_arg)GLIA_INTS("dims", s->ints, 2);
+}
+
+const glia_op glia_op_scatter_add = {
+    .name = "scatter_add",
+    .attrs = scatter_attrs,
+    .infer = scatter_add_infer,
+    .grad = scatter_add_grad,
+    .reference = scatter_add_reference,
+    .sample = scatter_add_sample,
+};
+
+/* ---- one_hot: 1 where the last axis equals the index, else 0; an index out of range gives zeros ---- */
+
+static const glia_attr_spec one_hot_attrs[] = {
+    {"depth", GLIA_ATTR_INT, true, 0}, {"to", GLIA_ATTR_DTYPE, false, GLIA_F32}, {0}};
+
+static void one_hot_reference(const glia_kargs *k)
+{
+    const glia_tensor *x = &k->in[0], *y = &k->out[0];
+    int64_t n = glia_last_dim(y);
+    for (glia_box b = glia_box_rows(k, y->rank - 1); b.more; glia_box_next(&b)) {
+        int64_t hot = glia_get_i64(x, b.row);
+        for (int64_t i = glia_box_begin(k); i < glia_box_end(k); i++) {
+            if (glia_is_float(y->dtype)) glia_set_f32(y, b.row * n + i, i == hot ? 1.0f : 0.0f);
+            else glia_set_i64(y, b.row * n + i, i == hot);
+        }
+    }
+}
+
+static bool one_hot_infer(glia_infer *x)
+{
+    glia_dtype to = (glia_dtype)x->attr[1].i;
+    if (!glia_is_class(to, GLIA_CLASS_FLOAT | GLIA_CLASS_INT | GLIA_CLASS_BOOL))
+        return glia_infer_fail(x, GLIA_E_DTYPE, "G0167",
+                               "`one_hot` makes floats, integers or booleans, not %s", glia_dtype_name(to));
+    if (x->attr[0].i < 0) return glia_infer_fail(x, GLIA_E_ARG, "G0167", "`one_hot`: depth is negative");
+    return true;
+}
+
+static void one_hot_sample(glia_sample *s)
+{
+    int64_t depth = s->pick(s->ctx, 1, 12);
+    s->in_count = 1;
+    s->in[0] = (glia_type){GLIA_I32, 2, 0, {s->pick(s->ctx, 1, 4), s->pick(s->ctx, 1, 4)}};
+    s->lo[0] = -1, s->hi[0] = (double)depth;
+    s->attrs[0] = (glia_attr_arg)GLIA_INT("depth", depth);
+}
+
+const glia_op glia_op_one_hot = {
+    .name = "one_hot",
+    .signature = "x: I[..] -> y: to[.., #depth]",
+    .attrs = one_hot_attrs,
+    .infer = one_hot_infer,
+    .no_grad = "an index has no gradient",
+    .reference = one_hot_reference,
+    .sample = one_hot_sample,
+};
+
+/* ---- cumsum along an axis: one ascending chain (reverse: descending), each sum with its own element ---- */
+
+static const glia_attr_spec cumsum_attrs[] = {
+    {"axis", GLIA_ATTR_INT, false, 0}, {"reverse", GLIA_ATTR_INT, false, 0}, {0}};
+
+static bool cumsum_infer(glia_infer *x)
+{
+    if (x->attr[0].i < 0 || x->attr[0].i >= x->in[0].rank)
+        return glia_infer_fail(x, GLIA_E_ARG, "G0161", "`cumsum`: axis %lld of a tensor of rank %d",
+                               (long long)x->attr[0].i, x->in[0].rank);
+    return true;
+}
+
+/* Sums start at the axis' own end, wherever the box begins. */
+static void cumsum_reference(const glia_kargs *k)
+{
+    const glia_tensor *x = &k->in[0], *y = &k->out[0];
+    int axis = (int)k->attr[0].i;
+    int64_t n = y->dims[axis], inner = 1, begin[GLIA_RANK_MAX], end[GLIA_RANK_MAX];
+    for (int a = axis + 1; a < y->rank; a++) inner *= y->dims[a];
+    memcpy(begin, k->begin, sizeof(int64_t) * (size_t)y->rank);
+    memcpy(end, k->end, sizeof(int64_t) * (size_t)y->rank);
+    begin[axis] = 0;
+    end[axis] = k->end[axis] > k->begin[axis];
+    glia_kargs lines = *k;
+    lines.begin = begin;
+    lines.end = end;
+    for (glia_box b = glia_box_rows(&lines, y->rank); b.more; glia_box_next(&b)) {
+        double wide = 0;
+        float sum = 0;
+        for (int64_t i = 0; i < n; i++) {
+            int64_t j = k->attr[1].i ? n - 1 - i : i, at = b.row + j * inner;
+            sum += glia_get_f32(x, at);
+            wide += glia_get_f64(x, at);
+            if (j < k->begin[axis] || j >= k->end[axis]) continue;
+            if (y->dtype == GLIA_F64) glia_set_f64(y, at, wide);
+            else glia_set_f32(y, at, sum);
+        }
+    }
+}
+
+static void cumsum_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
+{
+    glia_attr_arg attrs[] = {GLIA_INT("axis", n->attr[0].i), GLIA_INT("reverse", !n->attr[1].i), {0}};
+    din[0] = glia_build_attr(g, "cumsum", attrs, 1, dout[0]);
+}
+
+static void cumsum_sample(glia_sample *s)
+{
+    s->in_count = 1;
+    s->in[0] =
+        (glia_type){GLIA_F32, 3, 0, {s->pick(s->ctx, 1, 5), s->pick(s->ctx, 1, 5), s->pick(s->ctx, 1, 5)}};
+    s->lo[0] = -1, s->hi[0] = 1;
+    s->attrs[0] = (glia_attr_arg)GLIA_INT("axis", s->pick(s->ctx, 0, 2));
+    s->attrs[1] = (glia_attr_arg)GLIA_INT("reverse", s->pick(s->ctx, 0, 1));
+}
+
+const glia_op glia_op_cumsum = {
+    .name = "cumsum",
+    .signature = "x: F[..] -> y: like(x)",
+    .attrs = cumsum_attrs,
+    .infer = cumsum_infer,
+    .grad = cumsum_grad,
+    .reference = cumsum_reference,
+    .sample = cumsum_sample,
+};
+
+/* ---- top_k: the k greatest (largest = 0: least) of the last axis with their indices ----
+ * Best first; of equal elements the lower index first; NaN counts as the best. */
+
+static const glia_attr_spec top_k_attrs[] = {
+    {"k", GLIA_ATTR_INT, true, 0}, {"largest", GLIA_ATTR_INT, false, 1}, {0}};
+
+/* Does element i come before element j? A strict order: no two elements are equal in it. */
+static bool comes_before(const glia_tensor *x, int64_t base, int64_t i, int64_t j, bool largest)
+{
+    if (!glia_is_float(x->dtype)) {
+        int64_t a = glia_get_i64(x, base + i), b = glia_get_i64(x, base + j);
+        if (a == b) return i < j;
+        bool above = x->dtype == GLIA_U64 ? (uint64_t)a > (uint64_t)b : a > b;
+        return above == largest;
+    }
+    double a = glia_get_f64(x, base + i), b = glia_get_f64(x, base + j);
+    bool a_nan = a != a, b_nan = b != b;
+    if (a_nan || b_nan) return a_nan && b_nan ? i < j : a_nan;
+    return a == b ? i < j : (a > b) == largest;
+}
+
+/* Selection by rank, k scans of a row: no scratch, and any part of the k can be made alone. */
+static void top_k_reference(const glia_kargs *k)
+{
+    const glia_tensor *x = &k->in[0], *y = &k->out[0], *where = &k->out[1];
+    int64_t n = glia_last_dim(x), count = glia_last_dim(y), bytes = glia_dtype_get(x->dtype)->block_bytes;
+    bool largest = k->attr[1].i != 0;
+    for (glia_box b = glia_box_rows(k, y->rank - 1); b.more; glia_box_next(&b)) {
+        int64_t last = -1, base = b.row * n;
+        for (int64_t r = 0; r < glia_box_end(k); r++) {
+            int64_t best = -1;
+            for (int64_t i = 0; i < n; i++) {
+                if (last >= 0 && !comes_before(x, base, last, i, largest)) continue;
+                if (best < 0 || comes_before(x, base, i, best, largest)) best = i;
+            }
+            last = best;
+            if (r < glia_box_begin(k)) continue;
+            memcpy((char *)y->data + (b.row * count + r) * bytes,
+                   (const char *)x->data + (base + best) * bytes, (size_t)bytes);
+            glia_set_i64(where, b.row * count + r, best);
+        }
+    }
+}
+
+static bool top_k_infer(glia_infer *x)
+{
+    int64_t min, max, k = x->attr[0].i;
+    if (!glia_is_class(x->in[0].dtype, GLIA_CLASS_FLOAT | GLIA_CLASS_INT))
+        return glia_infer_fail(x, GLIA_E_DTYPE, "G0167", "`top_k` compares floats or integers, not %s",
+                               glia_dtype_name(x->in[0].dtype));
+    glia_dim_bounds(x->g, x->in[0].dims[x->in[0].rank - 1], &min, &max);
+    if (k < 1 || k > min)
+        return glia_infer_fail(x, GLIA_E_ARG, "G0167",
+                               "`top_k`: k is %lld; the last axis has at least %lld elements", (long long)k,
+                               (long long)min);
+    return true;
+}
+
+/* Each value's gradient goes to its place: dx = sum over k of one_hot(i) * dv. */
+static void top_k_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
+{
+    const glia_type x = *glia_build_type(g, n->in[0]);
+    glia_dim depth = x.dims[x.rank - 1];
+    if (glia_is_null(dout[0])) return;
+    if (depth < 0) {
+        glia_graph_fail(g, GLIA_E_UNSUPPORTED, "G0131",
+                        "`top_k` over an axis of symbolic size has no gradient yet");
+        return;
+    }
+    glia_attr_arg attrs[] = {GLIA_INT("depth", depth), GLIA_TYPE_ATTR("to", x.dtype), {0}};
+    glia_value hot = glia_build_attr(g, "one_hot", attrs, 1, n->out[1]);
+    glia_value spread = glia_build_unsqueeze(g, dout[0], x.rank);
+    din[0] = glia_build_sum_axis(g, glia_build_call(g, "mul", 2, hot, spread), x.rank - 1);
+}
+
+static void top_k_sample(glia_sample *s)
+{
+    int64_t n = s->pick(s->ctx, 1, 20);
+    s->in_count = 1;
+    s->in[0] = (glia_type){GLIA_F32, 2, 0, {s->pick(s->ctx, 1, 4), n}};
+    s->lo[0] = -1, s->hi[0] = 1;
+    s->attrs[0] = (glia_attr_arg)GLIA_INT("k", s->pick(s->ctx, 1, n));
+    s->attrs[1] = (glia_attr_arg)GLIA_INT("largest", s->pick(s->ctx, 0, 1));
+}
+
+const glia_op glia_op_top_k = {
+    .name = "top_k",
+    .signature = "x: T[.., n!] -> v: T[.., #k], i: i64[.., #k]",
+    .attrs = top_k_attrs,
+    .infer = top_k_infer,
+    .grad = top_k_grad,
+    .reference = top_k_reference,
+    .sample = top_k_sample,
+};
+
+/* ---- tril, triu: the elements with j <= i + diagonal (j >= i + diagonal) of the last two axes; `value`
+ * fills the rest, so tril with -inf is a causal mask ---- */
+
+static const glia_attr_spec triangle_attrs[] = {
+    {"diagonal", GLIA_ATTR_INT, false, 0}, {"value", GLIA_ATTR_FLOAT, false, 0}, {0}};
+
+static void triangle(const glia_kargs *k, bool lower)
+{
+    const glia_tensor *x = &k->in[0], *y = &k->out[0];
+    int64_t n = glia_last_dim(y), diagonal = k->attr[0].i;
+    for (glia_box b = glia_box_rows(k, y->rank - 1); b.more; glia_box_next(&b)) {
+        int64_t i = b.index[y->rank - 2];
+        for (int64_t j = glia_box_begin(k); j < glia_box_end(k); j++) {
+            bool keep = lower ? j - i <= diagonal : j - i >= diagonal;
+            glia_set_f64(y, b.row * n + j, keep ? glia_get_f64(x, b.row * n + j) : k->attr[1].f);
+        }
+    }
+}
+
+static void tril_reference(const glia_kargs *k) { triangle(k, true); }
+static void triu_reference(const glia_kargs *k) { triangle(k, false); }
+
+static void triangle_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
+{
+    glia_attr_arg attrs[] = {GLIA_INT("diagonal", n->attr[0].i), {0}};
+    din[0] = glia_build_attr(g, n->op->name, attrs, 1, dout[0]);
+}
+
+static void triangle_sample(glia_sample *s)
+{
+    s->in_count = 1;
+    s->in[0] =
+        (glia_type){GLIA_F32, 3, 0, {s->pick(s->ctx, 1, 3), s->pick(s->ctx, 1, 6), s->pick(s->ctx, 1, 6)}};
+    s->lo[0] = -1, s->hi[0] = 1;
+    s->attrs[0] = (glia_attr_arg)GLIA_INT("diagonal", s->pick(s->ctx, -2, 2));
+    s->attrs[1] = (glia_attr_arg)GLIA_FLOAT("value", -2.0);
+}
+
+#define TRIANGLE(op)                                                                                         \
+    const glia_op glia_op_##op = {.name = #op,                                                               \
+                                  .signature = "x: F[.., m, n] -> y: like(x)",                               \
+                                  .traits = GLIA_INPLACE_0,                                                  \
+                                  .attrs = triangle_attrs,                                                   \
+                                  .grad = triangle_grad,                                                     \
+                                  .reference = op##_reference,                                               \
+                                  .sample = triangle_sample}
+TRIANGLE(tril);
+TRIANGLE(triu);

@@ -1,0 +1,191 @@
+/* linear: rows of activations times a weight matrix that is kept by rows, with an optional bias.
+ *
+ *     y[.., n] = tree(segments of sum_k x[.., k] * w[n, k]) + b[n]
+ *
+ * The arithmetic follows the types: float activations meet decoded weights in segments of 256 (weights with
+ * fewer than 16 rows: 16 lanes), quantised activations meet block formats as the format's row says. */
+#include "base/check.h"
+#include "ops/box.h"
+#include "ops/build.h"
+#include "ops/ops.h"
+#include "ops/sum.h"
+#include "tensor/dot.h"
+#include "tensor/layout.h"
+
+#define PANEL 16
+
+/* The sum along the vector, for weights with too few rows to fill a panel. */
+static float lane_dot_f32(const float *w, const float *x, int64_t k)
+{
+    glia_lanes_f32 l = {.at = 0};
+    for (int64_t i = 0; i < k; i++) glia_lanes_add_f32(&l, w[i], x[i]);
+    return glia_lanes_done_f32(&l);
+}
+
+static double lane_dot_f64(const double *w, const double *x, int64_t k)
+{
+    glia_lanes_f64 l = {.at = 0};
+    for (int64_t i = 0; i < k; i++) glia_lanes_add_f64(&l, w[i], x[i]);
+    return glia_lanes_done_f64(&l);
+}
+
+static void put(const glia_kargs *k, int64_t row, int64_t col, double sum)
+{
+    const glia_tensor *y = &k->out[0], *b = glia_optional(k, 2);
+    int64_t at = row * glia_last_dim(y) + col;
+    if (y->dtype == GLIA_F64) glia_set_f64(y, at, b ? sum + glia_get_f64(b, col) : sum);
+    else glia_set_f32(y, at, b ? (float)sum + glia_get_f32(b, col) : (float)sum);
+}
+
+/* x [.., k] quantised, w [n, k] a block format: the format's own dot over plain rows. */
+static void linear_quant(const glia_kargs *k)
+{
+    const glia_tensor *x = &k->in[0], *w = &k->in[1];
+    int64_t depth = glia_last_dim(x), x_row = 0, w_row = 0;
+    glia_dtype_row_bytes(x->dtype, depth, &x_row);
+    glia_dtype_row_bytes(w->dtype, depth, &w_row);
+    int lead = glia_leading(&k->out[0]);
+    for (int64_t n = glia_box_begin(k); n < glia_box_end(k); n++) {
+        const void *row = (const char *)w->data + n * w_row;
+        if (w->layout != GLIA_LAYOUT_PLAIN) {
+            glia_layout_unpack_row(w->layout, w->dtype, w->dims[0], depth, w->data, n, k->scratch);
+            row = k->scratch;
+        }
+        for (glia_box b = glia_box_rows(k, lead); b.more; glia_box_next(&b)) {
+            const void *xr = (const char *)x->data + b.row * x_row;
+            put(k, b.row, n, (double)glia_dot_quant(w->dtype, row, xr, depth));
+        }
+    }
+}
+
+/* x in f32, f16 or bf16; each weight row is decoded once for all rows of x. */
+static void linear_f32(const glia_kargs *k)
+{
+    const glia_tensor *x = &k->in[0], *w = &k->in[1];
+    int64_t depth = glia_last_dim(x);
+    float *row = k->scratch, *wide = row + depth;
+    int lead = glia_leading(&k->out[0]);
+    bool lanes = w->dims[0] < PANEL;
+    for (int64_t n = glia_box_begin(k); n < glia_box_end(k); n++) {
+        glia_layout_row(w->layout, w->dtype, w->dims[0], depth, w->data, n, row);
+        for (glia_box b = glia_box_rows(k, lead); b.more; glia_box_next(&b)) {
+            const float *xr = x->dtype == GLIA_F32 ? (const float *)x->data + b.row * depth : wide;
+            if (xr == wide)
+                for (int64_t i = 0; i < depth; i++) wide[i] = glia_get_f32(x, b.row * depth + i);
+            float sum = lanes ? lane_dot_f32(row, xr, depth) : glia_dot_f32(row, xr, depth);
+            put(k, b.row, n, (double)sum);
+        }
+    }
+}
+
+static void linear_f64(const glia_kargs *k)
+{
+    const glia_tensor *x = &k->in[0], *w = &k->in[1];
+    int64_t depth = glia_last_dim(x);
+    double *row = k->scratch;
+    float *narrow = (float *)(row + depth);
+    int lead = glia_leading(&k->out[0]);
+    bool lanes = w->dims[0] < PANEL;
+    for (int64_t n = glia_box_begin(k); n < glia_box_end(k); n++) {
+        if (w->dtype == GLIA_F64) {
+            memcpy(row, (const double *)w->data + n * depth, (size_t)depth * sizeof *row);
+        } else {
+            glia_layout_row(w->layout, w->dtype, w->dims[0], depth, w->data, n, narrow);
+            for (int64_t i = 0; i < depth; i++) row[i] = (double)narrow[i];
+        }
+        for (glia_box b = glia_box_rows(k, lead); b.more; glia_box_next(&b)) {
+            const double *xr = (const double *)x->data + b.row * depth;
+            put(k, b.row, n, lanes ? lane_dot_f64(row, xr, depth) : glia_dot_f64(row, xr, depth));
+        }
+    }
+}
+
+static void linear_reference(const glia_kargs *k)
+{
+    if (k->in[0].dtype == GLIA_F64) linear_f64(k);
+    else if (glia_is_class(k->in[0].dtype, GLIA_CLASS_ACTIVATION)) linear_quant(k);
+    else linear_f32(k);
+}
+
+static int64_t linear_scratch(const glia_kargs *k)
+{
+    int64_t depth = glia_last_dim(&k->in[0]), bytes = 0;
+    int64_t each = k->in[0].dtype == GLIA_F64 ? 12 : 8;
+    return glia_mul(depth, each, &bytes) ? bytes : -1;
+}
+
+static int64_t linear_granule(const glia_kargs *k, int axis)
+{
+    return axis == k->out[0].rank - 1 ? PANEL : 1;
+}
+
+static void linear_cost(const glia_kargs *k, glia_cost *out)
+{
+    const glia_dtype_info *w = glia_dtype_get(k->in[1].dtype), *x = glia_dtype_get(k->in[0].dtype);
+    double depth = (double)glia_last_dim(&k->in[0]);
+    double rows = (double)glia_box_count(k, glia_leading(&k->out[0]));
+    double cols = (double)(glia_box_end(k) - glia_box_begin(k));
+    out->flops = 2 * rows * cols * depth;
+    out->bytes = cols * depth / w->block_elements * w->block_bytes +
+                 rows * depth / x->block_elements * x->block_bytes + 4 * rows * cols;
+}
+
+/* y is f64 if x is; quantised activations meet only weights that ask for them. */
+static bool linear_infer(glia_infer *x)
+{
+    glia_dtype xt = x->in[0].dtype, wt = x->in[1].dtype;
+    const glia_dtype_info *w = glia_dtype_get(wt);
+    bool quant = (w->classes & GLIA_CLASS_QUANT) != 0;
+    if (glia_is_class(xt, GLIA_CLASS_ACTIVATION) && (!quant || w->activation != xt))
+        return glia_infer_fail(x, GLIA_E_DTYPE, "G0150",
+                               "`linear`: activations in %s do not meet a weight in %s (it takes %s)",
+                               glia_dtype_name(xt), glia_dtype_name(wt), glia_dtype_name(w->activation));
+    if (wt == GLIA_F64 && xt != GLIA_F64)
+        return glia_infer_fail(x, GLIA_E_DTYPE, "G0150",
+                               "`linear`: a weight in f64 takes activations in f64, these are %s",
+                               glia_dtype_name(xt));
+    x->out[0].dtype = xt == GLIA_F64 ? GLIA_F64 : GLIA_F32;
+    return true;
+}
+
+/* dx = dy w, dw = dy^T x and db = sum of dy, both over all leading axes; matmul goes rows by rows. */
+static void linear_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
+{
+    glia_value dy = dout[0], x = n->in[0], w = n->in[1];
+    glia_dtype yt = glia_build_type(g, dy)->dtype;
+    if (!glia_build_is_float(g, w)) {
+        glia_graph_fail(
+            g, GLIA_E_UNSUPPORTED, "G0131",
+            "`linear`: a weight in a block format has no gradient; keep trainable weights in floats");
+        return;
+    }
+    glia_value columns = glia_build_transpose(g, glia_build_cast(g, w, yt));
+    din[0] = glia_build_cast(g, glia_build_call(g, "matmul", 2, dy, columns), glia_build_type(g, x)->dtype);
+    glia_value dy2 = glia_build_rows(g, dy), x2 = glia_build_rows(g, glia_build_cast(g, x, yt));
+    glia_value dw =
+        glia_build_call(g, "matmul", 2, glia_build_transpose(g, dy2), glia_build_transpose(g, x2));
+    din[1] = glia_build_cast(g, dw, glia_build_type(g, w)->dtype);
+    if (n->in_count > 2 && !glia_is_null(n->in[2])) din[2] = glia_build_sum_to(g, dy2, n->in[2]);
+}
+
+static void linear_sample(glia_sample *s)
+{
+    int64_t t = s->pick(s->ctx, 1, 5), k = s->pick(s->ctx, 1, 40), n = s->pick(s->ctx, 1, 40);
+    s->in_count = 3;
+    s->in[0] = (glia_type){GLIA_F32, 2, 0, {t, k}};
+    s->in[1] = (glia_type){GLIA_F32, 2, 0, {n, k}};
+    s->in[2] = (glia_type){GLIA_F32, 1, 0, {n}};
+    for (int i = 0; i < 3; i++) s->lo[i] = -1, s->hi[i] = 1;
+}
+
+const glia_op glia_op_linear = {
+    .name = "linear",
+    .signature = "x: F|A[.., k], w: F|Q[n, k], b?: F[n] -> y: f32[.., n]",
+    .infer = linear_infer,
+    .grad = linear_grad,
+    .cost = linear_cost,
+    .scratch = linear_scratch,
+    .granule = linear_granule,
+    .reference = linear_reference,
+    .sample = linear_sample,
+};

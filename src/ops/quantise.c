@@ -1,0 +1,145 @@
+/* quantise: float activations to the format in which a quantised weight wants to meet them.
+ * pack: a weight [n, k] from plain rows to a packed layout of the same bits. */
+#include "ops/box.h"
+#include "ops/ops.h"
+#include "tensor/layout.h"
+
+#define BLOCK_MAX 256
+#define BLOCK_BYTES_MAX 324
+
+static const glia_attr_spec quantise_attrs[] = {{"to", GLIA_ATTR_DTYPE, true, 0}, {0}};
+
+/* Rows are planar (dtype.h): all int8 of the row, then its scales, then its sums. A block is encoded by its
+ * own table row and then laid in place, so that any run of blocks can be made alone. */
+static void put_block(char *row, int64_t n, int64_t block, const glia_dtype_info *d, const char *encoded)
+{
+    int64_t e = d->block_elements, sums = d->block_bytes - e - 4, blocks = n / e;
+    memcpy(row + block * e, encoded, (size_t)e);
+    memcpy(row + n + block * 4, encoded + e, 4);
+    memcpy(row + n + blocks * 4 + block * sums, encoded + e + 4, (size_t)sums);
+}
+
+static void quantise_reference(const glia_kargs *k)
+{
+    const glia_tensor *x = &k->in[0], *y = &k->out[0];
+    const glia_dtype_info *d = glia_dtype_get(y->dtype);
+    int64_t n = glia_last_dim(x), e = d->block_elements, row_bytes = n / e * d->block_bytes;
+    float in[BLOCK_MAX];
+    char encoded[BLOCK_BYTES_MAX];
+    for (glia_box b = glia_box_rows(k, y->rank - 1); b.more; glia_box_next(&b)) {
+        for (int64_t block = glia_box_begin(k) / e; block < glia_box_end(k) / e; block++) {
+            for (int64_t i = 0; i < e; i++) in[i] = glia_get_f32(x, b.row * n + block * e + i);
+            d->encode(in, encoded, e, NULL);
+            put_block((char *)y->data + b.row * row_bytes, n, block, d, encoded);
+        }
+    }
+}
+
+static bool quantise_infer(glia_infer *x)
+{
+    glia_dtype to = (glia_dtype)x->attr[0].i;
+    const glia_dtype_info *d = glia_dtype_get(to);
+    glia_dim k = x->in[0].rank ? x->in[0].dims[x->in[0].rank - 1] : 1;
+    if (to != GLIA_A8X32 && to != GLIA_A8X256)
+        return glia_infer_fail(x, GLIA_E_DTYPE, "G0155", "`quantise` makes a8x32 or a8x256, not %s",
+                               glia_dtype_name(to));
+    if (x->in[0].dtype == GLIA_F64)
+        return glia_infer_fail(x, GLIA_E_DTYPE, "G0155", "`quantise` takes f32, f16 or bf16, not f64");
+    if (k < 0 || k % d->block_elements)
+        return glia_infer_fail(x, GLIA_E_SHAPE, "G0155",
+                               "`quantise`: the last axis has to be a constant multiple of %d for %s",
+                               d->block_elements, d->name);
+    x->out[0].dtype = to;
+    return true;
+}
+
+static int64_t quantise_granule(const glia_kargs *k, int axis)
+{
+    return axis == k->out[0].rank - 1 ? glia_dtype_get(k->out[0].dtype)->block_elements : 1;
+}
+
+static void quantise_cost(const glia_kargs *k, glia_cost *out)
+{
+    double e = (double)glia_box_count(k, k->out[0].rank);
+    out->flops = 4 * e;
+    out->bytes = 5.3 * e;
+}
+
+static void quantise_sample(glia_sample *s)
+{
+    int64_t wide = s->pick(s->ctx, 0, 1), blocks = s->pick(s->ctx, 1, 4);
+    s->in_count = 1;
+    s->in[0] = (glia_type){GLIA_F32, 2, 0, {s->pick(s->ctx, 1, 4), blocks * (wide ? 256 : 32)}};
+    s->lo[0] = -3, s->hi[0] = 3;
+    s->attrs[0] = (glia_attr_arg)GLIA_TYPE_ATTR("to", wide ? GLIA_A8X256 : GLIA_A8X32);
+}
+
+const glia_op glia_op_quantise = {
+    .name = "quantise",
+    .signature = "x: F[.., k] -> y: to[.., k]",
+    .traits = GLIA_REPLICABLE,
+    .attrs = quantise_attrs,
+    .infer = quantise_infer,
+    .no_grad = "rounding has no gradient; passes insert quantise after the gradient was taken",
+    .cost = quantise_cost,
+    .granule = quantise_granule,
+    .reference = quantise_reference,
+    .sample = quantise_sample,
+};
+
+static const glia_attr_spec pack_attrs[] = {{"layout", GLIA_ATTR_INT, true, 0}, {0}};
+
+/* Panels of 16 rows; the last one of the tensor may be short. */
+static void pack_reference(const glia_kargs *k)
+{
+    const glia_tensor *w = &k->in[0];
+    int64_t n = w->dims[0], depth = w->dims[1], row = 0;
+    glia_dtype_row_bytes(w->dtype, depth, &row);
+    if (k->end[0] <= k->begin[0]) return;
+    glia_layout_pack(k->out[0].layout, w->dtype, n, depth, (const char *)w->data + k->begin[0] * row,
+                     k->begin[0], k->end[0], k->out[0].data);
+}
+
+static bool pack_infer(glia_infer *x)
+{
+    int64_t layout = x->attr[0].i, bytes;
+    const glia_type *w = &x->in[0];
+    if (layout < 0 || layout >= GLIA_LAYOUT_COUNT)
+        return glia_infer_fail(x, GLIA_E_ARG, "G0156", "`pack`: there is no layout number %lld",
+                               (long long)layout);
+    if (w->layout != GLIA_LAYOUT_PLAIN)
+        return glia_infer_fail(x, GLIA_E_ARG, "G0156", "`pack`: the weight is packed already (%s)",
+                               glia_layout_name(w->layout));
+    if (w->dims[0] < 0 || w->dims[1] < 0)
+        return glia_infer_fail(x, GLIA_E_SHAPE, "G0156", "`pack`: a weight's dims have to be constants");
+    if (!glia_layout_bytes((int)layout, w->dtype, w->dims[0], w->dims[1], &bytes))
+        return glia_infer_fail(x, GLIA_E_UNSUPPORTED, "G0156", "`pack`: %s has no layout %s",
+                               glia_dtype_name(w->dtype), glia_layout_name((int)layout));
+    x->out[0].layout = (int16_t)layout;
+    return true;
+}
+
+static int64_t pack_granule(const glia_kargs *k, int axis)
+{
+    return axis == 0 ? 16 : glia_max(k->in[0].dims[1], 1);
+}
+
+static void pack_sample(glia_sample *s)
+{
+    s->in_count = 1;
+    s->in[0] = (glia_type){GLIA_F32, 2, 0, {s->pick(s->ctx, 1, 40), s->pick(s->ctx, 1, 40)}};
+    s->lo[0] = -1, s->hi[0] = 1;
+    s->attrs[0] = (glia_attr_arg)GLIA_INT("layout", GLIA_LAYOUT_R16);
+}
+
+const glia_op glia_op_pack = {
+    .name = "pack",
+    .signature = "w: F|Q[n, k!] -> y: like(w)",
+    .traits = GLIA_NO_FOLD,
+    .attrs = pack_attrs,
+    .infer = pack_infer,
+    .no_grad = "a layout change; trainable weights stay plain",
+    .granule = pack_granule,
+    .reference = pack_reference,
+    .sample = pack_sample,
+};

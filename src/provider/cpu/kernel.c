@@ -1,0 +1,100 @@
+/* Dispatch: which row of which table runs an op on given types. Nothing is cached; binding happens when a
+ * plan is made. */
+#include "provider/cpu/kernel.h"
+
+#include "base/check.h"
+#include "base/cpu.h"
+#include "tensor/layout.h"
+
+#include <string.h>
+
+/* The references serve where no other set is allowed. */
+static const glia_cpu_isa portable = {"portable", 0, 0, 0};
+
+#if defined(__x86_64__)
+extern const glia_cpu_isa glia_cpu_avx2, glia_cpu_avx512, glia_cpu_avx512vnni;
+#endif
+
+const glia_cpu_isa *const glia_cpu_isas[] = {
+    &portable,
+#if defined(__x86_64__)
+    &glia_cpu_avx2,
+    &glia_cpu_avx512,
+    &glia_cpu_avx512vnni,
+#endif
+    0,
+};
+
+const glia_cpu_isa *glia_cpu_isa_find(const char *name)
+{
+    for (int i = 0; name && glia_cpu_isas[i]; i++)
+        if (!strcmp(glia_cpu_isas[i]->name, name)) return glia_cpu_isas[i];
+    return 0;
+}
+
+/* The last set that may be used: the named one, or all; a name that is not here allows only the first. */
+static int last_allowed(const char *isa_max)
+{
+    int last = 0;
+    for (int i = 0; glia_cpu_isas[i]; i++)
+        if (!isa_max || !strcmp(glia_cpu_isas[i]->name, isa_max)) last = i;
+    return last;
+}
+
+/* One "dtype", "dtype:layout" or "*" of `size` bytes; type null or dtype NONE: an absent input. */
+static bool token_matches(const char *token, size_t size, const glia_type *type)
+{
+    const bool optional = size && token[size - 1] == '?';
+    if (optional) size--;
+    if (!type || type->dtype == GLIA_DTYPE_NONE) return optional;
+    if (size == 1 && *token == '*') return true;
+    const char *colon = memchr(token, ':', size), *name = glia_dtype_name(type->dtype);
+    const char *layout = glia_layout_name(type->layout);
+    const size_t name_size = colon ? (size_t)(colon - token) : size;
+    if (strlen(name) != name_size || memcmp(name, token, name_size)) return false;
+    if (!colon) return type->layout == GLIA_LAYOUT_PLAIN;
+    return strlen(layout) == size - name_size - 1 && !memcmp(layout, colon + 1, size - name_size - 1);
+}
+
+/* Matches a comma-separated list up to "->" or the end; *at moves behind it. */
+static bool list_matches(const char **at, const glia_type *types, int count)
+{
+    int i = 0;
+    bool ok = true;
+    while (ok && **at && strncmp(*at, "->", 2)) {
+        const size_t size = strcspn(*at, ",-");
+        ok = token_matches(*at, size, i < count ? &types[i] : 0);
+        *at += size + ((*at)[size] == ',');
+        i++;
+    }
+    for (; ok && i < count; i++) ok = types[i].dtype == GLIA_DTYPE_NONE; /* more inputs than the row knows */
+    return ok;
+}
+
+static bool row_matches(const char *types, const glia_type *in, int in_count, const glia_type *out, int out_count)
+{
+    if (!list_matches(&types, in, in_count) || strncmp(types, "->", 2)) return false;
+    types += 2;
+    return list_matches(&types, out, out_count);
+}
+
+glia_bound_kernel glia_cpu_bind(const glia_op *op, const glia_type *in, int in_count, const glia_type *out, int out_count, uint32_t features, const char *isa_max)
+{
+    for (int i = last_allowed(isa_max); i >= 0; i--) {
+        const glia_cpu_isa *isa = glia_cpu_isas[i];
+        if (isa->needs & ~features) continue;
+        for (int r = isa->count - 1; r >= 0; r--) {
+            const glia_cpu_kernel *row = &isa->rows[r];
+            if (row->op == op && row_matches(row->types, in, in_count, out, out_count))
+                return (glia_bound_kernel){row->run, row->name, isa->name};
+        }
+    }
+    return (glia_bound_kernel){op->reference, "reference", "portable"};
+}
+
+int glia_cpu_layout(glia_dtype t, int64_t n, int64_t k, uint32_t features, const char *isa_max)
+{
+    int64_t bytes;
+    const bool vectors = last_allowed(isa_max) > 0 && (features & GLIA_CPU_AVX2);
+    return vectors && n >= 16 && glia_layout_bytes(GLIA_LAYOUT_R16, t, n, k, &bytes) ? GLIA_LAYOUT_R16 : GLIA_LAYOUT_PLAIN;
+}

@@ -1,0 +1,204 @@
+/* Kernels along the last axis: quantise, rms_norm, softmax, and the elementwise ones. The body of rowwise_avx2.c
+ * and rowwise_avx512.c. Sums run in the specification's 16 lanes per segment of 4096. */
+#include <math.h>
+
+#include "base/check.h"
+#include "base/cpu.h"
+#include "ops/ops.h"
+#include "provider/cpu/kernel.h"
+#include "provider/cpu/rows.h"
+#include "provider/cpu/simd16.h"
+#include "tensor/dot.h"
+
+enum { LANES = 16, LANE_SEGMENT = 4096 };
+
+/* ---- quantise: see tensor/formats_activation.c, whose steps these are */
+
+GLIA_INLINE void quantise_block(const float *x, const int block, const int group, int8_t *q, float *d, int32_t *sums)
+{
+    v16i most = v16_magnitude(v16_load(x));
+    GLIA_UNROLL
+    for (int i = LANES; i < block; i += LANES) most = v16i_max(most, v16_magnitude(v16_load(x + i)));
+    const int32_t bits = v16i_most(most);
+    float max;
+    memcpy(&max, &bits, sizeof max);
+    const float inverse = 127.0f / max;
+    if (bits >= 0x7f800000 || isinf(inverse)) {
+        memset(q, 0, (size_t)block);
+        memset(sums, 0, (size_t)(block / group) * sizeof *sums);
+        *d = bits >= 0x7f800000 ? NAN : max / 127.0f;
+        return;
+    }
+    const v16 scale = v16_set(inverse);
+    v16i sum = v16_to_int(v16_zero());
+    for (int i = 0; i < block; i += LANES) {
+        const v16i v = v16_to_int(v16_mul(v16_load(x + i), scale));
+        v16i_store_i8(q + i, v);
+        sum = group == LANES ? v : v16i_add(sum, v);
+        if (group == LANES) sums[i / LANES] = v16i_total(sum);
+    }
+    if (group != LANES) *sums = v16i_total(sum);
+    *d = max / 127.0f;
+}
+
+GLIA_INLINE void quantise(const glia_kargs *k, const int block, const int group, int64_t row_bytes)
+{
+    const int64_t n = glia_last_dim(&k->in[0]);
+    for (glia_box b = glia_box_rows(k, glia_leading(&k->out[0])); b.more; glia_box_next(&b)) {
+        const float *x = (const float *)k->in[0].data + b.row * n;
+        uint8_t *row = (uint8_t *)k->out[0].data + b.row * row_bytes;
+        float *d = (float *)(row + n);
+        int32_t *sums = (int32_t *)(d + n / block);
+        for (int64_t i = glia_box_begin(k); i < glia_box_end(k); i += block)
+            quantise_block(x + i, block, group, (int8_t *)row + i, d + i / block, sums + i / group);
+    }
+}
+
+static void quantise_a8x32(const glia_kargs *k) { quantise(k, 32, 32, glia_last_dim(&k->in[0]) / 32 * 40); }
+static void quantise_a8x256(const glia_kargs *k) { quantise(k, 256, 16, glia_last_dim(&k->in[0]) / 256 * 324); }
+
+/* ---- rms_norm */
+
+static float sum_of_squares(const float *x, int64_t n)
+{
+    glia_tree_f32 tree = {.count = 0};
+    for (int64_t s = 0; s < n; s += LANE_SEGMENT) {
+        const int64_t end = glia_min(n, s + LANE_SEGMENT);
+        v16 acc = v16_zero();
+        int64_t i = s;
+        for (; i + LANES <= end; i += LANES) {
+            const v16 v = v16_load(x + i);
+            acc = v16_fma(v, v, acc);
+        }
+        if (i < end) {
+            const v16 v = v16_load_n(x + i, (int)(end - i));
+            acc = v16_fma(v, v, acc);
+        }
+        glia_tree_push_f32(&tree, v16_tree(acc));
+    }
+    return glia_tree_done_f32(&tree);
+}
+
+static void rms_norm(const glia_kargs *k)
+{
+    const int64_t n = glia_last_dim(&k->in[0]);
+    const float *w = k->in[1].data;
+    for (glia_box b = glia_box_rows(k, k->out[0].rank - 1); b.more; glia_box_next(&b)) {
+        const float *x = (const float *)k->in[0].data + b.row * n;
+        float *y = (float *)k->out[0].data + b.row * n;
+        const float r = 1.0f / sqrtf(sum_of_squares(x, n) / (float)n + (float)k->attr[0].f);
+        const v16 scale = v16_set(r);
+        int64_t i = 0;
+        for (; i + LANES <= n; i += LANES) v16_store(y + i, v16_mul(v16_mul(v16_load(x + i), scale), v16_load(w + i)));
+        const int rest = (int)(n - i);
+        if (rest) v16_store_n(y + i, v16_mul(v16_mul(v16_load_n(x + i, rest), scale), v16_load_n(w + i, rest)), rest);
+    }
+}
+
+/* ---- softmax: m = max x; p = exp(x - m); y = p / sum p */
+
+GLIA_INLINE float row_max(const float *x, int64_t n)
+{
+    float m = -INFINITY;
+    v16 most = v16_set(-INFINITY);
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) most = v16_max(v16_load(x + i), most); /* a NaN leaves the maximum alone */
+    float lanes[LANES];
+    v16_store(lanes, most);
+    for (int j = 0; j < LANES; j++) m = lanes[j] > m ? lanes[j] : m;
+    for (; i < n; i++) m = x[i] > m ? x[i] : m;
+    return m;
+}
+
+static float sum_of_exp(const float *x, int64_t n, v16 m)
+{
+    glia_tree_f32 tree = {.count = 0};
+    for (int64_t s = 0; s < n; s += LANE_SEGMENT) {
+        const int64_t end = glia_min(n, s + LANE_SEGMENT);
+        v16 acc = v16_zero();
+        int64_t i = s;
+        for (; i + LANES <= end; i += LANES) acc = v16_add(v16_exp(v16_sub(v16_load(x + i), m)), acc);
+        if (i < end) { /* lanes without an element stay as they are */
+            float kept[LANES], lanes[LANES];
+            v16_store(kept, acc);
+            v16_store(lanes, v16_add(v16_exp(v16_sub(v16_load_n(x + i, (int)(end - i)), m)), acc));
+            memcpy(kept, lanes, (size_t)(end - i) * sizeof *kept);
+            acc = v16_load(kept);
+        }
+        glia_tree_push_f32(&tree, v16_tree(acc));
+    }
+    return glia_tree_done_f32(&tree);
+}
+
+static void softmax(const glia_kargs *k)
+{
+    const int64_t n = glia_last_dim(&k->in[0]);
+    for (glia_box b = glia_box_rows(k, k->out[0].rank - 1); b.more; glia_box_next(&b)) {
+        const float *x = (const float *)k->in[0].data + b.row * n;
+        float *y = (float *)k->out[0].data + b.row * n;
+        const v16 m = v16_set(row_max(x, n)), sum = v16_set(sum_of_exp(x, n, m));
+        int64_t i = 0;
+        for (; i + LANES <= n; i += LANES) v16_store(y + i, v16_div(v16_exp(v16_sub(v16_load(x + i), m)), sum));
+        const int rest = (int)(n - i);
+        if (rest) v16_store_n(y + i, v16_div(v16_exp(v16_sub(v16_load_n(x + i, rest), m)), sum), rest);
+    }
+}
+
+/* ---- elementwise */
+
+GLIA_INLINE v16 silu_of(v16 x, v16 unused)
+{
+    (void)unused;
+    return v16_div(x, v16_add(v16_set(1.0f), v16_exp(v16_negate(x))));
+}
+GLIA_INLINE v16 swiglu_of(v16 gate, v16 up) { return v16_mul(silu_of(gate, gate), up); }
+GLIA_INLINE v16 add_of(v16 a, v16 b) { return v16_add(a, b); }
+GLIA_INLINE v16 sub_of(v16 a, v16 b) { return v16_sub(a, b); }
+GLIA_INLINE v16 mul_of(v16 a, v16 b) { return v16_mul(a, b); }
+
+typedef v16 binary_fn(v16 a, v16 b);
+
+/* n elements; a stride of 0 repeats the first element. */
+GLIA_INLINE void binary_row(binary_fn *f, const float *a, int64_t sa, const float *b, int64_t sb, float *y, int64_t n)
+{
+    const v16 a0 = v16_set(n ? *a : 0.0f), b0 = v16_set(n ? *b : 0.0f);
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) v16_store(y + i, f(sa ? v16_load(a + i) : a0, sb ? v16_load(b + i) : b0));
+    const int rest = (int)(n - i);
+    if (rest) v16_store_n(y + i, f(sa ? v16_load_n(a + i, rest) : a0, sb ? v16_load_n(b + i, rest) : b0), rest);
+}
+
+GLIA_INLINE void binary(const glia_kargs *k, binary_fn *f)
+{
+    const glia_tensor *y = &k->out[0];
+    const float *a = k->in[0].data, *b = k->in[1].data;
+    int64_t sa[GLIA_RANK_MAX + 1] = {0}, sb[GLIA_RANK_MAX + 1] = {0};
+    const int64_t n = glia_last_dim(y), begin = glia_box_begin(k), count = glia_box_end(k) - begin;
+    const int lead = glia_leading(y);
+    glia_broadcast_strides(&k->in[0], y, sa);
+    glia_broadcast_strides(&k->in[1], y, sb);
+    for (glia_box box = glia_box_rows(k, lead); box.more; glia_box_next(&box)) {
+        int64_t ia = begin * sa[lead], ib = begin * sb[lead];
+        for (int i = 0; i < lead; i++) {
+            ia += box.index[i] * sa[i];
+            ib += box.index[i] * sb[i];
+        }
+        binary_row(f, a + ia, sa[lead], b + ib, sb[lead], (float *)y->data + box.row * n + begin, count);
+    }
+}
+
+GLIA_INLINE void unary(const glia_kargs *k, binary_fn *f)
+{
+    const glia_tensor *y = &k->out[0];
+    const int64_t n = glia_last_dim(y), begin = glia_box_begin(k), count = glia_box_end(k) - begin;
+    for (glia_box box = glia_box_rows(k, glia_leading(y)); box.more; glia_box_next(&box)) {
+        const float *x = (const float *)k->in[0].data + box.row * n + begin;
+        binary_row(f, x, 1, x, 1, (float *)y->data + box.row * n + begin, count);
+    }
+}
+
+static void silu(const glia_kargs *k) { unary(k, silu_of); }
+static void swiglu(const glia_kargs *k) { binary(k, swiglu_of); }
+static void add(const glia_kargs *k) { binary(k, add_of); }
+static void sub(const glia_kargs *k) { binary(k, sub_of); }
+static void mul(const glia_kargs *k) { binary(k, mul_of); }

@@ -1,0 +1,206 @@
+/* Sixteen lanes of f32 on either instruction set: one zmm register, or two ymm registers. The numeric
+ * specification speaks of 16 lanes everywhere, so that a body written over these words has one order of
+ * operations on both. Included by translation units that are built for one set; everything is inline. */
+#ifndef GLIA_PROVIDER_CPU_SIMD16_H
+#define GLIA_PROVIDER_CPU_SIMD16_H
+
+#include <immintrin.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#define GLIA_INLINE static inline __attribute__((always_inline))
+/* In front of loops over the registers of a tile: their arrays have to become registers. */
+#if defined(__clang__)
+#define GLIA_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define GLIA_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+#if defined(__AVX512F__)
+
+typedef __m512 v16;
+typedef __m512i v16i;
+
+GLIA_INLINE v16 v16_zero(void) { return _mm512_setzero_ps(); }
+GLIA_INLINE v16 v16_set(float f) { return _mm512_set1_ps(f); }
+GLIA_INLINE v16 v16_load(const void *p) { return _mm512_loadu_ps(p); }
+GLIA_INLINE void v16_store(void *p, v16 a) { _mm512_storeu_ps(p, a); }
+/* The first n lanes, 0 <= n <= 16; the others are zero and their memory is not touched. */
+GLIA_INLINE v16 v16_load_n(const void *p, int n) { return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
+GLIA_INLINE void v16_store_n(void *p, v16 a, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), a); }
+/* The lanes of a mask; p is where lane 0 would be. */
+GLIA_INLINE void v16_store_lanes(float *p, v16 a, uint32_t lanes) { _mm512_mask_storeu_ps(p, (__mmask16)lanes, a); }
+GLIA_INLINE v16 v16_load_lanes(const float *p, uint32_t lanes) { return _mm512_maskz_loadu_ps((__mmask16)lanes, p); }
+GLIA_INLINE v16 v16_load_f16(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256(p)); }
+GLIA_INLINE void v16_store_f16(void *p, v16 a) { _mm256_storeu_si256(p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT)); }
+GLIA_INLINE v16 v16_load_bf16(const void *p)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)), 16));
+}
+GLIA_INLINE v16 v16_add(v16 a, v16 b) { return _mm512_add_ps(a, b); }
+GLIA_INLINE v16 v16_mul(v16 a, v16 b) { return _mm512_mul_ps(a, b); }
+GLIA_INLINE v16 v16_div(v16 a, v16 b) { return _mm512_div_ps(a, b); }
+GLIA_INLINE v16 v16_fma(v16 a, v16 b, v16 c) { return _mm512_fmadd_ps(a, b, c); }  /* a b + c */
+GLIA_INLINE v16 v16_fnma(v16 a, v16 b, v16 c) { return _mm512_fnmadd_ps(a, b, c); } /* c - a b */
+/* a > b ? a : b, so that a NaN gives b; likewise below. */
+GLIA_INLINE v16 v16_max(v16 a, v16 b) { return _mm512_max_ps(a, b); }
+GLIA_INLINE v16 v16_min(v16 a, v16 b) { return _mm512_min_ps(a, b); }
+GLIA_INLINE v16 v16_sub(v16 a, v16 b) { return _mm512_sub_ps(a, b); }
+GLIA_INLINE v16 v16_rint(v16 a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+GLIA_INLINE v16 v16_negate(v16 a) { return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f)); }
+GLIA_INLINE v16i v16_to_int(v16 a) { return _mm512_cvtps_epi32(a); } /* to nearest even */
+GLIA_INLINE v16i v16i_half(v16i a) { return _mm512_srai_epi32(a, 1); }
+GLIA_INLINE v16i v16i_sub(v16i a, v16i b) { return _mm512_sub_epi32(a, b); }
+/* 2^a as floats, for exponents of normal numbers. */
+GLIA_INLINE v16 v16_power_of_2(v16i a) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(a, _mm512_set1_epi32(127)), 23)); }
+/* Magnitudes as their bits, whose order is that of the values, NaNs last. */
+GLIA_INLINE v16i v16_magnitude(v16 a) { return _mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(0x7fffffff)); }
+GLIA_INLINE v16i v16i_max(v16i a, v16i b) { return _mm512_max_epi32(a, b); }
+GLIA_INLINE v16i v16i_add(v16i a, v16i b) { return _mm512_add_epi32(a, b); }
+GLIA_INLINE int32_t v16i_most(v16i a) { return _mm512_reduce_max_epi32(a); }
+GLIA_INLINE int32_t v16i_total(v16i a) { return _mm512_reduce_add_epi32(a); }
+GLIA_INLINE void v16i_store_i8(void *p, v16i a) { _mm_storeu_si128(p, _mm512_cvtepi32_epi8(a)); }
+
+#else
+
+typedef struct v16 {
+    __m256 lo, hi;
+} v16;
+typedef struct v16i {
+    __m256i lo, hi;
+} v16i;
+
+GLIA_INLINE v16 v16_pair(__m256 lo, __m256 hi)
+{
+    v16 a;
+    a.lo = lo;
+    a.hi = hi;
+    return a;
+}
+GLIA_INLINE v16i v16i_pair(__m256i lo, __m256i hi)
+{
+    v16i a;
+    a.lo = lo;
+    a.hi = hi;
+    return a;
+}
+GLIA_INLINE v16 v16_zero(void) { return v16_pair(_mm256_setzero_ps(), _mm256_setzero_ps()); }
+GLIA_INLINE v16 v16_set(float f) { return v16_pair(_mm256_set1_ps(f), _mm256_set1_ps(f)); }
+GLIA_INLINE v16 v16_load(const void *p) { return v16_pair(_mm256_loadu_ps(p), _mm256_loadu_ps((const float *)p + 8)); }
+GLIA_INLINE void v16_store(void *p, v16 a)
+{
+    _mm256_storeu_ps(p, a.lo);
+    _mm256_storeu_ps((float *)p + 8, a.hi);
+}
+GLIA_INLINE v16 v16_load_n(const void *p, int n)
+{
+    float t[16] = {0};
+    memcpy(t, p, (size_t)n * sizeof *t);
+    return v16_load(t);
+}
+GLIA_INLINE void v16_store_n(void *p, v16 a, int n)
+{
+    float t[16];
+    v16_store(t, a);
+    memcpy(p, t, (size_t)n * sizeof *t);
+}
+GLIA_INLINE void v16_store_lanes(float *p, v16 a, uint32_t lanes)
+{
+    float t[16];
+    v16_store(t, a);
+    for (int i = 0; i < 16; i++)
+        if (lanes >> i & 1) p[i] = t[i];
+}
+GLIA_INLINE v16 v16_load_lanes(const float *p, uint32_t lanes)
+{
+    float t[16];
+    for (int i = 0; i < 16; i++) t[i] = lanes >> i & 1 ? p[i] : 0.0f;
+    return v16_load(t);
+}
+GLIA_INLINE v16 v16_load_f16(const void *p)
+{
+    return v16_pair(_mm256_cvtph_ps(_mm_loadu_si128(p)), _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p + 1)));
+}
+GLIA_INLINE __m256 half_bf16(const void *p)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(p)), 16));
+}
+GLIA_INLINE v16 v16_load_bf16(const void *p) { return v16_pair(half_bf16(p), half_bf16((const uint16_t *)p + 8)); }
+GLIA_INLINE v16 v16_add(v16 a, v16 b) { return v16_pair(_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)); }
+GLIA_INLINE v16 v16_sub(v16 a, v16 b) { return v16_pair(_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)); }
+GLIA_INLINE v16 v16_mul(v16 a, v16 b) { return v16_pair(_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)); }
+GLIA_INLINE v16 v16_div(v16 a, v16 b) { return v16_pair(_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)); }
+GLIA_INLINE v16 v16_fma(v16 a, v16 b, v16 c) { return v16_pair(_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)); }
+GLIA_INLINE v16 v16_fnma(v16 a, v16 b, v16 c) { return v16_pair(_mm256_fnmadd_ps(a.lo, b.lo, c.lo), _mm256_fnmadd_ps(a.hi, b.hi, c.hi)); }
+GLIA_INLINE v16 v16_max(v16 a, v16 b) { return v16_pair(_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)); }
+GLIA_INLINE v16 v16_min(v16 a, v16 b) { return v16_pair(_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)); }
+GLIA_INLINE __m256 half_rint(__m256 a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+GLIA_INLINE v16 v16_rint(v16 a) { return v16_pair(half_rint(a.lo), half_rint(a.hi)); }
+GLIA_INLINE v16 v16_negate(v16 a)
+{
+    const __m256 sign = _mm256_set1_ps(-0.0f);
+    return v16_pair(_mm256_xor_ps(a.lo, sign), _mm256_xor_ps(a.hi, sign));
+}
+GLIA_INLINE v16i v16_to_int(v16 a) { return v16i_pair(_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi)); }
+GLIA_INLINE v16i v16i_half(v16i a) { return v16i_pair(_mm256_srai_epi32(a.lo, 1), _mm256_srai_epi32(a.hi, 1)); }
+GLIA_INLINE v16i v16i_sub(v16i a, v16i b) { return v16i_pair(_mm256_sub_epi32(a.lo, b.lo), _mm256_sub_epi32(a.hi, b.hi)); }
+GLIA_INLINE __m256 half_power_of_2(__m256i a)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(a, _mm256_set1_epi32(127)), 23));
+}
+GLIA_INLINE v16 v16_power_of_2(v16i a) { return v16_pair(half_power_of_2(a.lo), half_power_of_2(a.hi)); }
+GLIA_INLINE __m256i half_magnitude(__m256 a) { return _mm256_and_si256(_mm256_castps_si256(a), _mm256_set1_epi32(0x7fffffff)); }
+GLIA_INLINE v16i v16_magnitude(v16 a) { return v16i_pair(half_magnitude(a.lo), half_magnitude(a.hi)); }
+GLIA_INLINE v16i v16i_max(v16i a, v16i b) { return v16i_pair(_mm256_max_epi32(a.lo, b.lo), _mm256_max_epi32(a.hi, b.hi)); }
+GLIA_INLINE v16i v16i_add(v16i a, v16i b) { return v16i_pair(_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi)); }
+GLIA_INLINE int32_t v16i_most(v16i a)
+{
+    const __m256i m = _mm256_max_epi32(a.lo, a.hi);
+    __m128i h = _mm_max_epi32(_mm256_castsi256_si128(m), _mm256_extracti128_si256(m, 1));
+    h = _mm_max_epi32(h, _mm_shuffle_epi32(h, 0x4e));
+    return _mm_cvtsi128_si32(_mm_max_epi32(h, _mm_shuffle_epi32(h, 0xb1)));
+}
+GLIA_INLINE int32_t v16i_total(v16i a)
+{
+    const __m256i m = _mm256_add_epi32(a.lo, a.hi);
+    __m128i h = _mm_add_epi32(_mm256_castsi256_si128(m), _mm256_extracti128_si256(m, 1));
+    h = _mm_add_epi32(h, _mm_shuffle_epi32(h, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(h, _mm_shuffle_epi32(h, 0xb1)));
+}
+GLIA_INLINE void v16i_store_i8(void *p, v16i a)
+{
+    const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.lo, a.hi), 0xd8);
+    _mm_storeu_si128(p, _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
+}
+
+#endif
+
+/* The lanes' sum in the fixed tree. */
+GLIA_INLINE float v16_tree(v16 a)
+{
+    float t[16];
+    v16_store(t, a);
+    for (int n = 8; n; n /= 2)
+        for (int i = 0; i < n; i++) t[i] = t[2 * i] + t[2 * i + 1];
+    return t[0];
+}
+
+/* The steps of glia_expf (base/fmath.c), lane by lane; the tests compare their bits. */
+GLIA_INLINE v16 v16_exp(v16 x)
+{
+    x = v16_max(v16_set(-104.0f), x);
+    x = v16_min(v16_set(89.0f), x);
+    const v16 n = v16_rint(v16_mul(x, v16_set(0x1.715476p+0f)));
+    const v16 r = v16_fnma(n, v16_set(0x1.7f7d1cp-20f), v16_fnma(n, v16_set(0x1.62e4p-1f), x));
+    v16 p = v16_set(0x1.0fa61ep-7f);
+    p = v16_fma(p, r, v16_set(0x1.573d3ap-5f));
+    p = v16_fma(p, r, v16_set(0x1.555a7ap-3f));
+    p = v16_fma(p, r, v16_set(0x1.fffdbep-2f));
+    p = v16_fma(p, r, v16_set(0x1.fffff6p-1f));
+    p = v16_fma(p, r, v16_set(1.0f));
+    const v16i k = v16_to_int(n), a = v16i_half(k);
+    return v16_mul(v16_mul(p, v16_power_of_2(a)), v16_power_of_2(v16i_sub(k, a)));
+}
+
+#endif

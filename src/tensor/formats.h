@@ -1,0 +1,71 @@
+/* The decoders and encoders behind the rows of the table in dtype.c, one pair a block format. Rows are
+ * blocks one after the other; n is a multiple of the block, as glia_dtype_row_bytes has checked.
+ *
+ * Bytes are read through memcpy, since the rows of a mapped file have no alignment of their own. Encoders
+ * take any float: what is not finite gives some valid block, never undefined behaviour. */
+#ifndef GLIA_TENSOR_FORMATS_H
+#define GLIA_TENSOR_FORMATS_H
+
+#include "tensor/dtype.h"
+#include <string.h>
+
+typedef void glia_decode_fn(const void *row, float *out, int64_t n);
+typedef void glia_encode_fn(const float *in, void *row, int64_t n, const float *weight);
+
+glia_decode_fn glia_decode_q8_0, glia_decode_q4_0, glia_decode_q4_1, glia_decode_q5_0, glia_decode_q5_1;
+glia_decode_fn glia_decode_iq4_nl, glia_decode_tq1_0, glia_decode_tq2_0;
+glia_decode_fn glia_decode_q2_k, glia_decode_q3_k, glia_decode_q4_k, glia_decode_q5_k, glia_decode_q6_k, glia_decode_q8_k;
+glia_decode_fn glia_decode_a8x32, glia_decode_a8x256;
+
+glia_encode_fn glia_encode_q8_0, glia_encode_q4_0, glia_encode_q4_1, glia_encode_q5_0, glia_encode_q5_1;
+glia_encode_fn glia_encode_iq4_nl, glia_encode_tq1_0, glia_encode_tq2_0;
+glia_encode_fn glia_encode_q2_k, glia_encode_q3_k, glia_encode_q4_k, glia_encode_q5_k, glia_encode_q6_k, glia_encode_q8_k;
+glia_encode_fn glia_encode_a8x32, glia_encode_a8x256;
+
+/* The 16 values of IQ4_NL's codebook, ascending. */
+extern const int8_t glia_iq4_nl_values[16];
+
+/* One block's quants as small integers, in the order of the elements; the products use these. */
+void glia_unpack_q4_0(const uint8_t *block, int8_t q[32]);
+void glia_unpack_q4_1(const uint8_t *block, int8_t q[32]);
+void glia_unpack_q5_0(const uint8_t *block, int8_t q[32]);
+void glia_unpack_q5_1(const uint8_t *block, int8_t q[32]);
+void glia_unpack_iq4_nl(const uint8_t *block, int8_t q[32]);
+void glia_unpack_tq1_0(const uint8_t *block, int8_t q[256]);
+void glia_unpack_tq2_0(const uint8_t *block, int8_t q[256]);
+
+/* K-quants: quants with their sub-block scales and mins as integers. A sub-block has 16 elements where
+ * `step` is 16, else 32; Q3_K and Q6_K have no mins and leave min alone. */
+void glia_unpack_q2_k(const uint8_t *block, int8_t q[256], int8_t scale[16], uint8_t min[16]);
+void glia_unpack_q3_k(const uint8_t *block, int8_t q[256], int8_t scale[16]);
+void glia_unpack_q4_k(const uint8_t *block, int8_t q[256], int8_t scale[8], uint8_t min[8]);
+void glia_unpack_q5_k(const uint8_t *block, int8_t q[256], int8_t scale[8], uint8_t min[8]);
+void glia_unpack_q6_k(const uint8_t *block, int8_t q[256], int8_t scale[16]);
+
+static inline uint16_t glia_load_u16(const uint8_t *p)
+{
+    uint16_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+static inline float glia_load_f16(const uint8_t *p) { return glia_f16_to_f32(glia_load_u16(p)); }
+static inline void glia_store_f16(uint8_t *p, float f)
+{
+    const uint16_t h = glia_f32_to_f16(f);
+    memcpy(p, &h, sizeof h);
+}
+static inline float glia_load_f32(const void *p)
+{
+    float v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+/* A float to an integer in [lo, hi], truncated; NaN gives lo. Plain conversion would be undefined for
+ * what does not fit. */
+static inline int glia_clamp_int(float v, int lo, int hi)
+{
+    if (!(v > (float)lo)) return lo;
+    return v < (float)hi ? (int)v : hi;
+}
+
+#endif

@@ -1,0 +1,249 @@
+/* Block formats of 32 elements: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL. The byte layouts and the rounding of
+ * the first five are those of GGUF files, bit for bit. IQ4_NL's encoder searches on its own. */
+#include "tensor/formats.h"
+
+#include <math.h>
+
+enum { N = 32, Q8_0_BYTES = 34, Q4_0_BYTES = 18, Q4_1_BYTES = 20, Q5_0_BYTES = 22, Q5_1_BYTES = 24 };
+
+const int8_t glia_iq4_nl_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+
+/* Byte i holds elements i (low nibble) and i + 16 (high nibble). */
+static void nibbles(const uint8_t *bytes, int8_t q[N], int offset)
+{
+    for (int i = 0; i < 16; i++) {
+        q[i] = (int8_t)((bytes[i] & 15) - offset);
+        q[i + 16] = (int8_t)((bytes[i] >> 4) - offset);
+    }
+}
+
+static void add_fifth_bits(const uint8_t *bits, int8_t q[N])
+{
+    for (int i = 0; i < N; i++) q[i] = (int8_t)(q[i] + ((bits[i / 8] >> (i % 8) & 1) << 4));
+}
+
+void glia_unpack_q4_0(const uint8_t *b, int8_t q[N]) { nibbles(b + 2, q, 8); }
+void glia_unpack_q4_1(const uint8_t *b, int8_t q[N]) { nibbles(b + 4, q, 0); }
+void glia_unpack_q5_0(const uint8_t *b, int8_t q[N])
+{
+    nibbles(b + 6, q, 16);
+    add_fifth_bits(b + 2, q);
+}
+void glia_unpack_q5_1(const uint8_t *b, int8_t q[N])
+{
+    nibbles(b + 8, q, 0);
+    add_fifth_bits(b + 4, q);
+}
+void glia_unpack_iq4_nl(const uint8_t *b, int8_t q[N])
+{
+    nibbles(b + 2, q, 0);
+    for (int i = 0; i < N; i++) q[i] = glia_iq4_nl_values[q[i]];
+}
+
+void glia_decode_q8_0(const void *row, float *out, int64_t n)
+{
+    for (const uint8_t *b = row; n > 0; n -= N, b += Q8_0_BYTES, out += N) {
+        const float d = glia_load_f16(b);
+        for (int i = 0; i < N; i++) out[i] = (float)(int8_t)b[2 + i] * d;
+    }
+}
+
+typedef void unpack_fn(const uint8_t *block, int8_t q[N]);
+
+static void decode_scaled(const uint8_t *b, float *out, int64_t n, int bytes, unpack_fn *unpack)
+{
+    int8_t q[N];
+    for (; n > 0; n -= N, b += bytes, out += N) {
+        const float d = glia_load_f16(b);
+        unpack(b, q);
+        for (int i = 0; i < N; i++) out[i] = d * (float)q[i];
+    }
+}
+
+static void decode_affine(const uint8_t *b, float *out, int64_t n, int bytes, unpack_fn *unpack)
+{
+    int8_t q[N];
+    for (; n > 0; n -= N, b += bytes, out += N) {
+        const float d = glia_load_f16(b), m = glia_load_f16(b + 2);
+        unpack(b, q);
+        for (int i = 0; i < N; i++) out[i] = d * (float)q[i] + m;
+    }
+}
+
+void glia_decode_q4_0(const void *row, float *out, int64_t n)
+{
+    decode_scaled(row, out, n, Q4_0_BYTES, glia_unpack_q4_0);
+}
+void glia_decode_q4_1(const void *row, float *out, int64_t n)
+{
+    decode_affine(row, out, n, Q4_1_BYTES, glia_unpack_q4_1);
+}
+void glia_decode_q5_0(const void *row, float *out, int64_t n)
+{
+    decode_scaled(row, out, n, Q5_0_BYTES, glia_unpack_q5_0);
+}
+void glia_decode_q5_1(const void *row, float *out, int64_t n)
+{
+    decode_affine(row, out, n, Q5_1_BYTES, glia_unpack_q5_1);
+}
+void glia_decode_iq4_nl(const void *row, float *out, int64_t n)
+{
+    decode_scaled(row, out, n, Q4_0_BYTES, glia_unpack_iq4_nl);
+}
+
+/* Half away from zero, as the file format's encoder rounds. */
+static float round_away(float v)
+{
+    const float a = fabsf(v), whole = floorf(a);
+    return copysignf(whole + floorf(2.0f * (a - whole)), v);
+}
+
+/* The reciprocal of a scale; a zero scale keeps all quants at zero. */
+static float inverse(float d) { return d == 0.0f ? 0.0f : 1.0f / d; }
+
+void glia_encode_q8_0(const float *in, void *row, int64_t n, const float *weight)
+{
+    (void)weight;
+    for (uint8_t *b = row; n > 0; n -= N, b += Q8_0_BYTES, in += N) {
+        float most = 0.0f;
+        for (int i = 0; i < N; i++)
+            if (fabsf(in[i]) > most) most = fabsf(in[i]);
+        const float d = most / 127.0f, id = inverse(d);
+        glia_store_f16(b, d);
+        for (int i = 0; i < N; i++) b[2 + i] = (uint8_t)(int8_t)glia_clamp_int(round_away(in[i] * id), -127, 127);
+    }
+}
+
+/* The value of largest magnitude with its sign; the first one if there are several. */
+static float signed_max(const float in[N])
+{
+    float most = in[0];
+    for (int i = 1; i < N; i++)
+        if (fabsf(in[i]) > fabsf(most)) most = in[i];
+    return most;
+}
+
+static void put_nibbles(const uint8_t q[N], uint8_t *bytes)
+{
+    for (int i = 0; i < 16; i++) bytes[i] = (uint8_t)((q[i] & 15) | (q[i + 16] & 15) << 4);
+}
+
+static void put_fifth_bits(const uint8_t q[N], uint8_t *bits)
+{
+    memset(bits, 0, 4);
+    for (int i = 0; i < N; i++) bits[i / 8] = (uint8_t)(bits[i / 8] | (q[i] >> 4) << (i % 8));
+}
+
+/* Symmetric, with the largest magnitude on the side that has one step more: q in [0, 2 * half - 1]. */
+static void quantise_symmetric(const float in[N], int half, uint8_t *scale, uint8_t q[N])
+{
+    const float d = signed_max(in) / (float)-half, id = inverse(d);
+    glia_store_f16(scale, d);
+    for (int i = 0; i < N; i++) {
+        const float product = in[i] * id; /* rounded before the offset is added, as in the format's encoder */
+        q[i] = (uint8_t)glia_clamp_int(product + ((float)half + 0.5f), 0, 2 * half - 1);
+    }
+}
+
+static void quantise_affine(const float in[N], int most, uint8_t *scales, uint8_t q[N])
+{
+    float lo = in[0], hi = in[0];
+    for (int i = 1; i < N; i++) {
+        if (in[i] < lo) lo = in[i];
+        if (in[i] > hi) hi = in[i];
+    }
+    const float d = (hi - lo) / (float)most, id = inverse(d);
+    glia_store_f16(scales, d);
+    glia_store_f16(scales + 2, lo + 0.0f); /* the sign of a zero minimum carries nothing: always plus */
+    for (int i = 0; i < N; i++) {
+        const float product = (in[i] - lo) * id;
+        q[i] = (uint8_t)glia_clamp_int(product + 0.5f, 0, most);
+    }
+}
+
+void glia_encode_q4_0(const float *in, void *row, int64_t n, const float *weight)
+{
+    uint8_t q[N];
+    (void)weight;
+    for (uint8_t *b = row; n > 0; n -= N, b += Q4_0_BYTES, in += N) {
+        quantise_symmetric(in, 8, b, q);
+        put_nibbles(q, b + 2);
+    }
+}
+
+void glia_encode_q4_1(const float *in, void *row, int64_t n, const float *weight)
+{
+    uint8_t q[N];
+    (void)weight;
+    for (uint8_t *b = row; n > 0; n -= N, b += Q4_1_BYTES, in += N) {
+        quantise_affine(in, 15, b, q);
+        put_nibbles(q, b + 4);
+    }
+}
+
+void glia_encode_q5_0(const float *in, void *row, int64_t n, const float *weight)
+{
+    uint8_t q[N];
+    (void)weight;
+    for (uint8_t *b = row; n > 0; n -= N, b += Q5_0_BYTES, in += N) {
+        quantise_symmetric(in, 16, b, q);
+        put_fifth_bits(q, b + 2);
+        put_nibbles(q, b + 6);
+    }
+}
+
+void glia_encode_q5_1(const float *in, void *row, int64_t n, const float *weight)
+{
+    uint8_t q[N];
+    (void)weight;
+    for (uint8_t *b = row; n > 0; n -= N, b += Q5_1_BYTES, in += N) {
+        quantise_affine(in, 31, b, q);
+        put_fifth_bits(q, b + 4);
+        put_nibbles(q, b + 8);
+    }
+}
+
+static int nearest_value(float v)
+{
+    int i = 0;
+    while (i < 15 && 2.0f * v > (float)(glia_iq4_nl_values[i] + glia_iq4_nl_values[i + 1])) i++;
+    return i;
+}
+
+/* The scale that fits the chosen codebook entries best is the weighted least-squares one,
+ *     d = sum w x v / sum w v^2;
+ * candidates put the largest element on or near either end of the codebook. */
+static void quantise_codebook(const float in[N], const float *weight, uint8_t *scale, uint8_t q[N])
+{
+    const float most = signed_max(in);
+    float best_gain = 0.0f, best = 0.0f;
+    for (int step = -9; step <= 9 && most != 0.0f && isfinite(most); step++) {
+        for (int end = 0; end < 16; end += 15) {
+            const float id = ((float)glia_iq4_nl_values[end] + (float)step) / most;
+            float xv = 0.0f, vv = 0.0f;
+            for (int i = 0; i < N; i++) {
+                const float w = weight ? weight[i] : in[i] * in[i];
+                const float v = (float)glia_iq4_nl_values[nearest_value(in[i] * id)];
+                xv += w * in[i] * v;
+                vv += w * v * v;
+            }
+            if (vv > 0.0f && xv * xv > best_gain * vv) {
+                best_gain = xv * xv / vv;
+                best = xv / vv;
+            }
+        }
+    }
+    glia_store_f16(scale, best);
+    const float id = inverse(glia_load_f16(scale));
+    for (int i = 0; i < N; i++) q[i] = (uint8_t)nearest_value(in[i] * id);
+}
+
+void glia_encode_iq4_nl(const float *in, void *row, int64_t n, const float *weight)
+{
+    uint8_t q[N];
+    for (uint8_t *b = row; n > 0; n -= N, b += Q4_0_BYTES, in += N) {
+        quantise_codebook(in, weight, b, q);
+        put_nibbles(q, b + 2);
+        if (weight) weight += N;
+    }
+}

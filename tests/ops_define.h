@@ -1,0 +1,687 @@
+/* The definition of each op in double precision, written from its formula with the C library's functions and
+ * without any of the ops' own code: index by index, sums in one chain. tests/test_ops.c holds every reference
+ * kernel against it. */
+#ifndef GLIA_TESTS_OPS_DEFINE_H
+#define GLIA_TESTS_OPS_DEFINE_H
+
+#include <math.h>
+#include <string.h>
+
+#include "graph/op.h"
+
+typedef struct define {
+    const double *in[8]; /* inputs as doubles */
+    int rank[8];
+    const int64_t *dims[8];
+    int in_count;
+    const glia_attr *attr;
+    double *out[4]; /* outputs to fill */
+    int out_rank;
+    const int64_t *out_dims; /* of output 0 */
+    glia_dtype out_dtype;
+} define;
+
+static int64_t def_count(int rank, const int64_t *dims)
+{
+    int64_t n = 1;
+    for (int a = 0; a < rank; a++) n *= dims[a];
+    return n;
+}
+static int64_t def_elements(const define *d, int i) { return def_count(d->rank[i], d->dims[i]); }
+static int64_t def_last(const define *d, int i) { return d->rank[i] ? d->dims[i][d->rank[i] - 1] : 1; }
+static int64_t def_out_elements(const define *d) { return def_count(d->out_rank, d->out_dims); }
+
+/* The index of an output element, and the element of an input at an index (size one stays at 0). */
+static void def_unravel(int rank, const int64_t *dims, int64_t flat, int64_t *index)
+{
+    for (int a = rank - 1; a >= 0; a--) {
+        index[a] = flat % dims[a];
+        flat /= dims[a];
+    }
+}
+static double def_at(const define *d, int i, const int64_t *out_index)
+{
+    int64_t flat = 0;
+    for (int a = 0; a < d->rank[i]; a++) {
+        int64_t x = out_index[a + d->out_rank - d->rank[i]];
+        flat = flat * d->dims[i][a] + (d->dims[i][a] == 1 ? 0 : x);
+    }
+    return d->in[i][flat];
+}
+
+/* ---- elementwise ---- */
+
+static double d_neg(double x, const glia_attr *a)
+{
+    (void)a;
+    return -x;
+}
+static double d_abs(double x, const glia_attr *a)
+{
+    (void)a;
+    return fabs(x);
+}
+static double d_exp(double x, const glia_attr *a)
+{
+    (void)a;
+    return exp(x);
+}
+static double d_log(double x, const glia_attr *a)
+{
+    (void)a;
+    return log(x);
+}
+static double d_sqrt(double x, const glia_attr *a)
+{
+    (void)a;
+    return sqrt(x);
+}
+static double d_rsqrt(double x, const glia_attr *a)
+{
+    (void)a;
+    return pow(x, -0.5);
+}
+static double d_reciprocal(double x, const glia_attr *a)
+{
+    (void)a;
+    return pow(x, -1);
+}
+static double d_sin(double x, const glia_attr *a)
+{
+    (void)a;
+    return sin(x);
+}
+static double d_cos(double x, const glia_attr *a)
+{
+    (void)a;
+    return cos(x);
+}
+static double d_tanh(double x, const glia_attr *a)
+{
+    (void)a;
+    return tanh(x);
+}
+static double d_erf(double x, const glia_attr *a)
+{
+    (void)a;
+    return erf(x);
+}
+static double d_sigmoid(double x, const glia_attr *a)
+{
+    (void)a;
+    return 1 / (1 + exp(-x));
+}
+static double d_relu(double x, const glia_attr *a)
+{
+    (void)a;
+    return fmax(x, 0);
+}
+static double d_leaky(double x, const glia_attr *a) { return x > 0 ? x : a[0].f * x; }
+static double d_elu(double x, const glia_attr *a) { return x > 0 ? x : a[0].f * expm1(x); }
+static double d_softplus(double x, const glia_attr *a)
+{
+    (void)a;
+    return log1p(exp(x));
+}
+static double d_floor(double x, const glia_attr *a)
+{
+    (void)a;
+    return floor(x);
+}
+static double d_ceil(double x, const glia_attr *a)
+{
+    (void)a;
+    return ceil(x);
+}
+static double d_round(double x, const glia_attr *a)
+{
+    (void)a;
+    return nearbyint(x);
+}
+static double d_sign(double x, const glia_attr *a)
+{
+    (void)a;
+    return (x > 0) - (x < 0);
+}
+static double d_clip(double x, const glia_attr *a) { return fmin(fmax(x, a[0].f), a[1].f); }
+static double d_not(double x, const glia_attr *a)
+{
+    (void)a;
+    return x == 0;
+}
+static double d_silu(double x, const glia_attr *a)
+{
+    (void)a;
+    return x / (1 + exp(-x));
+}
+static double d_gelu(double x, const glia_attr *a)
+{
+    (void)a;
+    return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+}
+static double d_gelu_erf(double x, const glia_attr *a)
+{
+    (void)a;
+    return 0.5 * x * erfc(-x / sqrt(2));
+}
+static double d_same(double x, const glia_attr *a)
+{
+    (void)a;
+    return x;
+}
+
+static const struct {
+    const char *name;
+    double (*f)(double, const glia_attr *);
+} def_unary[] = {
+    {"neg", d_neg},
+    {"abs", d_abs},
+    {"exp", d_exp},
+    {"log", d_log},
+    {"sqrt", d_sqrt},
+    {"rsqrt", d_rsqrt},
+    {"reciprocal", d_reciprocal},
+    {"sin", d_sin},
+    {"cos", d_cos},
+    {"tanh", d_tanh},
+    {"erf", d_erf},
+    {"sigmoid", d_sigmoid},
+    {"relu", d_relu},
+    {"leaky_relu", d_leaky},
+    {"elu", d_elu},
+    {"softplus", d_softplus},
+    {"floor", d_floor},
+    {"ceil", d_ceil},
+    {"round", d_round},
+    {"sign", d_sign},
+    {"clip", d_clip},
+    {"not", d_not},
+    {"silu", d_silu},
+    {"gelu", d_gelu},
+    {"gelu_erf", d_gelu_erf},
+    {"guard_range", d_same},
+    {"reshape", d_same},
+    {"pack", d_same},
+    {"quantise", d_same},
+};
+
+static double d_add(double x, double y) { return x + y; }
+static double d_sub(double x, double y) { return x - y; }
+static double d_mul(double x, double y) { return x * y; }
+static double d_div(double x, double y) { return x / y; }
+static double d_pow(double x, double y) { return pow(x, y); }
+static double d_min(double x, double y) { return fmin(x, y); }
+static double d_max(double x, double y) { return fmax(x, y); }
+static double d_eq(double x, double y) { return x == y; }
+static double d_ne(double x, double y) { return x != y; }
+static double d_lt(double x, double y) { return x < y; }
+static double d_le(double x, double y) { return x <= y; }
+static double d_gt(double x, double y) { return x > y; }
+static double d_ge(double x, double y) { return x >= y; }
+static double d_and(double x, double y) { return x && y; }
+static double d_or(double x, double y) { return x || y; }
+static double d_swiglu(double x, double y) { return x / (1 + exp(-x)) * y; }
+
+static const struct {
+    const char *name;
+    double (*f)(double, double);
+} def_binary[] = {
+    {"add", d_add}, {"sub", d_sub}, {"mul", d_mul}, {"div", d_div}, {"pow", d_pow},       {"min", d_min},
+    {"max", d_max}, {"eq", d_eq},   {"ne", d_ne},   {"lt", d_lt},   {"le", d_le},         {"gt", d_gt},
+    {"ge", d_ge},   {"and", d_and}, {"or", d_or},   {"xor", d_ne},  {"swiglu", d_swiglu},
+};
+
+static void def_where(define *d)
+{
+    int64_t index[GLIA_RANK_MAX];
+    for (int64_t i = 0; i < def_out_elements(d); i++) {
+        def_unravel(d->out_rank, d->out_dims, i, index);
+        d->out[0][i] = def_at(d, def_at(d, 0, index) != 0 ? 1 : 2, index);
+    }
+}
+
+/* ---- products ---- */
+
+static void def_linear(define *d)
+{
+    int64_t k = def_last(d, 0), n = d->dims[1][0], rows = def_elements(d, 0) / k;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t j = 0; j < n; j++) {
+            double s = d->in_count > 2 && d->in[2] ? d->in[2][j] : 0;
+            for (int64_t i = 0; i < k; i++) s += d->in[0][r * k + i] * d->in[1][j * k + i];
+            d->out[0][r * n + j] = s;
+        }
+}
+
+static void def_matmul(define *d)
+{
+    int64_t k = def_last(d, 0), index[GLIA_RANK_MAX], n = d->out_dims[d->out_rank - 1];
+    for (int64_t o = 0; o < def_out_elements(d); o++) {
+        def_unravel(d->out_rank, d->out_dims, o, index);
+        int64_t batch = 0;
+        for (int a = 0; a < d->rank[1] - 2; a++)
+            batch = batch * d->dims[1][a] + (d->dims[1][a] == 1 ? 0 : index[a + d->out_rank - d->rank[1]]);
+        d->out[0][o] = 0;
+        for (int64_t i = 0; i < k; i++)
+            d->out[0][o] += d->in[0][o / n * k + i] * d->in[1][(batch * n + o % n) * k + i];
+    }
+}
+
+/* ---- rows ---- */
+
+static void def_rms_norm(define *d)
+{
+    int64_t n = def_last(d, 0);
+    for (int64_t r = 0; r < def_elements(d, 0) / n; r++) {
+        double s = 0;
+        for (int64_t i = 0; i < n; i++) s += pow(d->in[0][r * n + i], 2);
+        for (int64_t i = 0; i < n; i++)
+            d->out[0][r * n + i] = d->in[0][r * n + i] * d->in[1][i] / sqrt(s / (double)n + d->attr[0].f);
+    }
+}
+
+static void def_layer_norm(define *d)
+{
+    int64_t n = def_last(d, 0);
+    for (int64_t r = 0; r < def_elements(d, 0) / n; r++) {
+        const double *x = d->in[0] + r * n;
+        double mean = 0, s = 0;
+        for (int64_t i = 0; i < n; i++) mean += x[i] / (double)n;
+        for (int64_t i = 0; i < n; i++) s += pow(x[i] - mean, 2) / (double)n;
+        for (int64_t i = 0; i < n; i++)
+            d->out[0][r * n + i] =
+                (x[i] - mean) / sqrt(s + d->attr[0].f) * d->in[1][i] + (d->in_count > 2 ? d->in[2][i] : 0);
+    }
+}
+
+static void def_softmax(define *d)
+{
+    int64_t n = def_last(d, 0);
+    for (int64_t r = 0; r < def_elements(d, 0) / n; r++) {
+        double s = 0;
+        for (int64_t i = 0; i < n; i++) s += exp(d->in[0][r * n + i]);
+        for (int64_t i = 0; i < n; i++) d->out[0][r * n + i] = exp(d->in[0][r * n + i]) / s;
+    }
+}
+
+static void def_log_softmax(define *d)
+{
+    def_softmax(d);
+    for (int64_t i = 0; i < def_out_elements(d); i++) d->out[0][i] = log(d->out[0][i]);
+}
+
+static void def_cross_entropy(define *d)
+{
+    int64_t n = def_last(d, 0);
+    for (int64_t r = 0; r < def_elements(d, 0) / n; r++) {
+        double s = 0;
+        for (int64_t i = 0; i < n; i++) s += exp(d->in[0][r * n + i]);
+        d->out[0][r] = d->in[1][r] < 0 ? 0 : log(s) - d->in[0][r * n + (int64_t)d->in[1][r]];
+    }
+}
+
+static void def_mse(define *d)
+{
+    d->out[0][0] = 0;
+    for (int64_t i = 0; i < def_elements(d, 0); i++)
+        d->out[0][0] += pow(d->in[0][i] - d->in[1][i], 2) / (double)def_elements(d, 0);
+}
+
+static void def_top_k(define *d)
+{
+    int64_t n = def_last(d, 0), k = d->attr[0].i;
+    double sign = d->attr[1].i ? 1 : -1;
+    for (int64_t r = 0; r < def_elements(d, 0) / n; r++)
+        for (int64_t i = 0; i < n; i++) {
+            int64_t rank = 0; /* how many come before element i */
+            for (int64_t j = 0; j < n; j++) {
+                double a = sign * d->in[0][r * n + i], b = sign * d->in[0][r * n + j];
+                rank += b > a || (b == a && j < i);
+            }
+            if (rank < k) d->out[0][r * k + rank] = d->in[0][r * n + i], d->out[1][r * k + rank] = (double)i;
+        }
+}
+
+static void def_triangle(define *d, bool lower)
+{
+    int64_t index[GLIA_RANK_MAX];
+    for (int64_t o = 0; o < def_out_elements(d); o++) {
+        def_unravel(d->out_rank, d->out_dims, o, index);
+        int64_t over = index[d->out_rank - 1] - index[d->out_rank - 2] - d->attr[0].i;
+        d->out[0][o] = (lower ? over <= 0 : over >= 0) ? d->in[0][o] : d->attr[1].f;
+    }
+}
+static void def_tril(define *d) { def_triangle(d, true); }
+static void def_triu(define *d) { def_triangle(d, false); }
+
+/* ---- rows picked by integers ---- */
+
+static void def_rows(define *d, int table, int rows)
+{
+    int64_t n = d->dims[table][1];
+    for (int64_t r = 0; r < def_elements(d, rows); r++)
+        for (int64_t i = 0; i < n; i++) d->out[0][r * n + i] = d->in[table][(int64_t)d->in[rows][r] * n + i];
+}
+static void def_embed(define *d) { def_rows(d, 0, 1); }
+static void def_gather_rows(define *d) { def_rows(d, 0, 1); }
+
+/* Calls each pair (element of x at [outer, index, inner], element of y at [outer, i.., inner]). */
+static void def_gather_pairs(define *d, int64_t size, int64_t inner, double *x, double *y, bool forward)
+{
+    int64_t count = def_elements(d, 1), total = def_count(d->rank[0], d->dims[0]);
+    int64_t outer = forward ? total / (size * inner) : total / (count * inner);
+    for (int64_t o = 0; o < outer; o++)
+        for (int64_t i = 0; i < count; i++)
+            for (int64_t e = 0; e < inner; e++) {
+                double *from = &x[(o * size + (int64_t)d->in[1][i]) * inner + e],
+                       *to = &y[(o * count + i) * inner + e];
+                if (forward) *to = *from;
+                else *from += *to;
+            }
+}
+static void def_gather(define *d)
+{
+    int64_t inner = 1;
+    for (int a = (int)d->attr[0].i + 1; a < d->rank[0]; a++) inner *= d->dims[0][a];
+    def_gather_pairs(d, d->dims[0][d->attr[0].i], inner, (double *)(uintptr_t)d->in[0], d->out[0], true);
+}
+static void def_scatter_add(define *d)
+{
+    int64_t inner = 1;
+    for (int a = (int)d->attr[0].i + 1; a < d->out_rank; a++) inner *= d->out_dims[a];
+    memset(d->out[0], 0, sizeof(double) * (size_t)def_out_elements(d));
+    def_gather_pairs(d, d->out_dims[d->attr[0].i], inner, d->out[0], (double *)(uintptr_t)d->in[0], false);
+}
+
+static void def_one_hot(define *d)
+{
+    int64_t n = d->attr[0].i;
+    for (int64_t i = 0; i < def_out_elements(d); i++) d->out[0][i] = (double)(i % n) == d->in[0][i / n];
+}
+
+static void def_cumsum(define *d)
+{
+    int64_t index[GLIA_RANK_MAX], other[GLIA_RANK_MAX], axis = d->attr[0].i, n = def_out_elements(d);
+    for (int64_t o = 0; o < n; o++) {
+        d->out[0][o] = 0;
+        def_unravel(d->out_rank, d->out_dims, o, index);
+        for (int64_t i = 0; i < n; i++) {
+            def_unravel(d->out_rank, d->out_dims, i, other);
+            bool line = d->attr[1].i ? other[axis] >= index[axis] : other[axis] <= index[axis];
+            for (int a = 0; a < d->out_rank; a++) line = line && (a == axis || index[a] == other[a]);
+            if (line) d->out[0][o] += d->in[0][i];
+        }
+    }
+}
+
+/* ---- layout: the input element for each output element ---- */
+
+static void def_move(define *d, bool (*map)(const define *d, const int64_t *out, int64_t *in), double fill)
+{
+    int64_t out[GLIA_RANK_MAX], in[GLIA_RANK_MAX];
+    for (int64_t o = 0; o < def_out_elements(d); o++) {
+        def_unravel(d->out_rank, d->out_dims, o, out);
+        int64_t flat = 0;
+        bool inside = map(d, out, in);
+        for (int a = 0; a < d->rank[0]; a++) flat = flat * d->dims[0][a] + in[a];
+        d->out[0][o] = inside ? d->in[0][flat] : fill;
+    }
+}
+static bool map_transpose(const define *d, const int64_t *out, int64_t *in)
+{
+    for (int a = 0; a < d->rank[0]; a++) in[d->attr[0].ints[a]] = out[a];
+    return true;
+}
+static bool map_slice(const define *d, const int64_t *out, int64_t *in)
+{
+    for (int a = 0; a < d->rank[0]; a++)
+        in[a] = d->attr[0].ints[a] + out[a] * (d->attr[2].i ? d->attr[2].ints[a] : 1);
+    return true;
+}
+static bool map_pad(const define *d, const int64_t *out, int64_t *in)
+{
+    bool inside = true;
+    for (int a = 0; a < d->rank[0]; a++) {
+        in[a] = out[a] - d->attr[0].ints[a];
+        inside = inside && in[a] >= 0 && in[a] < d->dims[0][a];
+    }
+    return inside;
+}
+static bool map_expand(const define *d, const int64_t *out, int64_t *in)
+{
+    for (int a = 0; a < d->rank[0]; a++) in[a] = d->dims[0][a] == 1 ? 0 : out[a + d->out_rank - d->rank[0]];
+    return true;
+}
+static bool map_flip(const define *d, const int64_t *out, int64_t *in)
+{
+    int64_t axis = d->attr[0].i < 0 ? d->attr[0].i + d->rank[0] : d->attr[0].i;
+    for (int a = 0; a < d->rank[0]; a++) in[a] = a == axis ? d->dims[0][a] - 1 - out[a] : out[a];
+    return true;
+}
+static void def_transpose(define *d) { def_move(d, map_transpose, 0); }
+static void def_slice(define *d) { def_move(d, map_slice, 0); }
+static void def_pad(define *d) { def_move(d, map_pad, d->attr[2].f); }
+static void def_expand(define *d) { def_move(d, map_expand, 0); }
+static void def_flip(define *d) { def_move(d, map_flip, 0); }
+
+static void def_concat(define *d)
+{
+    int64_t index[GLIA_RANK_MAX], axis = d->attr[0].i < 0 ? d->attr[0].i + d->out_rank : d->attr[0].i;
+    for (int64_t o = 0; o < def_out_elements(d); o++) {
+        def_unravel(d->out_rank, d->out_dims, o, index);
+        int which = 0;
+        while (index[axis] >= d->dims[which][axis]) index[axis] -= d->dims[which++][axis];
+        int64_t flat = 0;
+        for (int a = 0; a < d->out_rank; a++) flat = flat * d->dims[which][a] + index[a];
+        d->out[0][o] = d->in[which][flat];
+    }
+}
+
+/* ---- reductions ---- */
+
+static void def_reduce(define *d, double start, double (*step)(double sum, double x))
+{
+    bool reduced[GLIA_RANK_MAX];
+    int64_t in[GLIA_RANK_MAX];
+    for (int a = 0; a < d->rank[0]; a++) reduced[a] = d->attr[0].i == 0;
+    for (int64_t i = 0; i < d->attr[0].i; i++) reduced[(d->attr[0].ints[i] + d->rank[0]) % d->rank[0]] = true;
+    for (int64_t o = 0; o < def_out_elements(d); o++) d->out[0][o] = start;
+    for (int64_t i = 0; i < def_elements(d, 0); i++) {
+        def_unravel(d->rank[0], d->dims[0], i, in);
+        int64_t flat = 0;
+        for (int a = 0; a < d->rank[0]; a++)
+            if (!reduced[a]) flat = flat * d->dims[0][a] + in[a];
+        d->out[0][flat] = step(d->out[0][flat], d->in[0][i]);
+    }
+}
+static double step_square(double s, double x) { return s + x * x; }
+static double step_exp(double s, double x) { return s + exp(x); }
+static void def_sum(define *d) { def_reduce(d, 0, d_add); }
+static void def_prod(define *d) { def_reduce(d, 1, d_mul); }
+static void def_sum_squares(define *d) { def_reduce(d, 0, step_square); }
+static void def_reduce_max(define *d) { def_reduce(d, -INFINITY, d_max); }
+static void def_reduce_min(define *d) { def_reduce(d, INFINITY, d_min); }
+static void def_mean(define *d)
+{
+    def_sum(d);
+    for (int64_t o = 0; o < def_out_elements(d); o++)
+        d->out[0][o] *= (double)def_out_elements(d) / (double)def_elements(d, 0);
+}
+static void def_log_sum_exp(define *d)
+{
+    def_reduce(d, 0, step_exp);
+    for (int64_t o = 0; o < def_out_elements(d); o++) d->out[0][o] = log(d->out[0][o]);
+}
+
+/* The place of the best among the reduced elements of each output, in their own row-major order. */
+static void def_arg(define *d, double sign)
+{
+    double best[4096];
+    int64_t seen[4096] = {0}, in[GLIA_RANK_MAX];
+    bool reduced[GLIA_RANK_MAX];
+    for (int a = 0; a < d->rank[0]; a++) reduced[a] = d->attr[0].i == 0;
+    for (int64_t i = 0; i < d->attr[0].i; i++) reduced[(d->attr[0].ints[i] + d->rank[0]) % d->rank[0]] = true;
+    for (int64_t i = 0; i < def_elements(d, 0); i++) {
+        def_unravel(d->rank[0], d->dims[0], i, in);
+        int64_t flat = 0;
+        for (int a = 0; a < d->rank[0]; a++)
+            if (!reduced[a]) flat = flat * d->dims[0][a] + in[a];
+        if (!seen[flat] || sign * d->in[0][i] > best[flat])
+            best[flat] = sign * d->in[0][i], d->out[0][flat] = (double)seen[flat];
+        seen[flat]++;
+    }
+}
+static void def_argmax(define *d) { def_arg(d, 1); }
+static void def_argmin(define *d) { def_arg(d, -1); }
+
+static void def_cast(define *d)
+{
+    for (int64_t i = 0; i < def_out_elements(d); i++) {
+        double x = d->in[0][i];
+        switch (d->out_dtype) {
+        case GLIA_BOOL: x = x != 0; break;
+        case GLIA_I8: x = fmin(fmax(trunc(x), -128), 127); break;
+        case GLIA_U8: x = fmin(fmax(trunc(x), 0), 255); break;
+        case GLIA_I32:
+        case GLIA_I64: x = trunc(x); break;
+        default: break;
+        }
+        d->out[0][i] = x;
+    }
+}
+
+/* ---- rope, pages ---- */
+
+static void def_rope_table(define *d)
+{
+    int64_t dims = d->attr[1].i, half = dims / 2;
+    for (int64_t t = 0; t < d->dims[0][0]; t++)
+        for (int64_t i = 0; i < half; i++) {
+            double a = d->in[0][t] * d->attr[2].f * pow(d->attr[0].f, -2.0 * (double)i / (double)dims);
+            if (d->in_count > 1 && d->in[1]) a /= d->in[1][i];
+            d->out[0][t * dims + i] = cos(a);
+            d->out[0][t * dims + half + i] = sin(a);
+        }
+}
+
+static void def_rope(define *d)
+{
+    int64_t n = d->dims[0][2], r = d->dims[1][1], half = r / 2;
+    for (int64_t row = 0; row < def_elements(d, 0) / n; row++) {
+        const double *x = d->in[0] + row * n, *cs = d->in[1] + row / d->dims[0][1] * r;
+        double *y = d->out[0] + row * n;
+        for (int64_t i = 0; i < n; i++) y[i] = x[i];
+        for (int64_t i = 0; i < half; i++) {
+            int64_t p = d->attr[0].i ? i : 2 * i, q = d->attr[0].i ? i + half : 2 * i + 1;
+            double s = d->attr[1].i ? -cs[half + i] : cs[half + i];
+            y[p] = x[p] * cs[i] - x[q] * s;
+            y[q] = x[q] * cs[i] + x[p] * s;
+        }
+    }
+}
+
+static void def_kv_put(define *d)
+{
+    bool transposed = d->attr[0].i != 0;
+    int64_t c = d->out_dims[transposed ? 3 : 2], groups = d->dims[1][1], n = d->dims[1][2];
+    memcpy(d->out[0], d->in[0], sizeof(double) * (size_t)def_out_elements(d));
+    for (int64_t t = 0; t < d->dims[1][0]; t++)
+        for (int64_t g = 0; g < groups; g++)
+            for (int64_t i = 0; i < n; i++) {
+                int64_t pos = (int64_t)d->in[4][t],
+                        page = (int64_t)d->in[2][(int64_t)d->in[3][t] * d->dims[2][1] + pos / c];
+                int64_t at = transposed ? ((page * groups + g) * n + i) * c + pos % c
+                                        : ((page * groups + g) * c + pos % c) * n + i;
+                d->out[0][at] = d->in[1][(t * groups + g) * n + i];
+            }
+}
+
+static void def_attend(define *d)
+{
+    int64_t heads = d->dims[0][1], n = d->dims[0][2], groups = d->dims[1][1], c = d->dims[1][3];
+    for (int64_t t = 0; t < d->dims[0][0]; t++)
+        for (int64_t h = 0; h < heads; h++) {
+            int64_t count = (int64_t)d->in[5][t] + 1, g = h * groups / heads;
+            const double *q = d->in[0] + (t * heads + h) * n,
+                         *table = d->in[3] + (int64_t)d->in[4][t] * d->dims[3][1];
+            double *y = d->out[0] + (t * heads + h) * n, total = 0;
+            for (int64_t i = 0; i < n; i++) y[i] = 0;
+            for (int64_t j = 0; j < count; j++) {
+                int64_t head = (int64_t)table[j / c] * groups + g;
+                double s = 0;
+                for (int64_t i = 0; i < n; i++) s += q[i] * d->in[1][(head * n + i) * c + j % c];
+                s = exp(s * d->attr[0].f);
+                total += s;
+                for (int64_t i = 0; i < n; i++) y[i] += s * d->in[2][(head * c + j % c) * n + i];
+            }
+            for (int64_t i = 0; i < n; i++) y[i] /= total;
+        }
+}
+
+static const struct {
+    const char *name;
+    void (*f)(define *);
+} def_ops[] = {
+    {"linear", def_linear},
+    {"matmul", def_matmul},
+    {"rms_norm", def_rms_norm},
+    {"layer_norm", def_layer_norm},
+    {"softmax", def_softmax},
+    {"log_softmax", def_log_softmax},
+    {"cross_entropy", def_cross_entropy},
+    {"mse", def_mse},
+    {"top_k", def_top_k},
+    {"tril", def_tril},
+    {"triu", def_triu},
+    {"embed", def_embed},
+    {"gather_rows", def_gather_rows},
+    {"gather", def_gather},
+    {"scatter_add", def_scatter_add},
+    {"one_hot", def_one_hot},
+    {"cumsum", def_cumsum},
+    {"transpose", def_transpose},
+    {"slice", def_slice},
+    {"pad", def_pad},
+    {"expand", def_expand},
+    {"flip", def_flip},
+    {"concat", def_concat},
+    {"sum", def_sum},
+    {"prod", def_prod},
+    {"sum_squares", def_sum_squares},
+    {"reduce_max", def_reduce_max},
+    {"reduce_min", def_reduce_min},
+    {"mean", def_mean},
+    {"log_sum_exp", def_log_sum_exp},
+    {"rope_table", def_rope_table},
+    {"rope", def_rope},
+    {"kv_put", def_kv_put},
+    {"attend", def_attend},
+    {"where", def_where},
+    {"argmax", def_argmax},
+    {"argmin", def_argmin},
+    {"cast", def_cast},
+};
+
+/* False if the op has no definition here. */
+static bool define_run(const char *name, define *d)
+{
+    int64_t index[GLIA_RANK_MAX];
+    for (size_t i = 0; i < sizeof def_ops / sizeof *def_ops; i++)
+        if (!strcmp(def_ops[i].name, name)) return def_ops[i].f(d), true;
+    for (size_t i = 0; i < sizeof def_unary / sizeof *def_unary; i++) {
+        if (strcmp(def_unary[i].name, name)) continue;
+        for (int64_t o = 0; o < def_out_elements(d); o++) d->out[0][o] = def_unary[i].f(d->in[0][o], d->attr);
+        return true;
+    }
+    for (size_t i = 0; i < sizeof def_binary / sizeof *def_binary; i++) {
+        if (strcmp(def_binary[i].name, name)) continue;
+        for (int64_t o = 0; o < def_out_elements(d); o++) {
+            def_unravel(d->out_rank, d->out_dims, o, index);
+            d->out[0][o] = def_binary[i].f(def_at(d, 0, index), def_at(d, 1, index));
+        }
+        return true;
+    }
+    return false;
+}
+
+#endif

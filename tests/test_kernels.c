@@ -1,0 +1,335 @@
+/* Every row of every kernel table that this machine can run, against its op's reference: equal bits over the sizes
+ * where vector code goes wrong, boxes split as a schedule would, inputs that end at a page which may not be read,
+ * and guard words around outputs. */
+#include "check.h"
+
+#include "base/check.h"
+#include "base/cpu.h"
+#include "ops/ops.h"
+#include "provider/cpu/kernel.h"
+#include "tensor/layout.h"
+
+#include <sys/mman.h>
+
+static uint64_t state = 3;
+static uint32_t random_u32(void)
+{
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(state >> 33);
+}
+static int64_t pick(int64_t lo, int64_t hi) { return lo + (int64_t)(random_u32() % (uint64_t)(hi - lo + 1)); }
+static float random_f32(void) { return (float)(int32_t)(random_u32() << 1) * 0x1p-30f; }
+
+/* Buffers that end at an inaccessible page: a read past the end stops the test. */
+enum { EDGES = 12, EDGE_BYTES = 1 << 21 };
+static struct {
+    uint8_t *base;
+} edges[EDGES];
+
+static void *edge(int i, int64_t bytes)
+{
+    if (!edges[i].base) {
+        edges[i].base = mmap(0, EDGE_BYTES + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        mprotect(edges[i].base + EDGE_BYTES, 4096, PROT_NONE);
+    }
+    if (bytes > EDGE_BYTES) {
+        fprintf(stderr, "a case of %lld bytes is too large\n", (long long)bytes);
+        exit(1);
+    }
+    return edges[i].base + EDGE_BYTES - bytes;
+}
+
+static void fill_floats(float *p, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) p[i] = random_f32();
+}
+
+/* One call: input tensors, output type, attributes. */
+typedef struct call {
+    glia_tensor in[8], out;
+    int in_count;
+    int64_t dims[9][GLIA_RANK_MAX];
+    glia_attr attr[4];
+} call;
+
+static glia_tensor *set_in(call *c, int i, glia_dtype t, int layout, int rank, const int64_t *dims)
+{
+    memcpy(c->dims[i], dims, (size_t)rank * sizeof *dims);
+    c->in[i] = (glia_tensor){0, c->dims[i], (int16_t)rank, (int16_t)layout, t};
+    if (c->in_count < i + 1) c->in_count = i + 1;
+    return &c->in[i];
+}
+
+static void set_out(call *c, glia_dtype t, int rank, const int64_t *dims)
+{
+    memcpy(c->dims[8], dims, (size_t)rank * sizeof *dims);
+    c->out = (glia_tensor){0, c->dims[8], (int16_t)rank, 0, t};
+}
+
+static void run_box(const glia_op *op, glia_kernel f, const call *c, void *out, const int64_t *begin, const int64_t *end)
+{
+    glia_tensor y = c->out;
+    int32_t fault = 0;
+    y.data = out;
+    glia_kargs k = {c->in, &y, c->in_count, 1, begin, end, c->attr, 0, &fault};
+    const int64_t bytes = op->scratch ? op->scratch(&k) : 0;
+    void *scratch = 0;
+    if (posix_memalign(&scratch, 64, (size_t)bytes + 64)) exit(1);
+    memset(scratch, 0xa5, (size_t)bytes + 64);
+    k.scratch = scratch;
+    f(&k);
+    for (int i = 0; i < 64; i++) CHECK(((uint8_t *)scratch)[bytes + i] == 0xa5);
+    CHECK(fault == 0);
+    free(scratch);
+}
+
+/* Equal bytes; for f32 outputs any NaN equals any other. */
+static bool same(const call *c, const uint8_t *a, const uint8_t *b, int64_t bytes)
+{
+    if (!memcmp(a, b, (size_t)bytes)) return true;
+    for (int64_t i = 0; i + 4 <= bytes; i += 4) {
+        float x, y;
+        memcpy(&x, a + i, 4);
+        memcpy(&y, b + i, 4);
+        if (memcmp(a + i, b + i, 4) && !(isnan(x) && isnan(y))) {
+            fprintf(stderr, "byte %lld (%s, rank %d, dims %lld %lld %lld): %.9g, want %.9g\n", (long long)i, glia_dtype_name(c->out.dtype), c->out.rank,
+                    (long long)c->out.dims[0], (long long)c->out.dims[1], (long long)c->out.dims[2], (double)x, (double)y);
+            return false;
+        }
+    }
+    return true;
+}
+
+static const char *row_name;
+
+/* The whole output; then one random box of it over a patterned output, by reference and by row: what lies
+ * outside the box must stay. */
+static void compare(const glia_op *op, glia_kernel f, const call *c)
+{
+    int64_t bytes = 0, begin[GLIA_RANK_MAX] = {0}, end[GLIA_RANK_MAX] = {0};
+    if (!glia_dtype_tensor_bytes(c->out.dtype, c->out.rank, c->out.dims, &bytes)) exit(1);
+    uint8_t *want = edge(10, bytes), *have = edge(11, bytes);
+    glia_kargs shape = {c->in, &c->out, c->in_count, 1, begin, end, c->attr, 0, 0};
+    for (int pass = 0; pass < 3; pass++) {
+        for (int a = 0; a < c->out.rank; a++) {
+            const int64_t g = op->granule ? op->granule(&shape, a) : 1, n = c->out.dims[a], steps = glia_ceil_div(n, g);
+            begin[a] = pass ? pick(0, steps) * g : 0;
+            end[a] = pass ? glia_min(n, begin[a] + pick(0, steps) * g) : n;
+            begin[a] = glia_min(begin[a], n);
+        }
+        memset(want - 64, 0x5a, (size_t)bytes + 64);
+        memset(have - 64, 0x5a, (size_t)bytes + 64);
+        run_box(op, op->reference, c, want, begin, end);
+        run_box(op, f, c, have, begin, end);
+        bool fine = same(c, have, want, bytes);
+        for (int i = 1; i <= 64; i++) fine = fine && have[-i] == 0x5a;
+        if (!fine && check_case_failures < 5) fprintf(stderr, "in %s\n", row_name);
+        CHECK(fine);
+    }
+}
+
+/* ---- linear */
+
+static void fill_rows(glia_dtype t, uint8_t *rows, int64_t count, int64_t k, bool wild)
+{
+    int64_t bytes = 0;
+    float values[4096];
+    glia_dtype_row_bytes(t, k, &bytes);
+    for (int64_t r = 0; r < count; r++) {
+        for (int64_t i = 0; i < k; i++) values[i] = random_f32();
+        glia_dtype_get(t)->encode(values, rows + r * bytes, k, 0);
+        /* Any byte is legal in a weight: also -128, which no encoder writes, and scales that are no number. */
+        if (wild && (glia_dtype_get(t)->classes & GLIA_CLASS_QUANT))
+            for (int64_t i = 0; i < bytes; i++)
+                if (i % glia_dtype_get(t)->block_bytes >= 2) rows[r * bytes + i] = random_u32() % 3 ? (uint8_t)random_u32() : 0x80;
+    }
+}
+
+static void linear_case(const glia_cpu_kernel *row, glia_dtype xt, glia_dtype wt, int layout, int64_t rows, int64_t n, int64_t k)
+{
+    call c = {.in_count = 0};
+    int64_t w_row = 0, packed = 0, x_row = 0;
+    static uint8_t plain[1 << 20];
+    const bool three = rows > 1 && pick(0, 3) == 0;
+    const int64_t xd[3] = {three ? 2 : rows, three ? rows : k, k}, wd[2] = {n, k}, yd[3] = {xd[0], three ? rows : n, n};
+    const int rank = three ? 3 : 2;
+    glia_dtype_row_bytes(wt, k, &w_row);
+    glia_dtype_row_bytes(xt, k, &x_row);
+    if (!glia_layout_bytes(layout, wt, n, k, &packed) || n * w_row > (int64_t)sizeof plain) return;
+    const int64_t x_rows = three ? 2 * rows : rows;
+    set_in(&c, 0, xt, 0, rank, xd)->data = edge(0, x_rows * x_row);
+    set_in(&c, 1, wt, layout, 2, wd)->data = edge(1, packed);
+    set_in(&c, 2, pick(0, 1) ? GLIA_F32 : GLIA_DTYPE_NONE, 0, 1, &n)->data = edge(2, n * 4);
+    if (c.in[2].dtype == GLIA_DTYPE_NONE) c.in[2].data = 0;
+    else fill_floats(c.in[2].data, n);
+    set_out(&c, GLIA_F32, rank, yd);
+    fill_rows(xt, c.in[0].data, x_rows, k, false);
+    fill_rows(wt, plain, n, k, true);
+    glia_layout_pack(layout, wt, n, k, plain, 0, n, c.in[1].data);
+    compare(row->op, row->run, &c);
+}
+
+static void check_linear(const glia_cpu_kernel *row)
+{
+    char x[16], w[16];
+    const char *comma = strchr(row->types, ',');
+    snprintf(x, sizeof x, "%.*s", (int)(comma - row->types), row->types);
+    snprintf(w, sizeof w, "%.*s", (int)strcspn(comma + 1, ":,-"), comma + 1);
+    const glia_dtype xt = glia_dtype_parse(x), wt = glia_dtype_parse(w);
+    const int layout = strstr(row->types, ":r16") ? GLIA_LAYOUT_R16 : GLIA_LAYOUT_PLAIN;
+    const int64_t block = glia_dtype_get(xt)->block_elements;
+    static const int64_t floats[] = {1, 2, 31, 64, 255, 256, 257, 600, 1100}, blocks[] = {1, 2, 3, 31, 32, 33, 65, 97};
+    for (int64_t n = 1; n <= 40; n++) {
+        const int64_t k = block > 1 ? blocks[n % (block == 32 ? 8 : 3)] * block : floats[n % 9];
+        for (int64_t rows = 1; rows <= 9; rows += 1 + n % 3) linear_case(row, xt, wt, layout, rows, n, k);
+    }
+    for (int i = 0; i < 12; i++) linear_case(row, xt, wt, layout, pick(1, 14), pick(1, 150), block > 1 ? pick(1, 600 / block + 1) * block : pick(1, 600));
+    linear_case(row, xt, wt, layout, 1, 81, block > 1 ? 256 * 9 : 1300);
+    linear_case(row, xt, wt, layout, 17, 113, block > 1 ? 256 * 9 : 1300);
+}
+
+/* ---- kernels along rows */
+
+static void check_quantise(const glia_cpu_kernel *row)
+{
+    const glia_dtype to = glia_dtype_parse(strstr(row->types, "->") + 2);
+    const int64_t block = glia_dtype_get(to)->block_elements;
+    for (int i = 0; i < 40; i++) {
+        call c = {.in_count = 0};
+        const int64_t d[2] = {pick(1, 5), pick(1, i % 8 + 1) * block};
+        float *x = set_in(&c, 0, GLIA_F32, 0, 2, d)->data = edge(0, d[0] * d[1] * 4);
+        fill_floats(x, d[0] * d[1]);
+        if (i % 4 == 0) x[pick(0, d[0] * d[1] - 1)] = NAN;
+        if (i % 4 == 1) x[pick(0, d[0] * d[1] - 1)] = -INFINITY;
+        if (i % 4 == 2)
+            for (int64_t j = 0; j < d[0] * d[1]; j++) x[j] *= i % 8 == 2 ? 1e-38f : 1e-44f;
+        if (i % 4 == 3)
+            for (int64_t j = 0; j < d[0] * d[1]; j++) x[j] = (float)(int32_t)(random_u32() % 255) * 0.5f - 63.5f; /* ties */
+        set_out(&c, to, 2, d);
+        c.attr[0].i = to;
+        compare(row->op, row->run, &c);
+    }
+}
+
+static void check_rows(const glia_cpu_kernel *row)
+{
+    static const int64_t long_rows[] = {64, 100, 4095, 4096, 4097, 8200, 12300};
+    for (int i = 0; i < 54; i++) {
+        call c = {.in_count = 0};
+        const int64_t n = i < 47 ? i + (i == 0) : long_rows[i - 47], d[3] = {pick(1, 2), pick(1, 3), n};
+        float *x = set_in(&c, 0, GLIA_F32, 0, 3, d)->data = edge(0, d[0] * d[1] * n * 4);
+        fill_floats(x, d[0] * d[1] * n);
+        if (i % 16 == 5) x[pick(0, n - 1)] = NAN;
+        if (i % 16 == 7) x[pick(0, n - 1)] = -INFINITY;
+        if (row->op == &glia_op_rms_norm) fill_floats(set_in(&c, 1, GLIA_F32, 0, 1, &n)->data = edge(1, n * 4), n);
+        set_out(&c, GLIA_F32, 3, d);
+        c.attr[0].f = 1e-5;
+        compare(row->op, row->run, &c);
+    }
+}
+
+/* ---- elementwise */
+
+static void fill_any(float *p, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const uint32_t bits = random_u32() << 1 ^ random_u32();
+        memcpy(p + i, &bits, 4);
+        if (i % 2) p[i] = random_f32() * 60.0f;
+    }
+}
+
+static void check_elementwise(const glia_cpu_kernel *row)
+{
+    const bool two = strchr(row->types, ',') != 0, spreads = row->op != &glia_op_swiglu;
+    for (int i = 0; i < 90; i++) {
+        call c = {.in_count = 0};
+        const int64_t y[3] = {pick(1, 3), pick(1, 4), i < 80 ? i / 2 + 1 : pick(100, 3000)};
+        int64_t d[2][3] = {{y[0], y[1], y[2]}, {y[0], y[1], y[2]}};
+        int drop[2] = {0, 0};
+        if (two && spreads && i % 2) { /* one side has ones, or misses leading axes */
+            const int side = (int)pick(0, 1);
+            for (int a = 0; a < 3; a++)
+                if (pick(0, 1)) d[side][a] = 1;
+            drop[side] = (int)pick(0, 2);
+        }
+        for (int s = 0; s <= two; s++) {
+            int64_t n = 1;
+            for (int a = drop[s]; a < 3; a++) n *= d[s][a];
+            fill_any(set_in(&c, s, GLIA_F32, 0, 3 - drop[s], d[s] + drop[s])->data = edge(s, n * 4), n);
+        }
+        set_out(&c, GLIA_F32, 3, y);
+        compare(row->op, row->run, &c);
+    }
+}
+
+static void check_row(const glia_cpu_kernel *row)
+{
+    const glia_op *op = row->op;
+    row_name = row->name;
+    if (op == &glia_op_linear) check_linear(row);
+    else if (op == &glia_op_quantise) check_quantise(row);
+    else if (op == &glia_op_rms_norm || op == &glia_op_softmax) check_rows(row);
+    else if (op == &glia_op_silu || op == &glia_op_swiglu || op == &glia_op_add || op == &glia_op_sub || op == &glia_op_mul) check_elementwise(row);
+    else {
+        fprintf(stderr, "%s: no test for this op\n", row->name);
+        CHECK(false);
+    }
+}
+
+/* A row that cannot be tested here is named, not passed over. */
+static void every_row_equals_its_reference(void)
+{
+    const uint32_t features = glia_cpu_features();
+    const uint32_t mode = glia_cpu_mode_set();
+    for (int i = 0; glia_cpu_isas[i]; i++) {
+        const glia_cpu_isa *isa = glia_cpu_isas[i];
+        for (int r = 0; r < isa->count; r++) {
+            const int before = check_case_failures;
+            if (isa->needs & ~features) {
+                SKIP(isa->rows[r].name, "this machine lacks the instruction set");
+                continue;
+            }
+            check_row(&isa->rows[r]);
+            printf("%s %s\n", check_case_failures == before ? "ok" : "FAIL", isa->rows[r].name);
+            fflush(stdout);
+        }
+    }
+    glia_cpu_mode_restore(mode);
+}
+
+static void binding(void)
+{
+    const uint32_t all = GLIA_CPU_AVX2 | GLIA_CPU_AVX512 | GLIA_CPU_AVX512_VNNI;
+    const glia_type x = {GLIA_A8X32, 2, 0, {1, 64}}, w = {GLIA_Q8_0, 2, GLIA_LAYOUT_R16, {32, 64}}, plain = {GLIA_Q8_0, 2, 0, {32, 64}};
+    const glia_type b = {GLIA_F32, 1, 0, {32}}, y = {GLIA_F32, 2, 0, {1, 32}}, none = {0};
+    const glia_type with[3] = {x, w, b}, without[2] = {x, w}, null[3] = {x, w, none}, unpacked[2] = {x, plain}, many[4] = {x, w, b, b};
+    CHECK_STR(glia_cpu_isas[0]->name, "portable");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, with, 3, &y, 1, 0, 0).name, "reference");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, with, 3, &y, 1, all, "portable").isa, "portable");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, with, 3, &y, 1, all, "no such set").isa, "portable");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, unpacked, 2, &y, 1, all, 0).name, "reference");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, many, 4, &y, 1, all, 0).name, "reference");
+    CHECK(glia_cpu_bind(&glia_op_linear, many, 4, &y, 1, all, 0).run == glia_op_linear.reference);
+#if defined(__x86_64__)
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, with, 3, &y, 1, all, 0).name, "linear_q8_0_r16_vnni");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, without, 2, &y, 1, all, 0).name, "linear_q8_0_r16_vnni");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, null, 3, &y, 1, all, "avx512").name, "linear_q8_0_r16_avx2");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, null, 3, &y, 1, GLIA_CPU_AVX2, 0).isa, "avx2");
+    CHECK(glia_cpu_layout(GLIA_Q4_0, 16, 64, all, 0) == GLIA_LAYOUT_R16);
+    CHECK(glia_cpu_layout(GLIA_F32, 4096, 7, GLIA_CPU_AVX2, "avx2") == GLIA_LAYOUT_R16);
+    CHECK(glia_cpu_isa_find("avx2") && !glia_cpu_isa_find("avx3") && !glia_cpu_isa_find(0));
+#endif
+    CHECK(glia_cpu_layout(GLIA_Q4_0, 15, 64, all, 0) == GLIA_LAYOUT_PLAIN);
+    CHECK(glia_cpu_layout(GLIA_Q4_0, 16, 64, all, "portable") == GLIA_LAYOUT_PLAIN);
+    CHECK(glia_cpu_layout(GLIA_Q4_0, 16, 64, 0, 0) == GLIA_LAYOUT_PLAIN);
+    CHECK(glia_cpu_layout(GLIA_Q4_0, 16, 65, all, 0) == GLIA_LAYOUT_PLAIN);
+    CHECK(glia_cpu_layout(GLIA_F64, 16, 64, all, 0) == GLIA_LAYOUT_PLAIN);
+}
+
+int main(void)
+{
+    RUN(binding);
+    RUN(every_row_equals_its_reference);
+    return CHECK_EXIT();
+}
