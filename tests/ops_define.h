@@ -202,6 +202,7 @@ static const struct {
     {"guard_range", d_same},
     {"reshape", d_same},
     {"pack", d_same},
+    {"decode", d_same},
     {"quantise", d_same},
 };
 
@@ -477,6 +478,18 @@ static void def_concat(define *d)
     }
 }
 
+static void def_concat_part(define *d)
+{
+    int64_t index[GLIA_RANK_MAX], axis = d->attr[0].i;
+    for (int64_t o = 0; o < def_out_elements(d); o++) {
+        def_unravel(d->out_rank, d->out_dims, o, index);
+        for (int i = 1; i < d->in_count - 1; i++) index[axis] += d->dims[i][axis];
+        int64_t flat = 0;
+        for (int a = 0; a < d->out_rank; a++) flat = flat * d->dims[0][a] + index[a];
+        d->out[0][o] = d->in[0][flat];
+    }
+}
+
 /* ---- reductions ---- */
 
 static void def_reduce(define *d, double start, double (*step)(double sum, double x))
@@ -645,6 +658,7 @@ static const struct {
     {"expand", def_expand},
     {"flip", def_flip},
     {"concat", def_concat},
+    {"concat_part", def_concat_part},
     {"sum", def_sum},
     {"prod", def_prod},
     {"sum_squares", def_sum_squares},

@@ -328,6 +328,28 @@ static void cut_everywhere(void)
     blob_free(&b);
 }
 
+/* A vocabulary ends with its last value: no byte of it may be missing. */
+static void cut_vocabulary(void)
+{
+    static const int bytes[13] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
+    for (uint32_t t = 0; t <= 12; t++) {
+        for (int array = 0; array < 2; array++) {
+            blob b = {0};
+            if (t == 9) continue;
+            put_header(&b, 0, 1);
+            put_key(&b, "key", array ? 9 : t);
+            if (array) put_u32(&b, t), put_u64(&b, 2);
+            for (int i = 0; i <= array; i++) {
+                if (t == 8) put_str(&b, "text");
+                else put_int(&b, 1, bytes[t]);
+            }
+            for (int64_t n = 0; n < b.size; n++) CHECK_I64(parse_exact(b.data, n, n, NULL), GLIA_E_FORMAT);
+            CHECK_I64(parse_exact(b.data, b.size, b.size, NULL), GLIA_OK);
+            blob_free(&b);
+        }
+    }
+}
+
 static void flip_every_bit(void)
 {
     int64_t header, loaded = 0;
@@ -876,6 +898,7 @@ int main(void)
     RUN(writer_file);
     RUN(writer_refuses);
     RUN(cut_everywhere);
+    RUN(cut_vocabulary);
     RUN(flip_every_bit);
     RUN(hostile_counts);
     RUN(hostile_versions);

@@ -263,6 +263,83 @@ static void check_elementwise(const glia_cpu_kernel *row)
     }
 }
 
+/* ---- attention */
+
+static void attend_case(const glia_cpu_kernel *row, int64_t t, int64_t groups, int64_t ratio, int64_t d, int64_t slots, int64_t sequences, bool wild)
+{
+    call c = {.in_count = 0};
+    const glia_dtype kept = strstr(row->types, "f16") ? GLIA_F16 : GLIA_F32;
+    const int64_t per = pick(1, 700 / slots + 2), pages = sequences * per, bytes = glia_dtype_get(kept)->block_bytes;
+    const int64_t qd[3] = {t, groups * ratio, d}, kd[4] = {pages, groups, d, slots}, vd[4] = {pages, groups, slots, d}, td[2] = {sequences, per};
+    const int64_t count = pages * groups * d * slots;
+    if (count * bytes > EDGE_BYTES) return;
+    fill_floats(set_in(&c, 0, GLIA_F32, 0, 3, qd)->data = edge(0, t * groups * ratio * d * 4), t * groups * ratio * d);
+    for (int side = 1; side <= 2; side++) {
+        uint8_t *p = set_in(&c, side, kept, 0, 4, side == 1 ? kd : vd)->data = edge(side, count * bytes);
+        for (int64_t i = 0; i < count; i++) {
+            const float v = wild && random_u32() % 97 == 0 ? (random_u32() % 2 ? NAN : -INFINITY) : random_f32() * 2.0f;
+            glia_dtype_get(kept)->encode(&v, p + i * bytes, 1, 0);
+        }
+    }
+    int32_t *table = set_in(&c, 3, GLIA_I32, 0, 2, td)->data = edge(3, pages * 4);
+    int32_t *seq = set_in(&c, 4, GLIA_I32, 0, 1, &t)->data = edge(4, t * 4), *pos = set_in(&c, 5, GLIA_I32, 0, 1, &t)->data = edge(5, t * 4);
+    for (int64_t i = 0; i < pages; i++) table[i] = (int32_t)(pages - 1 - i);
+    for (int64_t i = 0; i < t; i++) { /* runs of one sequence with rising positions, and breaks between */
+        seq[i] = i && pick(0, 2) ? seq[i - 1] : (int32_t)pick(0, sequences - 1);
+        pos[i] = i && seq[i] == seq[i - 1] && pos[i - 1] + 1 < per * slots ? pos[i - 1] + 1 : (int32_t)pick(0, per * slots - 1);
+    }
+    set_out(&c, GLIA_F32, 3, qd);
+    c.attr[0].f = 0.125;
+    compare(row->op, row->run, &c);
+}
+
+static void check_attend(const glia_cpu_kernel *row)
+{
+    static const int64_t heads[] = {8, 16, 48, 64, 80, 100, 128, 1, 33, 256};
+    for (int i = 0; i < 70; i++)
+        attend_case(row, pick(1, 9), pick(1, 3), pick(1, 5), heads[i % 10], i % 7 == 6 ? pick(1, 40) : 16 * pick(1, i % 3 ? 4 : 17), pick(1, 3), i % 5 == 4);
+    attend_case(row, 2, 1, 1, 300, 16, 1, false);
+}
+
+/* ---- rope and kv_put */
+
+static void check_rope(const glia_cpu_kernel *row)
+{
+    for (int i = 0; i < 60; i++) {
+        call c = {.in_count = 0};
+        const int64_t half = i < 40 ? i : pick(1, 80), x[3] = {pick(1, 3), pick(1, 4), 2 * half + (i % 3 ? 0 : pick(1, 9))}, cs[2] = {x[0], 2 * half};
+        if (x[2] == 0) continue;
+        fill_floats(set_in(&c, 0, GLIA_F32, 0, 3, x)->data = edge(0, x[0] * x[1] * x[2] * 4), x[0] * x[1] * x[2]);
+        fill_floats(set_in(&c, 1, GLIA_F32, 0, 2, cs)->data = edge(1, cs[0] * cs[1] * 4), cs[0] * cs[1]);
+        set_out(&c, GLIA_F32, 3, x);
+        c.attr[0].i = i % 2;
+        c.attr[1].i = i / 2 % 2;
+        compare(row->op, row->run, &c);
+    }
+}
+
+static void check_kv_put(const glia_cpu_kernel *row)
+{
+    const glia_dtype kept = strncmp(row->types, "f16", 3) ? GLIA_F32 : GLIA_F16;
+    for (int i = 0; i < 40; i++) {
+        call c = {.in_count = 0};
+        const int64_t t = pick(1, 6), g = pick(1, 4), d = pick(1, 70), slots = pick(1, 20), pages = pick(1, 5), table[2] = {pick(1, 3), pick(1, 3)};
+        const int64_t x[3] = {t, g, d}, state_dims[4] = {pages, g, i % 2 ? d : slots, i % 2 ? slots : d};
+        set_in(&c, 0, kept, 0, 4, state_dims);
+        fill_any(set_in(&c, 1, GLIA_F32, 0, 3, x)->data = edge(1, t * g * d * 4), t * g * d);
+        int32_t *p = set_in(&c, 2, GLIA_I32, 0, 2, table)->data = edge(2, table[0] * table[1] * 4);
+        int32_t *seq = set_in(&c, 3, GLIA_I32, 0, 1, &t)->data = edge(3, t * 4), *pos = set_in(&c, 4, GLIA_I32, 0, 1, &t)->data = edge(4, t * 4);
+        for (int64_t j = 0; j < table[0] * table[1]; j++) p[j] = (int32_t)pick(0, pages - 1);
+        for (int64_t j = 0; j < t; j++) {
+            seq[j] = (int32_t)pick(0, table[0] - 1);
+            pos[j] = (int32_t)pick(0, table[1] * slots - 1);
+        }
+        set_out(&c, kept, 4, state_dims);
+        c.attr[0].i = i % 2;
+        compare(row->op, row->run, &c);
+    }
+}
+
 static void check_row(const glia_cpu_kernel *row)
 {
     const glia_op *op = row->op;
@@ -271,6 +348,9 @@ static void check_row(const glia_cpu_kernel *row)
     else if (op == &glia_op_quantise) check_quantise(row);
     else if (op == &glia_op_rms_norm || op == &glia_op_softmax) check_rows(row);
     else if (op == &glia_op_silu || op == &glia_op_swiglu || op == &glia_op_add || op == &glia_op_sub || op == &glia_op_mul) check_elementwise(row);
+    else if (op == &glia_op_attend) check_attend(row);
+    else if (op == &glia_op_rope) check_rope(row);
+    else if (op == &glia_op_kv_put) check_kv_put(row);
     else {
         fprintf(stderr, "%s: no test for this op\n", row->name);
         CHECK(false);

@@ -2,12 +2,14 @@
  * word cuts (vectors/tokenizer), published id lists (GLIA_TEST_DATA), and everything that must be survived. */
 #include "check.h"
 #include "fault_os.h"
+#include "format_blob.h"
 #include "tok_vocabs.h"
 
 #include "base/utf8.h"
 #include "format/gguf.h"
 #include "llm/tok.h"
 
+#include <pthread.h>
 #include <time.h>
 
 static glia_tokenizer *make(const struct vocab *v)
@@ -160,7 +162,9 @@ struct naive {
 
 static void naive_join(struct naive *n, int i)
 {
-    strcat(n->text[i], n->text[i + 1]);
+    char right[64];
+    memcpy(right, n->text[i + 1], sizeof right);
+    strcat(n->text[i], right);
     memmove(n->text[i + 1], n->text[i + 2], (size_t)(n->count - i - 2) * sizeof n->text[0]);
     n->count--;
 }
@@ -278,16 +282,16 @@ static void pretok_vectors(void)
         const char *name = strtok(line, " \n"), *hex = strtok(NULL, " \n"), *want;
         int64_t size = 0, begin, end, at = 0;
         unsigned byte;
-        CHECK_I64(tok_pretok_create(&p, &a, name, &traits, NULL), GLIA_OK);
+        CHECK_I64(glia_tok_pretok_create(&p, &a, name, &traits, NULL), GLIA_OK);
         while (sscanf(hex + 2 * size, "%2x", &byte) == 1) text[size++] = (char)byte;
         tok_words w;
-        tok_words_init(&w, p, text, size);
+        glia_tok_words_init(&w, p, text, size);
         while ((want = strtok(NULL, " \n"))) {
-            const bool more = tok_words_next(&w, &begin, &end);
+            const bool more = glia_tok_words_next(&w, &begin, &end);
             CHECK(more && begin == at && end - begin == atoll(want));
             at = end;
         }
-        CHECK(!tok_words_next(&w, &begin, &end) && at == size);
+        CHECK(!glia_tok_words_next(&w, &begin, &end) && at == size);
         lines++;
     }
     CHECK_I64(lines, 280);
@@ -611,14 +615,14 @@ static void bytes_missing(void)
     }
 }
 
-/* One MiB of one thing: linear time, and the text comes back. The bound is loose; a quadratic path takes hours. */
+/* Up to a MiB of one thing: linear time, and the text comes back. The bound is loose; a quadratic path takes hours.
+ * Each text is tried long with one tokenizer and shorter with the others. */
 static void million_bytes(void)
 {
     static const char *const units[] = {"a", " ", "ab", "'", "'s", "1", "\n", " \n", "\xcc\x81", "\xff", "\xe2\x96\x81", "\xc3\xa9", "\xe4\xb8\xad",
                                         "hello", "<|", "<s", "a ", "\xf0\x9f\xa6\x99", "\t\r", "A", "!\n", "_"};
     static const char *const pres[] = {NULL, "gpt-2", "llama-bpe", "qwen2", "gpt-4o", "starcoder", "deepseek-coder", "default"};
-    const int64_t size = 1 << 20;
-    char *text = malloc((size_t)size);
+    char *text = malloc(1 << 20);
     double worst = 0;
     for (size_t p = 0; p < sizeof pres / sizeof pres[0]; p++) {
         struct vocab *v = p ? vocab_bpe_hello(pres[p]) : vocab_hello();
@@ -641,7 +645,7 @@ static void million_bytes(void)
         vocab_add(v, "<|<|<|<|<|<|<|<|>", 0, GLIA_TOK_TYPE_USER_DEFINED);
         glia_tokenizer *t = make(v);
         for (size_t u = 0; u < sizeof units / sizeof units[0]; u++) {
-            const int64_t n = (int64_t)strlen(units[u]);
+            const int64_t n = (int64_t)strlen(units[u]), size = u % 8 == p ? 1 << 20 : 1 << 17;
             for (int64_t i = 0; i < size; i++) text[i] = units[u][i % n];
             struct timespec a, b;
             clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
@@ -684,6 +688,124 @@ static void allocations_fail(void)
         CHECK(done);
         vocab_free(v);
     }
+}
+
+/* ---- one tokenizer, many threads */
+
+struct worker {
+    const glia_tokenizer *t;
+    int failures;
+};
+
+static void *encode_often(void *arg)
+{
+    struct worker *w = arg;
+    char text[512];
+    uint64_t seed = 5;
+    for (size_t i = 0; i < sizeof text; i++) text[i] = "hello "[test_random(&seed) % 6];
+    int32_t first[512], ids[512];
+    int64_t first_count = 0, count = 0;
+    for (int i = 0; i < 50; i++) {
+        w->failures += glia_tokenizer_encode(w->t, text, sizeof text, 0, i ? ids : first, 512, i ? &count : &first_count, NULL) != GLIA_OK;
+        if (i) w->failures += count != first_count || memcmp(ids, first, (size_t)count * sizeof *ids);
+    }
+    return NULL;
+}
+
+static void shared_by_threads(void)
+{
+    struct vocab *v = vocab_hello();
+    glia_tokenizer *t = make(v);
+    pthread_t threads[4];
+    struct worker workers[4];
+    for (int i = 0; i < 4; i++) {
+        workers[i] = (struct worker){t, 0};
+        CHECK_I64(pthread_create(&threads[i], NULL, encode_often, &workers[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        CHECK_I64(workers[i].failures, 0);
+    }
+    glia_tokenizer_destroy(t);
+    vocab_free(v);
+}
+
+/* ---- metadata of files, byte by byte */
+
+static void key(blob *b, const char *name, uint32_t type)
+{
+    char full[96];
+    snprintf(full, sizeof full, "tokenizer.ggml.%s", name);
+    put_str(b, full);
+    put_u32(b, type);
+}
+
+static void array_of(blob *b, const char *name, uint32_t element, uint64_t count)
+{
+    key(b, name, GLIA_GGUF_ARRAY);
+    put_u32(b, element);
+    put_u64(b, count);
+}
+
+/* A file of four tokens with this many scores and types, this bos, and a model of this name (null: no key). */
+static glia_status file_create(const char *model, int scores, int types, uint32_t bos, int switch_type, const char *code)
+{
+    blob b = {0};
+    glia_error e = GLIA_ERROR_INIT;
+    glia_gguf *g = NULL;
+    glia_tokenizer *t = NULL;
+    put(&b, "GGUF", 4);
+    put_u32(&b, 3);
+    put_u64(&b, 0);
+    put_u64(&b, model ? 6 : 5);
+    if (model) {
+        key(&b, "model", GLIA_GGUF_STRING);
+        put_str(&b, model);
+    }
+    array_of(&b, "tokens", GLIA_GGUF_STRING, 4);
+    put_str(&b, "<unk>");
+    put_str(&b, "<s>");
+    put_str(&b, "</s>");
+    put_str(&b, "a");
+    array_of(&b, "scores", GLIA_GGUF_F32, (uint64_t)scores);
+    for (int i = 0; i < scores; i++) put_f32(&b, 0);
+    array_of(&b, "token_type", GLIA_GGUF_I32, (uint64_t)types);
+    for (int i = 0; i < types; i++) put_u32(&b, i == 0 ? 2 : i < 3 ? 3 : 1);
+    key(&b, "bos_token_id", GLIA_GGUF_U32);
+    put_u32(&b, bos);
+    key(&b, "add_space_prefix", (uint32_t)switch_type);
+    if (switch_type == GLIA_GGUF_BOOL) put_u8(&b, 0);
+    else put_u32(&b, 0);
+    put_zeros(&b, 64 - b.size % 32);
+    CHECK_I64(glia_gguf_parse(NULL, b.data, b.size, b.size, NULL, &g, &e), GLIA_OK);
+    const glia_status s = glia_tokenizer_from_gguf(NULL, g, &t, &e);
+    glia_gguf_close(g);
+    blob_free(&b);
+    if (code) CHECK_STR(e.code, code);
+    if (!s) { /* the roles that the file leaves out come from the kind; nothing of the file is needed any more */
+        CHECK_I64(glia_tokenizer_bos(t), 1);
+        CHECK_I64(glia_tokenizer_eos(t), 2);
+        CHECK_I64(glia_tokenizer_unk(t), 0);
+        ENCODES(t, "a", GLIA_TOK_BOS, 1, 3);
+    }
+    glia_tokenizer_destroy(t);
+    return s;
+}
+
+static void files_by_hand(void)
+{
+    CHECK_I64(file_create("llama", 4, 4, 1, GLIA_GGUF_BOOL, NULL), GLIA_OK);
+    CHECK_I64(file_create("llama", 4, 4, UINT32_MAX, GLIA_GGUF_BOOL, NULL), GLIA_OK); /* "none", as -1 */
+    CHECK_I64(file_create("llama", 3, 4, 1, GLIA_GGUF_BOOL, "G0603"), GLIA_E_FORMAT);
+    CHECK_I64(file_create("llama", 5, 4, 1, GLIA_GGUF_BOOL, "G0603"), GLIA_E_FORMAT);
+    CHECK_I64(file_create("llama", 4, 0, 1, GLIA_GGUF_BOOL, "G0603"), GLIA_E_FORMAT);
+    CHECK_I64(file_create("llama", 4, 5, 1, GLIA_GGUF_BOOL, "G0603"), GLIA_E_FORMAT);
+    CHECK_I64(file_create("llama", 4, 4, 4, GLIA_GGUF_BOOL, "G0607"), GLIA_E_FORMAT);
+    CHECK_I64(file_create("llama", 4, 4, 1, GLIA_GGUF_U32, "G0322"), GLIA_E_FORMAT);
+    CHECK_I64(file_create("bert", 4, 4, 1, GLIA_GGUF_BOOL, "G0601"), GLIA_E_UNSUPPORTED);
+    CHECK_I64(file_create(NULL, 4, 4, 1, GLIA_GGUF_BOOL, "G0321"), GLIA_E_NOT_FOUND);
+    glia_tokenizer *t = NULL;
+    CHECK_I64(glia_tokenizer_from_gguf(NULL, NULL, &t, NULL), GLIA_E_ARG);
 }
 
 /* ---- published vocabularies */
@@ -821,6 +943,8 @@ int main(void)
     RUN(bytes_missing);
     RUN(million_bytes);
     RUN(allocations_fail);
+    RUN(shared_by_threads);
+    RUN(files_by_hand);
     if (check_data_dir()) {
         RUN(published_llama_spm);
         RUN(published_gpt_2);

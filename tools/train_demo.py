@@ -14,8 +14,8 @@ written as GGUF.
     python tools/train_demo.py --sample 3 --out models/demo-stories.gguf
 
 The seed fixes the vocabulary and every batch, so the same machine with the
-same number of threads gives the same file.  `--minutes` cuts the schedule
-short by the clock, and then the result depends on the speed of the machine.
+same number of workers repeats a run.  `--minutes` cuts the schedule short by
+the clock, and then the result depends on the speed of the machine.
 """
 
 import argparse
@@ -174,10 +174,6 @@ class Llama(nn.Module):
 # ---------------------------------------------------------------- text
 
 
-def mean(values):
-    return sum(values) / len(values)
-
-
 def train_vocabulary(seed, size):
     """Train the tokeniser on stories of its own seed."""
     model = io.BytesIO()
@@ -219,6 +215,10 @@ def train_batch(args, vocabulary, step, rank):
 
 
 # ---------------------------------------------------------------- training
+
+
+def mean(values):
+    return sum(values) / len(values) if values else math.nan
 
 
 def batch_loss(model, batch):
@@ -407,7 +407,7 @@ def write_gguf(path, model, vocabulary):
 # ---------------------------------------------------------------- reading back
 
 
-class Story:
+class Storyteller:
     """The written file, read back: what a runtime will see, and no more."""
 
     def __init__(self, path):
@@ -476,10 +476,10 @@ def write_golden(model_path, golden_path):
 
     A runtime that rounds activations too may differ a little, so each step
     records by how much the chosen token won."""
-    story = Story(model_path)
-    ids, margins = story.tell(GOLDEN_PROMPT, GOLDEN_TOKENS)
-    prompt = story.encode(GOLDEN_PROMPT)
-    first = story.logits(ids[:GOLDEN_POSITIONS])[:, :GOLDEN_VOCAB]
+    teller = Storyteller(model_path)
+    ids, margins = teller.tell(GOLDEN_PROMPT, GOLDEN_TOKENS)
+    prompt = teller.encode(GOLDEN_PROMPT)
+    first = teller.logits(ids[:GOLDEN_POSITIONS])[:, :GOLDEN_VOCAB]
     golden = {
         "model": model_path.name,
         "model_sha256": hashlib.sha256(model_path.read_bytes()).hexdigest(),
@@ -487,7 +487,7 @@ def write_golden(model_path, golden_path):
         "prompt": GOLDEN_PROMPT,
         "prompt_ids": prompt,
         "ids": ids,
-        "text": story.decode(ids),
+        "text": teller.decode(ids),
         "margins": significant(margins),
         "logits": [significant(row) for row in first.tolist()],
     }
@@ -498,21 +498,21 @@ def write_golden(model_path, golden_path):
 
 
 def show_samples(path, count, seed):
-    story = Story(path)
+    teller = Storyteller(path)
     torch.manual_seed(seed)
     for prompt in ("Once upon a time", "One day", "In a small village")[:count]:
         for temperature in (0.0, 0.7):
-            ids, _ = story.tell(prompt, 400, temperature)
+            ids, _ = teller.tell(prompt, 400, temperature)
             end = "</s>" if ids[-1] == EOS else "(not finished)"
-            print(f"[{temperature}] {story.decode(ids)} {end}\n")
+            print(f"[{temperature}] {teller.decode(ids)} {end}\n")
 
 
 def check_tokeniser(path, vocabulary):
     """The file must hold the same tokeniser that training used."""
-    story = Story(path)
+    teller = Storyteller(path)
     for text in make_stories(20, "check") + ["Caf\u00e9 1 + 2", "  two  spaces "]:
-        assert story.encode(text) == [BOS, *vocabulary.encode(text)], text
-        assert story.decode(story.encode(text)) == text
+        assert teller.encode(text) == [BOS, *vocabulary.encode(text)], text
+        assert teller.decode(teller.encode(text)) == text
 
 
 def parse_args():

@@ -15,6 +15,7 @@
 #include "base/reader.h"
 #include "base/utf8.h"
 #include "format/file.h"
+#include "format/sort.h"
 #include "tensor/dtype.h"
 
 #include <string.h>
@@ -132,8 +133,6 @@ static glia_status read_name(parser *p, const char *what, const char **name, int
     return GLIA_OK;
 }
 
-static const int8_t type_bytes[GLIA_GGUF_TYPE_COUNT] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
-
 static glia_status read_type(parser *p, const char *what, glia_gguf_type *out)
 {
     glia_status s = need(p, 4, what);
@@ -147,7 +146,7 @@ static glia_status read_type(parser *p, const char *what, glia_gguf_type *out)
 
 static glia_status read_scalar(parser *p, glia_gguf_value *v)
 {
-    glia_status s = need(p, type_bytes[v->type], "a value");
+    glia_status s = need(p, glia_gguf_type_bytes((int)v->type), "a value");
     if (s) return s;
     glia_reader *r = &p->r;
     switch (v->type) {
@@ -183,7 +182,7 @@ static glia_status read_array(parser *p, glia_gguf_value *v)
     if (v->element == GLIA_GGUF_ARRAY)
         return glia_fail_at(p->e, GLIA_E_UNSUPPORTED, "G0309", p->r.at - 4, "'%.64s' is an array of arrays", v->key);
     bool text = v->element == GLIA_GGUF_STRING;
-    int64_t each = text ? 8 : type_bytes[v->element];
+    int64_t each = text ? 8 : glia_gguf_type_bytes((int)v->element);
     s = read_count(p, "array elements", each, p->g->limits.array_elements, &v->count);
     if (s) return s;
     s = need(p, v->count * each, "an array"); /* at most what the file has left */
@@ -213,38 +212,31 @@ static glia_status read_value(parser *p, glia_gguf_value *v)
     return read_scalar(p, v);
 }
 
-/* Sorting by heap: no recursion, no memory, and no order of the input makes it slow. */
-typedef bool less_fn(const glia_gguf *g, int32_t a, int32_t b);
-
-static void sift_down(const glia_gguf *g, int32_t *order, int64_t at, int64_t n, less_fn *less)
+static bool key_less(const void *g, int32_t a, int32_t b)
 {
-    int32_t moved = order[at];
-    for (int64_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n && less(g, order[child], order[child + 1])) child++;
-        if (!less(g, moved, order[child])) break;
-        order[at] = order[child];
-    }
-    order[at] = moved;
+    const glia_gguf_value *v = ((const glia_gguf *)g)->values;
+    return strcmp(v[a].key, v[b].key) < 0;
 }
 
-static int32_t *sorted(glia_gguf *g, int64_t n, less_fn *less)
+static bool name_less(const void *g, int32_t a, int32_t b)
+{
+    const glia_gguf_tensor *t = ((const glia_gguf *)g)->tensors;
+    return strcmp(t[a].name, t[b].name) < 0;
+}
+
+static bool offset_less(const void *g, int32_t a, int32_t b)
+{
+    const glia_gguf_tensor *t = ((const glia_gguf *)g)->tensors;
+    return t[a].offset < t[b].offset;
+}
+
+/* Null when memory is out. */
+static int32_t *sorted(glia_gguf *g, int64_t n, glia_sort_less *less)
 {
     int32_t *order = GLIA_NEW_ARRAY(&g->arena, int32_t, n);
-    if (!order) return NULL;
-    for (int64_t i = 0; i < n; i++) order[i] = (int32_t)i;
-    for (int64_t i = n / 2; i-- > 0;) sift_down(g, order, i, n, less);
-    for (int64_t end = n; end-- > 1;) {
-        int32_t top = order[0];
-        order[0] = order[end];
-        order[end] = top;
-        sift_down(g, order, 0, end, less);
-    }
+    if (order) glia_sort_order(order, n, less, g);
     return order;
 }
-
-static bool key_less(const glia_gguf *g, int32_t a, int32_t b) { return strcmp(g->values[a].key, g->values[b].key) < 0; }
-static bool name_less(const glia_gguf *g, int32_t a, int32_t b) { return strcmp(g->tensors[a].name, g->tensors[b].name) < 0; }
-static bool offset_less(const glia_gguf *g, int32_t a, int32_t b) { return g->tensors[a].offset < g->tensors[b].offset; }
 
 static glia_status read_values(parser *p)
 {
@@ -415,6 +407,7 @@ static glia_status parse(glia_gguf *g, bool *more, glia_error *e)
     parser p = {g, glia_reader_make(g->memory, glia_min(g->memory_bytes, g->limits.header_bytes)), false, e};
     glia_status s = parse_header(&p);
     *more = p.more;
+    if (!s && p.r.failed) return glia_fail_at(e, GLIA_E_INTERNAL, "G0303", p.r.at, "a read that was not checked");
     return s;
 }
 

@@ -94,6 +94,8 @@ int64_t glia_gguf_alignment(const glia_gguf *g);
 int64_t glia_gguf_data_offset(const glia_gguf *g);
 /* "U32", "ARRAY"; "?" out of range. */
 const char *glia_gguf_type_name(int type);
+/* Bytes of a number of this type; 0 for STRING, ARRAY and out of range. */
+int glia_gguf_type_bytes(int type);
 /* ggml's name of a tensor type number ("Q4_0", "IQ2_XXS"); "?" for a number that ggml does not know. */
 const char *glia_gguf_tensor_type_name(int gguf_type);
 

@@ -25,6 +25,11 @@ const char *glia_gguf_type_name(int type)
     return type >= 0 && type < GLIA_GGUF_TYPE_COUNT ? type_names[type] : "?";
 }
 
+int glia_gguf_type_bytes(int type)
+{
+    return type >= 0 && type < GLIA_GGUF_TYPE_COUNT ? type_bytes[type] : 0;
+}
+
 const char *glia_gguf_tensor_type_name(int t)
 {
     int n = (int)(sizeof tensor_type_names / sizeof tensor_type_names[0]);
@@ -212,7 +217,7 @@ static bool element_bits(const glia_gguf_value *v, int64_t i, uint64_t *bits)
         *bits = v->bits;
         return true;
     }
-    int64_t each = type_bytes[v->element];
+    int64_t each = glia_gguf_type_bytes((int)v->element);
     glia_reader r = glia_reader_make((const uint8_t *)v->data + i * each, each);
     switch (v->element) {
     case GLIA_GGUF_I8: *bits = (uint64_t)(int64_t)(int8_t)glia_read_u8(&r); break;

@@ -123,9 +123,8 @@ void glia_gguf_set_string(glia_gguf_writer *w, const char *key, const char *text
 
 void glia_gguf_set_array(glia_gguf_writer *w, const char *key, glia_gguf_type element, const void *data, int64_t count)
 {
-    static const int8_t type_bytes[GLIA_GGUF_TYPE_COUNT] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
     int64_t bytes;
-    if ((unsigned)element >= GLIA_GGUF_TYPE_COUNT || !type_bytes[element] || !glia_mul(count, type_bytes[element], &bytes)) {
+    if (!glia_gguf_type_bytes((int)element) || !glia_mul(count, glia_gguf_type_bytes((int)element), &bytes)) {
         glia_fail(&w->error, GLIA_E_ARG, "G0308", "'%.128s': an array of %lld %s", key, (long long)count, glia_gguf_type_name((int)element));
         return;
     }
@@ -145,12 +144,11 @@ void glia_gguf_set_strings(glia_gguf_writer *w, const char *key, const glia_gguf
 
 void glia_gguf_set_value(glia_gguf_writer *w, const glia_gguf_value *v)
 {
-    static const int8_t type_bytes[GLIA_GGUF_TYPE_COUNT] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
     if (v->type == GLIA_GGUF_ARRAY && v->element == GLIA_GGUF_STRING) glia_gguf_set_strings(w, v->key, v->strings, v->count);
     else if (v->type == GLIA_GGUF_ARRAY) glia_gguf_set_array(w, v->key, v->element, v->data, v->count);
     else if (v->type == GLIA_GGUF_STRING) glia_gguf_set_string(w, v->key, v->strings[0].text, v->strings[0].size);
     else if (v->type == GLIA_GGUF_U32) glia_gguf_set_u32(w, v->key, (uint32_t)v->bits);
-    else set_bits(w, v->key, v->type, v->bits, type_bytes[v->type]);
+    else set_bits(w, v->key, v->type, v->bits, glia_gguf_type_bytes((int)v->type));
 }
 
 void glia_gguf_add_tensor(glia_gguf_writer *w, const char *name, glia_dtype dtype, int rank, const int64_t *dims)

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/reader.h"
 #include "format/file.h"
+#include "format/sort.h"
 #include "tensor/dtype.h"
 
 #include <string.h>
@@ -148,41 +149,25 @@ static glia_status read_metadata(glia_safetensors *s, const glia_json *j, bool k
     return GLIA_OK;
 }
 
-/* Sorting by heap: no recursion, no memory, and no order of the input makes it slow. */
-typedef bool less_fn(const glia_safetensors_tensor *a, const glia_safetensors_tensor *b);
-
-static void sift_down(const glia_safetensors_tensor *t, int32_t *order, int64_t at, int64_t n, less_fn *less)
+static bool name_less(const void *tensors, int32_t a, int32_t b)
 {
-    int32_t moved = order[at];
-    for (int64_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n && less(&t[order[child]], &t[order[child + 1]])) child++;
-        if (!less(&t[moved], &t[order[child]])) break;
-        order[at] = order[child];
-    }
-    order[at] = moved;
+    const glia_safetensors_tensor *t = tensors;
+    return strcmp(t[a].name, t[b].name) < 0;
 }
-
-static int32_t *sorted(glia_arena *a, const glia_safetensors_tensor *t, int64_t n, less_fn *less)
-{
-    int32_t *order = GLIA_NEW_ARRAY(a, int32_t, n);
-    if (!order) return NULL;
-    for (int64_t i = 0; i < n; i++) order[i] = (int32_t)i;
-    for (int64_t i = n / 2; i-- > 0;) sift_down(t, order, i, n, less);
-    for (int64_t end = n; end-- > 1;) {
-        int32_t top = order[0];
-        order[0] = order[end];
-        order[end] = top;
-        sift_down(t, order, 0, end, less);
-    }
-    return order;
-}
-
-static bool name_less(const glia_safetensors_tensor *a, const glia_safetensors_tensor *b) { return strcmp(a->name, b->name) < 0; }
 
 /* Empty tensors come before the one that begins where they lie. */
-static bool span_less(const glia_safetensors_tensor *a, const glia_safetensors_tensor *b)
+static bool span_less(const void *tensors, int32_t a, int32_t b)
 {
-    return a->offset != b->offset ? a->offset < b->offset : a->bytes < b->bytes;
+    const glia_safetensors_tensor *t = tensors;
+    return t[a].offset != t[b].offset ? t[a].offset < t[b].offset : t[a].bytes < t[b].bytes;
+}
+
+/* Null when memory is out. */
+static int32_t *sorted(glia_arena *a, const glia_safetensors_tensor *t, int64_t n, glia_sort_less *less)
+{
+    int32_t *order = GLIA_NEW_ARRAY(a, int32_t, n);
+    if (order) glia_sort_order(order, n, less, t);
+    return order;
 }
 
 /* The spans must tile the data from the first byte to the last. */

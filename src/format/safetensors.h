@@ -4,9 +4,9 @@
  *
  * (huggingface/safetensors, README.) Refused: keys that repeat, spans that overlap, leave holes or bytes behind
  * the last, spans that differ from shape times dtype, metadata that are no strings, and shards whose name is more
- * than the name of a file beside the index: what a file says is never a path. Element types that are not built
- * here but have whole bytes are listed (dtype GLIA_DTYPE_NONE) and refused by name when read; others are refused
- * when the file is opened.
+ * than the name of a file beside the index: what a file says is never a path. (It may be a symbolic link: download
+ * caches are made of them.) Element types that are not built here but have whole bytes are listed (dtype
+ * GLIA_DTYPE_NONE) and refused by name when read; others are refused when the file is opened.
  *
  * An open file is immutable: any number of threads may read it. */
 #ifndef GLIA_FORMAT_SAFETENSORS_H

@@ -560,8 +560,9 @@ bool glia_dim_sub(glia_graph *g, glia_dim a, glia_dim b, glia_dim *out)
 
 /* Splits p into b * q + r, r having the terms whose coefficient is no multiple of b; r's constant term is
  * made to lie in [0, b). */
-static void split_multiples(const dim_poly *p, int64_t b, dim_poly *q, dim_poly *r)
+static void split_multiples(const dim_poly *whole, int64_t b, dim_poly *q, dim_poly *r)
 {
+    const dim_poly copy = *whole, *p = &copy;
     poly_constant(q, 0);
     poly_constant(r, 0);
     for (int i = 0; i < p->count; i++) {
@@ -619,8 +620,8 @@ static bool poly_floor_div(glia_graph *g, const dim_poly *p, int64_t b, dim_poly
     poly_add(g->dims, out, &more, 1);
     int64_t lo, hi;
     terms_bounds(g->dims, r.t, r.count, &lo, &hi);
-    if (b == 1 || lo > INT64_MIN + b) lo = floor_quotient(lo, b);
-    if (hi < INT64_MAX) hi = floor_quotient(hi, b);
+    if (lo != INT64_MIN) lo = floor_quotient(lo, b);
+    if (hi != INT64_MAX) hi = floor_quotient(hi, b);
     dim_poly tail;
     if (lo == hi) {
         poly_constant(&tail, lo);
@@ -1007,4 +1008,41 @@ const char *glia_dim_text(const glia_graph *g, glia_dim d, char *buf, int size)
     if (!glia_dim_valid(g, d)) put(&o, "?");
     else put_dim(g, &o, d);
     return buf;
+}
+
+
+/* ---- copying the frame of another graph ---- */
+
+static void *copy_array(glia_graph *to, const void *from, int64_t count, int64_t size)
+{
+    void *p = glia_arena_array(&to->arena, count + 1, size, 16);
+    if (p && count) memcpy(p, from, (size_t)(count * size));
+    return p;
+}
+
+bool glia_graph_clone_frame(const glia_graph *from, glia_graph *to)
+{
+    glia_dims *d = copy_array(to, from->dims, 1, sizeof *d);
+    to->symbols = copy_array(to, from->symbols, from->symbol_count, sizeof *to->symbols);
+    if (!d || !to->symbols) return false;
+    to->symbol_count = to->symbol_capacity = from->symbol_count;
+    for (int64_t i = 0; i < from->symbol_count; i++) {
+        to->symbols[i].name = glia_arena_strdup(&to->arena, from->symbols[i].name);
+        if (!to->symbols[i].name) return false;
+    }
+    const glia_dims *f = from->dims;
+    d->entries = copy_array(to, f->entries, f->entry_count, sizeof *d->entries);
+    d->atoms = copy_array(to, f->atoms, f->atom_count, sizeof *d->atoms);
+    d->symbol_atom = copy_array(to, f->symbol_atom, f->symbol_atom_count, sizeof *d->symbol_atom);
+    d->table = copy_array(to, f->table, f->table_size, sizeof *d->table);
+    if (!d->entries || !d->atoms || !d->symbol_atom || !d->table) return false;
+    d->entry_capacity = d->entry_count;
+    d->atom_capacity = d->atom_count;
+    d->symbol_atom_capacity = d->symbol_atom_count;
+    for (int64_t i = 0; i < d->entry_count; i++) {
+        d->entries[i].t = copy_array(to, f->entries[i].t, f->entries[i].count, sizeof *f->entries[i].t);
+        if (!d->entries[i].t) return false;
+    }
+    to->dims = d;
+    return true;
 }

@@ -47,7 +47,7 @@ static const pre_row pre_rows[] = {
     {{"gpt-2", "phi-2"}, {GPT2}, {false, false}},
     {{"llama-bpe", "llama3", "llama-v3"}, {LLAMA3("\\p{N}{1,3}")}, {true, true}},
     {{"qwen2", "deepseek-r1-qwen"}, {LLAMA3("\\p{N}")}, {false, false}},
-    {{"gpt-4o", "llama4"}, {O200K}, {false, false}},
+    {{"gpt-4o"}, {O200K}, {false, false}},
     {{"starcoder", "refact", "command-r", "smollm"}, {"\\p{N}", GPT2}, {false, false}},
     {{"deepseek-coder"},
      {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", "[\xe4\xb8\x80-\xe9\xbe\xa5\xe0\xa0\x80-\xe4\xb8\x80\xea\xb0\x80-\xed\x9f\xbf]+", "\\p{N}"},
@@ -419,7 +419,7 @@ static glia_status build_automaton(automaton *a, glia_arena *arena, builder *b, 
     const int64_t row = a->class_count + 1;
     for (int s = 0; s < b->state_count && !b->c.failed; s++) {
         uint16_t *grown = glia_arena_grow(arena, a->step, s, &capacity, row * (int64_t)sizeof *a->step);
-        if (!grown) return tok_nomem(e);
+        if (!grown) return glia_tok_nomem(e);
         a->step = grown;
         for (int c = 0; c <= a->class_count; c++) a->step[s * row + c] = step_for(b, s, c);
     }
@@ -427,7 +427,7 @@ static glia_status build_automaton(automaton *a, glia_arena *arena, builder *b, 
     return GLIA_OK;
 }
 
-glia_status tok_pretok_create(const struct tok_pretok **out, glia_arena *a, const char *pre, tok_pre_traits *traits, glia_error *e)
+glia_status glia_tok_pretok_create(const struct tok_pretok **out, glia_arena *a, const char *pre, tok_pre_traits *traits, glia_error *e)
 {
     const pre_row *row = NULL;
     for (int i = 0; i < GLIA_COUNT(pre_rows); i++)
@@ -435,11 +435,11 @@ glia_status tok_pretok_create(const struct tok_pretok **out, glia_arena *a, cons
             if (!strcmp(pre_rows[i].names[k], pre)) row = &pre_rows[i];
     if (!row) return glia_fail(e, GLIA_E_UNSUPPORTED, "G0602", "the pre-tokenizer \"%.64s\" is not built", pre);
     struct tok_pretok *p = GLIA_NEW(a, struct tok_pretok);
-    if (!p) return tok_nomem(e);
+    if (!p) return glia_tok_nomem(e);
     glia_arena work;
     glia_arena_init(&work, a->os, 0);
     builder *b = GLIA_NEW(&work, builder);
-    glia_status s = b ? GLIA_OK : tok_nomem(e);
+    glia_status s = b ? GLIA_OK : glia_tok_nomem(e);
     for (; !s && p->count < TOK_STAGES && row->expressions[p->count]; p->count++)
         s = build_automaton(&p->expression[p->count], a, b, row->expressions[p->count], e);
     glia_arena_free(&work);
@@ -478,7 +478,7 @@ static int64_t match_at(const automaton *a, const char *text, int64_t at, int64_
     }
 }
 
-void tok_words_init(tok_words *w, const struct tok_pretok *p, const char *text, int64_t size)
+void glia_tok_words_init(tok_words *w, const struct tok_pretok *p, const char *text, int64_t size)
 {
     memset(w, 0, sizeof *w);
     w->p = p;
@@ -508,7 +508,7 @@ static void cut(tok_words *w, int d, int64_t *begin, int64_t *end)
     } else *end = w->stage[d].at = stop;
 }
 
-bool tok_words_next(tok_words *w, int64_t *begin, int64_t *end)
+bool glia_tok_words_next(tok_words *w, int64_t *begin, int64_t *end)
 {
     while (w->depth >= 0) {
         const int d = w->depth;

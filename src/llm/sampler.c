@@ -223,9 +223,10 @@ static int64_t choose(glia_sampler *s, float max)
         }
     } else n = take_all(s, max);
     if (s->o.min_p <= 0) return n;
+    const double least = (double)max + glia_log((double)s->o.min_p); /* exp(l - max) >= min_p without an exp each */
     int64_t m = 0;
     for (int64_t i = 0; i < n; i++)
-        if (glia_exp((double)s->kept[i].logit - (double)max) >= (double)s->o.min_p) s->kept[m++] = s->kept[i];
+        if ((double)s->kept[i].logit >= least) s->kept[m++] = s->kept[i];
     return m;
 }
 

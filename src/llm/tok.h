@@ -22,7 +22,13 @@
 enum {
     TOK_KEY_MAX = 1024,     /* longer tokens are decoded but never chosen; bounds the work per byte */
     TOK_PROBE_MAX = 1024,   /* a longer walk through a hash table means that somebody made it so */
+#ifdef GLIA_HOSTILE
+    TOK_SHORT = 2,
+    TOK_SYMBOLS = 2,
+#else
     TOK_SHORT = 24,         /* symbols; up to here a scan beats a tree */
+    TOK_SYMBOLS = 64,       /* room at first */
+#endif
     TOK_SPECIAL_MAX = 65536 /* control and user-defined tokens */
 };
 #define TOK_VOCAB_MAX ((int64_t)1 << 24)
@@ -60,22 +66,22 @@ typedef struct tok_scratch { /* of one encode call; grows, never shrinks */
     int64_t used; /* symbols in id */
 } tok_scratch;
 
-bool tok_pairs_create(tok_pairs *p, glia_arena *a, int64_t count);
+bool glia_tok_pairs_create(tok_pairs *p, glia_arena *a, int64_t count);
 /* Keeps the first of equal pairs. False: the table is being attacked. */
-bool tok_pairs_add(tok_pairs *p, int32_t left, int32_t right, uint32_t rank, int32_t merged);
+bool glia_tok_pairs_add(tok_pairs *p, int32_t left, int32_t right, uint32_t rank, int32_t merged);
 
-void tok_scratch_init(tok_scratch *s, const glia_os *os);
-void tok_scratch_free(tok_scratch *s);
+void glia_tok_scratch_init(tok_scratch *s, const glia_os *os);
+void glia_tok_scratch_free(tok_scratch *s);
 /* Room for n symbols in s->id (what was there stays). */
-bool tok_scratch_reserve(tok_scratch *s, int64_t n);
+bool glia_tok_scratch_reserve(tok_scratch *s, int64_t n);
 static inline bool tok_scratch_push(tok_scratch *s, int32_t id)
 {
-    if (s->used == s->capacity && !tok_scratch_reserve(s, s->used + 1)) return false;
+    if (s->used == s->capacity && !glia_tok_scratch_reserve(s, s->used + 1)) return false;
     s->id[s->used++] = id;
     return true;
 }
 /* Merges s->id[0..used) in place. */
-void tok_merge(const tok_pairs *p, tok_scratch *s);
+void glia_tok_merge(const tok_pairs *p, tok_scratch *s);
 
 /* ---- the object */
 
@@ -119,7 +125,7 @@ typedef struct tok_kind {
                           tok_scratch *s, tok_out *out, glia_error *e);
 } tok_kind;
 
-extern const tok_kind tok_kind_spm, tok_kind_bpe;
+extern const tok_kind glia_tok_kind_spm, glia_tok_kind_bpe;
 
 struct glia_tokenizer {
     glia_arena arena;
@@ -172,27 +178,27 @@ static inline uint64_t tok_hash(const char *s, int64_t size)
     return tok_hash_end(h);
 }
 
-bool tok_table_create(tok_table *t, glia_arena *a, int64_t count);
+bool glia_tok_table_create(tok_table *t, glia_arena *a, int64_t count);
 /* The id of a string in `all` with this hash, or -1. */
-int32_t tok_table_find(const tok_table *t, const tok_strings *all, const char *s, int64_t size, uint64_t hash);
+int32_t glia_tok_table_find(const tok_table *t, const tok_strings *all, const char *s, int64_t size, uint64_t hash);
 /* Adds unless an equal string is there. False: the table is being attacked. */
-bool tok_table_add(tok_table *t, const tok_strings *all, int32_t id);
+bool glia_tok_table_add(tok_table *t, const tok_strings *all, int32_t id);
 static inline int32_t tok_key_find(const glia_tokenizer *t, const char *s, int64_t size)
 {
-    return tok_table_find(&t->by_key, &t->piece, s, size, tok_hash(s, size));
+    return glia_tok_table_find(&t->by_key, &t->piece, s, size, tok_hash(s, size));
 }
 
 /* Checks the source and fills text, type, score and the special ids. */
-glia_status tok_vocab_load(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e);
-glia_status tok_specials_build(glia_tokenizer *t, glia_error *e);
+glia_status glia_tok_vocab_load(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e);
+glia_status glia_tok_specials_build(glia_tokenizer *t, glia_error *e);
 /* The byte of "<0xHH>", or -1. */
-int tok_byte_of_text(const char *s, int64_t size);
+int glia_tok_byte_of_text(const char *s, int64_t size);
 /* Marks with keyed = 2 the keys that merge to themselves; symbols(t, key, scratch) fills the scratch. */
-glia_status tok_mark_whole(glia_tokenizer *t, bool (*symbols)(const glia_tokenizer *, const char *, int64_t, tok_scratch *),
+glia_status glia_tok_mark_whole(glia_tokenizer *t, bool (*symbols)(const glia_tokenizer *, const char *, int64_t, tok_scratch *),
                            glia_error *e);
 /* The byte token of b, or unk, or G0609. */
-glia_status tok_emit_byte(const glia_tokenizer *t, uint8_t b, tok_out *out, glia_error *e);
-glia_status tok_nomem(glia_error *e);
+glia_status glia_tok_emit_byte(const glia_tokenizer *t, uint8_t b, tok_out *out, glia_error *e);
+glia_status glia_tok_nomem(glia_error *e);
 
 /* ---- pretok.c */
 
@@ -211,9 +217,9 @@ typedef struct tok_pre_traits {
     bool ignore_merges, adds_bos;
 } tok_pre_traits;
 
-glia_status tok_pretok_create(const struct tok_pretok **out, glia_arena *a, const char *pre,
+glia_status glia_tok_pretok_create(const struct tok_pretok **out, glia_arena *a, const char *pre,
                               tok_pre_traits *traits, glia_error *e);
-void tok_words_init(tok_words *w, const struct tok_pretok *p, const char *text, int64_t size);
-bool tok_words_next(tok_words *w, int64_t *begin, int64_t *end);
+void glia_tok_words_init(tok_words *w, const struct tok_pretok *p, const char *text, int64_t size);
+bool glia_tok_words_next(tok_words *w, int64_t *begin, int64_t *end);
 
 #endif

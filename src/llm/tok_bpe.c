@@ -42,7 +42,7 @@ static glia_status bpe_keys(glia_tokenizer *t, const glia_vocab_source *v, glia_
     (void)v;
     t->piece.at = GLIA_NEW_ARRAY(&t->arena, int64_t, (int64_t)t->count + 1);
     t->piece.bytes = GLIA_NEW_ARRAY(&t->arena, char, t->text.at[t->count]);
-    if (!t->piece.at || !t->piece.bytes || !tok_table_create(&t->by_key, &t->arena, t->count)) return tok_nomem(e);
+    if (!t->piece.at || !t->piece.bytes || !glia_tok_table_create(&t->by_key, &t->arena, t->count)) return glia_tok_nomem(e);
     for (int32_t i = 0; i < t->count; i++) {
         const char *text = tok_at(&t->text, i);
         const int64_t size = tok_size(&t->text, i);
@@ -60,7 +60,7 @@ static glia_status bpe_keys(glia_tokenizer *t, const glia_vocab_source *v, glia_
         if (!keyed) continue;
         t->keyed[i] = 1;
         t->key_max = glia_max(t->key_max, n);
-        if (!tok_table_add(&t->by_key, &t->piece, i))
+        if (!glia_tok_table_add(&t->by_key, &t->piece, i))
             return glia_fail(e, GLIA_E_LIMIT, "G0608", "the vocabulary's texts are made to collide (token %d)", (int)i);
     }
     for (int b = 0; b < 256; b++) {
@@ -72,7 +72,7 @@ static glia_status bpe_keys(glia_tokenizer *t, const glia_vocab_source *v, glia_
 
 static bool bpe_symbols(const glia_tokenizer *t, const char *s, int64_t size, tok_scratch *to)
 {
-    if (!tok_scratch_reserve(to, size)) return false;
+    if (!glia_tok_scratch_reserve(to, size)) return false;
     for (int64_t i = 0; i < size; i++) {
         const int32_t id = t->byte_id[(uint8_t)s[i]];
         to->id[i] = id < 0 ? TOK_BYTE((uint8_t)s[i]) : id;
@@ -97,7 +97,7 @@ static glia_status add_merge(glia_tokenizer *t, const char *s, int64_t size, int
     if (ab < 0)
         return glia_fail(e, GLIA_E_FORMAT, "G0606", "merge %lld, \"%.*s\", names a token that the vocabulary does not have",
                          (long long)i, (int)glia_min(size, 80), s);
-    if (!tok_pairs_add(&t->merges, a, b, (uint32_t)i, ab))
+    if (!glia_tok_pairs_add(&t->merges, a, b, (uint32_t)i, ab))
         return glia_fail(e, GLIA_E_LIMIT, "G0608", "the merges are made to collide (merge %lld)", (long long)i);
     return GLIA_OK;
 }
@@ -106,13 +106,13 @@ static glia_status bpe_pairs(glia_tokenizer *t, const glia_vocab_source *v, glia
 {
     if (v->merge_count > TOK_VOCAB_MAX)
         return glia_fail(e, GLIA_E_LIMIT, "G0608", "%lld merges; the limit is %lld", (long long)v->merge_count, (long long)TOK_VOCAB_MAX);
-    if (!tok_pairs_create(&t->merges, &t->arena, v->merge_count)) return tok_nomem(e);
+    if (!glia_tok_pairs_create(&t->merges, &t->arena, v->merge_count)) return glia_tok_nomem(e);
     for (int64_t i = 0; i < v->merge_count; i++) {
         if (v->merge_size[i] < 0 || !v->merges[i]) return glia_fail(e, GLIA_E_ARG, "G0606", "merge %lld has no text", (long long)i);
         const glia_status s = add_merge(t, v->merges[i], v->merge_size[i], i, e);
         if (s) return s;
     }
-    if (!t->ignore_merges) return tok_mark_whole(t, bpe_symbols, e);
+    if (!t->ignore_merges) return glia_tok_mark_whole(t, bpe_symbols, e);
     for (int32_t i = 0; i < t->count; i++)
         if (t->keyed[i]) t->keyed[i] = 2;
     return GLIA_OK;
@@ -124,8 +124,8 @@ static glia_status bpe_encode(const glia_tokenizer *t, const char *text, int64_t
     tok_words w;
     int64_t begin, end;
     (void)first;
-    tok_words_init(&w, t->pretok, text, size);
-    while (tok_words_next(&w, &begin, &end)) {
+    glia_tok_words_init(&w, t->pretok, text, size);
+    while (glia_tok_words_next(&w, &begin, &end)) {
         if (end - begin <= t->key_max) {
             const int32_t id = tok_key_find(t, text + begin, end - begin);
             if (id >= 0 && t->keyed[id] == 2) {
@@ -133,18 +133,18 @@ static glia_status bpe_encode(const glia_tokenizer *t, const char *text, int64_t
                 continue;
             }
         }
-        if (!bpe_symbols(t, text + begin, end - begin, s)) return tok_nomem(e);
-        tok_merge(&t->merges, s);
+        if (!bpe_symbols(t, text + begin, end - begin, s)) return glia_tok_nomem(e);
+        glia_tok_merge(&t->merges, s);
         for (int64_t i = 0; i < s->used; i++) {
             if (s->id[i] >= 0) {
                 tok_emit(out, s->id[i]);
                 continue;
             }
-            const glia_status status = tok_emit_byte(t, (uint8_t)(TOK_BYTE(0) - s->id[i]), out, e);
+            const glia_status status = glia_tok_emit_byte(t, (uint8_t)(TOK_BYTE(0) - s->id[i]), out, e);
             if (status) return status;
         }
     }
     return GLIA_OK;
 }
 
-const tok_kind tok_kind_bpe = {"gpt2", false, false, bpe_keys, bpe_pairs, bpe_encode};
+const tok_kind glia_tok_kind_bpe = {"gpt2", false, false, bpe_keys, bpe_pairs, bpe_encode};

@@ -30,7 +30,7 @@ static glia_status read_strings(glia_arena *a, const glia_gguf_value *v, const c
 {
     const char **t = GLIA_NEW_ARRAY(a, const char *, v->count);
     int64_t *n = GLIA_NEW_ARRAY(a, int64_t, v->count);
-    if (!t || !n) return tok_nomem(e);
+    if (!t || !n) return glia_tok_nomem(e);
     for (int64_t i = 0; i < v->count; i++) {
         t[i] = v->strings[i].text;
         n[i] = v->strings[i].size;
@@ -58,7 +58,7 @@ static glia_status read_scores(glia_arena *a, const glia_gguf *g, glia_vocab_sou
     if (status) return status;
     float *scores = s ? GLIA_NEW_ARRAY(a, float, v->count) : NULL;
     int32_t *types = y ? GLIA_NEW_ARRAY(a, int32_t, v->count) : NULL;
-    if ((s && !scores) || (y && !types)) return tok_nomem(e);
+    if ((s && !scores) || (y && !types)) return glia_tok_nomem(e);
     for (int64_t i = 0; i < v->count; i++) {
         double score = 0;
         int64_t type = 0;
@@ -96,10 +96,10 @@ static glia_status read_name(glia_arena *a, const glia_gguf *g, const char *key,
     if (s.size > 256 || memchr(s.text, 0, (size_t)s.size))
         return glia_fail(e, GLIA_E_FORMAT, "G0601", "%s is no name", key);
     *out = glia_arena_strndup(a, s.text, s.size);
-    return *out ? GLIA_OK : tok_nomem(e);
+    return *out ? GLIA_OK : glia_tok_nomem(e);
 }
 
-/* What llama.cpp has where the file is silent: SentencePiece's own numbers. */
+/* Where the file is silent, SentencePiece's own numbers, if the types agree. */
 static void default_ids(glia_vocab_source *v)
 {
     if (strcmp(v->kind, "llama")) return;

@@ -25,7 +25,7 @@ static inline uint64_t pair_hash(uint64_t key)
     return key ^ key >> 32;
 }
 
-bool tok_pairs_create(tok_pairs *p, glia_arena *a, int64_t count)
+bool glia_tok_pairs_create(tok_pairs *p, glia_arena *a, int64_t count)
 {
     int64_t slots = 16;
     while (slots < count * 2) slots *= 2;
@@ -37,7 +37,7 @@ bool tok_pairs_create(tok_pairs *p, glia_arena *a, int64_t count)
     return true;
 }
 
-bool tok_pairs_add(tok_pairs *p, int32_t left, int32_t right, uint32_t rank, int32_t merged)
+bool glia_tok_pairs_add(tok_pairs *p, int32_t left, int32_t right, uint32_t rank, int32_t merged)
 {
     const uint64_t key = pair_key(left, right);
     uint64_t at = pair_hash(key) & p->mask;
@@ -68,22 +68,22 @@ static inline uint32_t pair_rank(const tok_pairs *p, int32_t left, int32_t right
     return f ? f->rank : TOK_NO_RANK;
 }
 
-void tok_scratch_init(tok_scratch *s, const glia_os *os)
+void glia_tok_scratch_init(tok_scratch *s, const glia_os *os)
 {
     memset(s, 0, sizeof *s);
     s->os = os;
 }
 
-void tok_scratch_free(tok_scratch *s)
+void glia_tok_scratch_free(tok_scratch *s)
 {
     if (s->block) s->os->mem_free(s->os->ctx, s->block, s->block_bytes);
-    tok_scratch_init(s, s->os);
+    glia_tok_scratch_init(s, s->os);
 }
 
 /* Per symbol: id, next, prev, and two tree nodes; a capacity is a power of two, so it is the leaf count. */
-bool tok_scratch_reserve(tok_scratch *s, int64_t n)
+bool glia_tok_scratch_reserve(tok_scratch *s, int64_t n)
 {
-    int64_t capacity = s->capacity ? s->capacity : 64, bytes;
+    int64_t capacity = s->capacity ? s->capacity : TOK_SYMBOLS, bytes;
     if (n <= s->capacity) return true;
     while (capacity < n)
         if (!glia_mul(capacity, 2, &capacity)) return false;
@@ -147,7 +147,7 @@ static int64_t tree_leftmost(const uint32_t *tree, int64_t leaves)
 static void merge_long(const tok_pairs *p, tok_scratch *s)
 {
     const int64_t n = s->used;
-    int64_t leaves = 64;
+    int64_t leaves = 2;
     while (leaves < n) leaves *= 2;
     uint32_t *tree = s->tree;
     for (int64_t i = 0; i < n; i++) {
@@ -172,7 +172,7 @@ static void merge_long(const tok_pairs *p, tok_scratch *s)
     s->used = to;
 }
 
-void tok_merge(const tok_pairs *p, tok_scratch *s)
+void glia_tok_merge(const tok_pairs *p, tok_scratch *s)
 {
     if (s->used < 2 || p->count == 0) return;
     if (s->used <= TOK_SHORT) merge_short(p, s);

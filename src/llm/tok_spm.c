@@ -32,7 +32,7 @@ static int64_t unescape(char *to, const char *s, int64_t size)
 static glia_status spm_byte_tokens(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
 {
     for (int32_t i = 0; i < t->count; i++) {
-        const int b = tok_byte_of_text(tok_at(&t->text, i), tok_size(&t->text, i));
+        const int b = glia_tok_byte_of_text(tok_at(&t->text, i), tok_size(&t->text, i));
         if (b >= 0 && !v->types) t->type[i] = GLIA_TOK_TYPE_BYTE;
         if (t->type[i] != GLIA_TOK_TYPE_BYTE) continue;
         if (b < 0)
@@ -40,7 +40,7 @@ static glia_status spm_byte_tokens(glia_tokenizer *t, const glia_vocab_source *v
         if (t->byte_id[b] < 0) t->byte_id[b] = i;
     }
     for (int32_t i = 0; i < t->count; i++) { /* files whose types do not tell bytes */
-        const int b = tok_byte_of_text(tok_at(&t->text, i), tok_size(&t->text, i));
+        const int b = glia_tok_byte_of_text(tok_at(&t->text, i), tok_size(&t->text, i));
         if (b >= 0 && t->byte_id[b] < 0) t->byte_id[b] = i;
     }
     return GLIA_OK;
@@ -88,18 +88,18 @@ static glia_status spm_virtuals(glia_tokenizer *t, glia_error *e)
                     need++;
                     continue;
                 }
-                if (tok_table_find(&t->by_virt, &t->virt, c, n[k], tok_hash(c, n[k])) >= 0) continue;
+                if (glia_tok_table_find(&t->by_virt, &t->virt, c, n[k], tok_hash(c, n[k])) >= 0) continue;
                 const int32_t v = t->virtual_count++;
                 memcpy(t->virt.bytes + t->virt.at[v], c, (size_t)n[k]);
                 t->virt.at[v + 1] = t->virt.at[v] + n[k];
-                if (!tok_table_add(&t->by_virt, &t->virt, v))
+                if (!glia_tok_table_add(&t->by_virt, &t->virt, v))
                     return glia_fail(e, GLIA_E_LIMIT, "G0608", "the vocabulary's texts are made to collide (token %d)", (int)i);
             }
         }
         if (pass || !need) break;
         t->virt.at = GLIA_NEW_ARRAY(&t->arena, int64_t, need + 1);
         t->virt.bytes = GLIA_NEW_ARRAY(&t->arena, char, need * 4);
-        if (!t->virt.at || !t->virt.bytes || !tok_table_create(&t->by_virt, &t->arena, need)) return tok_nomem(e);
+        if (!t->virt.at || !t->virt.bytes || !glia_tok_table_create(&t->by_virt, &t->arena, need)) return glia_tok_nomem(e);
     }
     return GLIA_OK;
 }
@@ -107,9 +107,9 @@ static glia_status spm_virtuals(glia_tokenizer *t, glia_error *e)
 /* The symbol that is spelled s, or -1. */
 static int32_t symbol_find(const glia_tokenizer *t, const char *s, int64_t size, uint64_t hash)
 {
-    const int32_t id = tok_table_find(&t->by_key, &t->piece, s, size, hash);
+    const int32_t id = glia_tok_table_find(&t->by_key, &t->piece, s, size, hash);
     if (id >= 0 || !t->virtual_count || size > 4) return id;
-    const int32_t v = tok_table_find(&t->by_virt, &t->virt, s, size, hash);
+    const int32_t v = glia_tok_table_find(&t->by_virt, &t->virt, s, size, hash);
     return v < 0 ? -1 : t->count + v;
 }
 
@@ -119,14 +119,14 @@ static glia_status spm_keys(glia_tokenizer *t, const glia_vocab_source *v, glia_
     if (s) return s;
     t->piece.at = GLIA_NEW_ARRAY(&t->arena, int64_t, (int64_t)t->count + 1);
     t->piece.bytes = GLIA_NEW_ARRAY(&t->arena, char, t->text.at[t->count]);
-    if (!t->piece.at || !t->piece.bytes || !tok_table_create(&t->by_key, &t->arena, t->count)) return tok_nomem(e);
+    if (!t->piece.at || !t->piece.bytes || !glia_tok_table_create(&t->by_key, &t->arena, t->count)) return glia_tok_nomem(e);
     t->words_end_at_spaces = true;
     for (int32_t i = 0; i < t->count; i++) {
         const char *text = tok_at(&t->text, i);
         char *to = t->piece.bytes + t->piece.at[i];
         int64_t size = tok_size(&t->text, i);
         if (t->type[i] == GLIA_TOK_TYPE_BYTE) {
-            *to = (char)tok_byte_of_text(text, size);
+            *to = (char)glia_tok_byte_of_text(text, size);
             size = 1;
         } else if (t->type[i] == GLIA_TOK_TYPE_CONTROL || t->type[i] == GLIA_TOK_TYPE_UNKNOWN) {
             memcpy(to, text, (size_t)size);
@@ -137,7 +137,7 @@ static glia_status spm_keys(glia_tokenizer *t, const glia_vocab_source *v, glia_
         t->key_max = glia_max(t->key_max, size);
         for (int64_t k = 1; k < size; k++)
             if (to[k] == ' ' && to[k - 1] != ' ') t->words_end_at_spaces = false;
-        if (!tok_table_add(&t->by_key, &t->piece, i))
+        if (!glia_tok_table_add(&t->by_key, &t->piece, i))
             return glia_fail(e, GLIA_E_LIMIT, "G0608", "the vocabulary's texts are made to collide (token %d)", (int)i);
     }
     return spm_virtuals(t, e);
@@ -168,7 +168,7 @@ static bool spm_cuts(glia_tokenizer *t, int32_t i, bool add, int64_t *count)
         const int32_t b = a < 0 ? -1 : symbol_find(t, s + k, size - k, tok_hash_end(right[k]));
         if (b < 0) continue;
         ++*count;
-        if (add && !tok_pairs_add(&t->merges, a, b, rank, i)) return false;
+        if (add && !glia_tok_pairs_add(&t->merges, a, b, rank, i)) return false;
     }
     return true;
 }
@@ -205,13 +205,13 @@ static glia_status spm_pairs(glia_tokenizer *t, const glia_vocab_source *v, glia
     }
     for (int32_t i = 0; i < t->count; i++)
         if (t->keyed[i] && tok_key_find(t, tok_at(&t->piece, i), tok_size(&t->piece, i)) == i) spm_cuts(t, i, false, &count);
-    if (!tok_pairs_create(&t->merges, &t->arena, count)) return tok_nomem(e);
+    if (!glia_tok_pairs_create(&t->merges, &t->arena, count)) return glia_tok_nomem(e);
     for (int32_t i = 0; i < t->count; i++) {
         if (!t->keyed[i] || tok_key_find(t, tok_at(&t->piece, i), tok_size(&t->piece, i)) != i) continue;
         if (!spm_cuts(t, i, true, &again))
             return glia_fail(e, GLIA_E_LIMIT, "G0608", "the vocabulary's texts are made to collide (token %d)", (int)i);
     }
-    return tok_mark_whole(t, spm_symbols, e);
+    return glia_tok_mark_whole(t, spm_symbols, e);
 }
 
 static glia_status spm_emit(const glia_tokenizer *t, int32_t symbol, tok_out *out, glia_error *e)
@@ -235,7 +235,7 @@ static glia_status spm_emit(const glia_tokenizer *t, int32_t symbol, tok_out *ou
         size = 3;
     }
     for (int64_t i = 0; i < size; i++) {
-        glia_status status = tok_emit_byte(t, (uint8_t)s[i], out, e);
+        glia_status status = glia_tok_emit_byte(t, (uint8_t)s[i], out, e);
         if (status) return status;
     }
     return GLIA_OK;
@@ -264,16 +264,16 @@ static glia_status spm_encode(const glia_tokenizer *t, const char *text, int64_t
         uint64_t hash;
         end = word_end(t, text, at, size, &hash);
         if (!prefix && t->words_end_at_spaces && end - at <= t->key_max) {
-            const int32_t id = tok_table_find(&t->by_key, &t->piece, text + at, end - at, hash);
+            const int32_t id = glia_tok_table_find(&t->by_key, &t->piece, text + at, end - at, hash);
             if (id >= 0 && t->keyed[id] == 2) {
                 tok_emit(out, id);
                 continue;
             }
         }
         s->used = 0;
-        if (prefix && !tok_scratch_push(s, t->ascii_id[' '])) return tok_nomem(e);
-        if (!spm_symbols(t, text + at, end - at, s)) return tok_nomem(e);
-        tok_merge(&t->merges, s);
+        if (prefix && !tok_scratch_push(s, t->ascii_id[' '])) return glia_tok_nomem(e);
+        if (!spm_symbols(t, text + at, end - at, s)) return glia_tok_nomem(e);
+        glia_tok_merge(&t->merges, s);
         for (int64_t i = 0; i < s->used; i++) {
             glia_status status = spm_emit(t, s->id[i], out, e);
             if (status) return status;
@@ -282,4 +282,4 @@ static glia_status spm_encode(const glia_tokenizer *t, const char *text, int64_t
     return GLIA_OK;
 }
 
-const tok_kind tok_kind_spm = {"llama", true, true, spm_keys, spm_pairs, spm_encode};
+const tok_kind glia_tok_kind_spm = {"llama", true, true, spm_keys, spm_pairs, spm_encode};

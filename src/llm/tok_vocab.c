@@ -7,12 +7,12 @@
 
 #include <string.h>
 
-glia_status tok_nomem(glia_error *e)
+glia_status glia_tok_nomem(glia_error *e)
 {
     return glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory in the tokenizer");
 }
 
-bool tok_table_create(tok_table *t, glia_arena *a, int64_t count)
+bool glia_tok_table_create(tok_table *t, glia_arena *a, int64_t count)
 {
     int64_t slots = 16;
     while (slots < count * 2) slots *= 2;
@@ -23,7 +23,7 @@ bool tok_table_create(tok_table *t, glia_arena *a, int64_t count)
     return true;
 }
 
-int32_t tok_table_find(const tok_table *t, const tok_strings *all, const char *s, int64_t size, uint64_t hash)
+int32_t glia_tok_table_find(const tok_table *t, const tok_strings *all, const char *s, int64_t size, uint64_t hash)
 {
     const uint32_t tag = (uint32_t)(hash >> 32);
     for (uint64_t at = hash & t->mask;; at = (at + 1) & t->mask) {
@@ -33,7 +33,7 @@ int32_t tok_table_find(const tok_table *t, const tok_strings *all, const char *s
     }
 }
 
-bool tok_table_add(tok_table *t, const tok_strings *all, int32_t id)
+bool glia_tok_table_add(tok_table *t, const tok_strings *all, int32_t id)
 {
     const char *s = tok_at(all, id);
     const int64_t size = tok_size(all, id);
@@ -52,7 +52,7 @@ bool tok_table_add(tok_table *t, const tok_strings *all, int32_t id)
     return false;
 }
 
-int tok_byte_of_text(const char *s, int64_t size)
+int glia_tok_byte_of_text(const char *s, int64_t size)
 {
     static const char digits[] = "0123456789ABCDEF";
     int v = 0;
@@ -78,15 +78,15 @@ static glia_status copy_text(glia_tokenizer *t, const glia_vocab_source *v, glia
     t->text.gap = 1;
     t->text.at = GLIA_NEW_ARRAY(&t->arena, int64_t, v->count + 1);
     t->text.bytes = GLIA_NEW_ARRAY(&t->arena, char, total);
-    if (!t->text.at || !t->text.bytes) return tok_nomem(e);
+    if (!t->text.at || !t->text.bytes) return glia_tok_nomem(e);
     for (int64_t i = 0, at = 0; i < v->count; i++) {
         if (v->text_size[i]) memcpy(t->text.bytes + at, v->text[i], (size_t)v->text_size[i]);
         at += v->text_size[i] + 1;
         t->text.at[i + 1] = at;
     }
-    if (!tok_table_create(&t->by_text, &t->arena, v->count)) return tok_nomem(e);
+    if (!glia_tok_table_create(&t->by_text, &t->arena, v->count)) return glia_tok_nomem(e);
     for (int64_t i = 0; i < v->count; i++)
-        if (!tok_table_add(&t->by_text, &t->text, (int32_t)i))
+        if (!glia_tok_table_add(&t->by_text, &t->text, (int32_t)i))
             return glia_fail(e, GLIA_E_LIMIT, "G0608", "the vocabulary's texts are made to collide (token %lld)", (long long)i);
     return GLIA_OK;
 }
@@ -95,7 +95,7 @@ static glia_status copy_types(glia_tokenizer *t, const glia_vocab_source *v, gli
 {
     t->type = GLIA_NEW_ARRAY(&t->arena, uint8_t, v->count);
     t->score = GLIA_NEW_ARRAY(&t->arena, float, v->scores ? v->count : 1);
-    if (!t->type || !t->score) return tok_nomem(e);
+    if (!t->type || !t->score) return glia_tok_nomem(e);
     for (int64_t i = 0; i < v->count; i++) {
         const int32_t type = v->types ? v->types[i] : GLIA_TOK_TYPE_NORMAL;
         if (type < GLIA_TOK_TYPE_UNDEFINED || type > GLIA_TOK_TYPE_BYTE)
@@ -160,7 +160,7 @@ static glia_status copy_special_ids(glia_tokenizer *t, const glia_vocab_source *
     return GLIA_OK;
 }
 
-glia_status tok_vocab_load(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
+glia_status glia_tok_vocab_load(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
 {
     if (v->count < 1 || !v->text || !v->text_size)
         return glia_fail(e, GLIA_E_FORMAT, "G0603", "the vocabulary has no tokens");
@@ -216,7 +216,7 @@ static bool is_special(const glia_tokenizer *t, int64_t id)
             t->type[id] == GLIA_TOK_TYPE_UNKNOWN) && tok_size(&t->piece, id) > 0;
 }
 
-glia_status tok_specials_build(glia_tokenizer *t, glia_error *e)
+glia_status glia_tok_specials_build(glia_tokenizer *t, glia_error *e)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < t->count; i++) {
@@ -229,7 +229,7 @@ glia_status tok_specials_build(glia_tokenizer *t, glia_error *e)
     if (n > TOK_SPECIAL_MAX)
         return glia_fail(e, GLIA_E_LIMIT, "G0608", "%lld special tokens; the limit is %d", (long long)n, TOK_SPECIAL_MAX);
     t->special = GLIA_NEW_ARRAY(&t->arena, int32_t, n + 1);
-    if (!t->special) return tok_nomem(e);
+    if (!t->special) return glia_tok_nomem(e);
     n = 0;
     for (int64_t i = 0; i < t->count; i++)
         if (is_special(t, i)) t->special[n++] = (int32_t)i;
@@ -251,21 +251,21 @@ glia_status tok_specials_build(glia_tokenizer *t, glia_error *e)
 
 /* ---- whole words */
 
-glia_status tok_mark_whole(glia_tokenizer *t, bool (*symbols)(const glia_tokenizer *, const char *, int64_t, tok_scratch *),
+glia_status glia_tok_mark_whole(glia_tokenizer *t, bool (*symbols)(const glia_tokenizer *, const char *, int64_t, tok_scratch *),
                            glia_error *e)
 {
     tok_scratch s;
-    tok_scratch_init(&s, t->os);
+    glia_tok_scratch_init(&s, t->os);
     for (int32_t i = 0; i < t->count; i++) {
         if (!t->keyed[i]) continue;
         s.used = 0;
         if (!symbols(t, tok_at(&t->piece, i), tok_size(&t->piece, i), &s)) {
-            tok_scratch_free(&s);
-            return tok_nomem(e);
+            glia_tok_scratch_free(&s);
+            return glia_tok_nomem(e);
         }
-        tok_merge(&t->merges, &s);
+        glia_tok_merge(&t->merges, &s);
         if (s.used == 1 && s.id[0] == i) t->keyed[i] = 2;
     }
-    tok_scratch_free(&s);
+    glia_tok_scratch_free(&s);
     return GLIA_OK;
 }

@@ -7,25 +7,25 @@
 
 #include <string.h>
 
-static const tok_kind *const kinds[] = {&tok_kind_spm, &tok_kind_bpe};
+static const tok_kind *const kinds[] = {&glia_tok_kind_spm, &glia_tok_kind_bpe};
 
 static glia_status build(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
 {
     tok_pre_traits traits = {false, t->kind->adds_bos};
-    glia_status s = tok_vocab_load(t, v, e);
+    glia_status s = glia_tok_vocab_load(t, v, e);
     if (s) return s;
     memset(t->byte_id, 0xFF, sizeof t->byte_id);
     t->keyed = GLIA_NEW_ARRAY(&t->arena, uint8_t, t->count);
     t->pre = glia_arena_strdup(&t->arena, v->pre ? v->pre : "");
-    if (!t->keyed || !t->pre) return tok_nomem(e);
-    if (t->kind == &tok_kind_bpe) s = tok_pretok_create(&t->pretok, &t->arena, t->pre, &traits, e);
+    if (!t->keyed || !t->pre) return glia_tok_nomem(e);
+    if (t->kind == &glia_tok_kind_bpe) s = glia_tok_pretok_create(&t->pretok, &t->arena, t->pre, &traits, e);
     t->ignore_merges = traits.ignore_merges;
     t->adds_bos = v->add_bos < 0 ? traits.adds_bos : v->add_bos > 0;
     t->adds_eos = v->add_eos > 0;
     t->adds_space = v->add_space_prefix < 0 ? t->kind->space_prefix : v->add_space_prefix > 0;
     if (!s) s = t->kind->keys(t, v, e);
     if (!s) s = t->kind->pairs(t, v, e);
-    if (!s) s = tok_specials_build(t, e);
+    if (!s) s = glia_tok_specials_build(t, e);
     for (int32_t i = 0; i < t->count && !s; i++) t->piece_max = glia_max(t->piece_max, tok_size(&t->piece, i));
     return s;
 }
@@ -45,7 +45,7 @@ glia_status glia_tokenizer_create(const glia_os *os, const glia_vocab_source *so
                          v.kind ? v.kind : "(none)");
     if (!os) os = glia_os_default();
     glia_tokenizer *t = os->mem_alloc(os->ctx, sizeof *t, _Alignof(glia_tokenizer));
-    if (!t) return tok_nomem(e);
+    if (!t) return glia_tok_nomem(e);
     t->os = os;
     t->kind = kind;
     glia_arena_init(&t->arena, os, 0);
@@ -65,7 +65,7 @@ void glia_tokenizer_destroy(glia_tokenizer *t)
     t->os->mem_free(t->os->ctx, t, sizeof *t);
 }
 
-glia_status tok_emit_byte(const glia_tokenizer *t, uint8_t b, tok_out *out, glia_error *e)
+glia_status glia_tok_emit_byte(const glia_tokenizer *t, uint8_t b, tok_out *out, glia_error *e)
 {
     const int32_t id = t->byte_id[b] >= 0 ? t->byte_id[b] : t->unk;
     if (id < 0)
@@ -134,10 +134,10 @@ glia_status glia_tokenizer_encode(const glia_tokenizer *t, const char *text, int
     *count = 0;
     if (size > TOK_TEXT_MAX)
         return glia_fail(e, GLIA_E_LIMIT, "G0612", "a text of %lld bytes; the limit is %lld", (long long)size, (long long)TOK_TEXT_MAX);
-    tok_scratch_init(&s, t->os);
+    glia_tok_scratch_init(&s, t->os);
     if (flags & GLIA_TOK_BOS && t->adds_bos && t->bos >= 0) tok_emit(&out, t->bos);
     const glia_status status = encode_parts(t, text, size, flags & GLIA_TOK_SPECIAL, &s, &out, e);
-    tok_scratch_free(&s);
+    glia_tok_scratch_free(&s);
     if (status) return status;
     if (flags & GLIA_TOK_BOS && t->adds_eos && t->eos >= 0) tok_emit(&out, t->eos);
     *count = out.count;
@@ -176,7 +176,7 @@ const char *glia_tokenizer_text(const glia_tokenizer *t, int32_t id, int64_t *si
 int32_t glia_tokenizer_find(const glia_tokenizer *t, const char *text, int64_t size)
 {
     if (!text || size < 0) return -1;
-    return tok_table_find(&t->by_text, &t->text, text, size, tok_hash(text, size));
+    return glia_tok_table_find(&t->by_text, &t->text, text, size, tok_hash(text, size));
 }
 
 int glia_tokenizer_type(const glia_tokenizer *t, int32_t id)

@@ -1,5 +1,5 @@
 /* Unicode general categories, as far as tokenizers ask for them. The tables are generated; their version
- * is tok_unicode_version. Unassigned, private and control characters are OTHER; a character with the
+ * is glia_tok_unicode_version. Unassigned, private and control characters are OTHER; a character with the
  * property White_Space is SPACE whatever its category. */
 #ifndef GLIA_LLM_UNICODE_H
 #define GLIA_LLM_UNICODE_H
@@ -21,22 +21,22 @@ enum {
     TOK_UNI_COUNT
 };
 
-extern const char tok_unicode_version[];
-extern const int tok_unicode_range_count;
-extern const uint32_t tok_unicode_ranges[];
+extern const char glia_tok_unicode_version[];
+extern const uint32_t glia_tok_unicode_ranges[];
+extern const uint16_t glia_tok_unicode_pages[];
 
 /* A TOK_UNI_*; cp beyond U+10FFFF is OTHER. */
 static inline int tok_unicode_class(uint32_t cp)
 {
-    int lo = 0, n = tok_unicode_range_count;
     if (cp > 0x10FFFF) return TOK_UNI_OTHER;
     const uint32_t want = cp << 4 | 15;
-    while (n > 1) { /* the last entry that is not above `want` */
+    int lo = glia_tok_unicode_pages[cp >> 8], n = glia_tok_unicode_pages[(cp >> 8) + 1] - lo + 1;
+    while (n > 1) { /* the last range that is not above `want` */
         const int half = n / 2;
-        lo += tok_unicode_ranges[lo + half] <= want ? half : 0;
+        lo += glia_tok_unicode_ranges[lo + half] <= want ? half : 0;
         n -= half;
     }
-    return (int)(tok_unicode_ranges[lo] & 15);
+    return (int)(glia_tok_unicode_ranges[lo] & 15);
 }
 
 #endif

@@ -18,25 +18,23 @@
 
 static const glia_attr_spec kv_put_attrs[] = {{"transposed", GLIA_ATTR_INT, false, 0}, {0}};
 
-/* State axes 2 and 3: (positions, d) for values, (d, positions) for keys. */
-static int64_t page_positions(const glia_tensor *state, bool transposed)
-{
-    return state->dims[transposed ? 3 : 2];
-}
-
-/* Tokens are stored in ascending order, so of two at one place the later stays. */
+/* Tokens are stored in ascending order, so of two at one place the later stays. What lies outside the box of
+ * the state, on any of its axes, is another call's. */
 static void kv_put_reference(const glia_kargs *k)
 {
     const glia_tensor *c = &k->out[0], *x = &k->in[1], *table = &k->in[2], *seq = &k->in[3], *pos = &k->in[4];
-    bool transposed = k->attr[0].i != 0;
-    int64_t tokens = x->dims[0], groups = x->dims[1], d = x->dims[2], slots = page_positions(c, transposed);
-    int64_t pages_per_sequence = table->dims[1];
-    for (int64_t t = 0; t < tokens; t++) {
+    const bool transposed = k->attr[0].i != 0;
+    const int slot_axis = transposed ? 3 : 2, dim_axis = transposed ? 2 : 3;
+    int64_t groups = x->dims[1], d = x->dims[2], slots = c->dims[slot_axis];
+    for (int64_t t = 0; t < x->dims[0]; t++) {
         int64_t position = glia_get_i64(pos, t), slot = position % slots;
-        int64_t page = glia_get_i64(table, glia_get_i64(seq, t) * pages_per_sequence + position / slots);
+        int64_t page = glia_get_i64(table, glia_get_i64(seq, t) * table->dims[1] + position / slots);
+        if (page < k->begin[0] || page >= k->end[0] || slot < k->begin[slot_axis] ||
+            slot >= k->end[slot_axis])
+            continue;
         for (int64_t g = k->begin[1]; g < k->end[1]; g++) {
             int64_t from = (t * groups + g) * d, to = (page * groups + g) * slots * d;
-            for (int64_t i = 0; i < d; i++)
+            for (int64_t i = k->begin[dim_axis]; i < k->end[dim_axis]; i++)
                 glia_set_f32(c, to + (transposed ? i * slots + slot : slot * d + i),
                              glia_get_f32(x, from + i));
         }

@@ -487,7 +487,7 @@ static void zero_grad(glia_graph *g, const glia_node *n, const glia_value *dout,
 }
 
 static const glia_attr_spec clip_attrs[] = {
-    {"min", GLIA_ATTR_FLOAT, false, -INFINITY}, {"max", GLIA_ATTR_FLOAT, false, INFINITY}, {0}};
+    {"min", GLIA_ATTR_FLOAT, true, 0}, {"max", GLIA_ATTR_FLOAT, true, 0}, {0}};
 static float clip_f32(float x, const glia_attr *a)
 {
     float lo = (float)a[0].f, hi = (float)a[1].f;

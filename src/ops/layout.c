@@ -9,6 +9,16 @@
 
 static bool bad(const glia_infer *x) { return x->g->error.status != GLIA_OK; }
 
+/* Is a - b at least 0 for every value of the symbols? */
+static bool never_below(glia_infer *x, glia_dim a, glia_dim b)
+{
+    glia_dim left;
+    int64_t min, max;
+    if (bad(x) || !glia_dim_sub(x->g, a, b, &left)) return false;
+    glia_dim_bounds(x->g, left, &min, &max);
+    return min >= 0;
+}
+
 static bool movable(glia_infer *x)
 {
     if (x->in_count < 1 || x->in[0].dtype == GLIA_DTYPE_NONE)
@@ -224,9 +234,14 @@ const glia_op glia_op_transpose = {
 
 static const glia_attr_spec axis_attrs[] = {{"axis", GLIA_ATTR_INT, true, 0}, {0}};
 
+#define CONCAT_MAX 14
+
 static bool concat_infer(glia_infer *x)
 {
     int axis;
+    if (x->in_count > CONCAT_MAX)
+        return glia_infer_fail(x, GLIA_E_LIMIT, "G0163", "`concat`: %d inputs; at most %d, join in steps",
+                               x->in_count, CONCAT_MAX);
     if (!movable(x) || !axis_of(x, x->attr[0].i, x->in[0].rank, &axis)) return false;
     for (int i = 1; i < x->in_count; i++) {
         const glia_type *t = &x->in[i];
@@ -270,25 +285,26 @@ static void concat_reference(const glia_kargs *k)
     }
 }
 
-/* Input i's gradient is its span of dy; a span that begins at a symbolic place cannot be cut out yet. */
+/* Input i's gradient is its span of dy. Where the span begins at a symbolic place, only the sizes of the
+ * inputs before it know where. */
 static void concat_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
 {
-    int rank = glia_build_type(g, n->in[0])->rank,
-        axis = (int)(n->attr[0].i < 0 ? n->attr[0].i + rank : n->attr[0].i);
+    int rank = glia_build_type(g, n->in[0])->rank;
+    int axis = (int)(n->attr[0].i < 0 ? n->attr[0].i + rank : n->attr[0].i);
     glia_dim start = 0;
     for (int i = 0; i < n->in_count; i++) {
         const glia_type t = *glia_build_type(g, n->in[i]);
         int64_t begin[GLIA_RANK_MAX] = {0};
-        if (start < 0) {
-            glia_graph_fail(
-                g, GLIA_E_UNSUPPORTED, "G0131",
-                "`concat`: input %d begins at a symbolic place along axis %d; this has no gradient yet", i,
-                axis);
-            return;
-        }
         begin[axis] = start;
-        glia_attr_arg attrs[] = {GLIA_INTS("begin", begin, rank), GLIA_INTS("dims", t.dims, rank), {0}};
-        din[i] = glia_build_attr(g, "slice", attrs, 1, dout[0]);
+        if (start >= 0) {
+            glia_attr_arg attrs[] = {GLIA_INTS("begin", begin, rank), GLIA_INTS("dims", t.dims, rank), {0}};
+            din[i] = glia_build_attr(g, "slice", attrs, 1, dout[0]);
+        } else {
+            glia_value in[CONCAT_MAX + 1] = {dout[0]};
+            glia_attr_arg attrs[] = {GLIA_INT("axis", axis), {0}};
+            memcpy(in + 1, n->in, sizeof *in * (size_t)(i + 1));
+            din[i] = glia_graph_node(g, "concat_part", NULL, in, i + 2, attrs);
+        }
         start = glia_dim_add(g, start, t.dims[axis]);
     }
 }
@@ -316,6 +332,67 @@ const glia_op glia_op_concat = {
     .sample = concat_sample,
 };
 
+/* ---- concat_part: of a tensor shaped like the concat of x_0 .. x_i, the span of x_i. The x give sizes
+ * alone; nothing of them is read. For gradients whose place is symbolic ---- */
+
+static bool concat_part_infer(glia_infer *x)
+{
+    int axis;
+    if (!movable(x) || !axis_of(x, x->attr[0].i, x->in[0].rank, &axis)) return false;
+    if (x->in_count < 2)
+        return glia_infer_fail(x, GLIA_E_ARG, "G0160", "`concat_part` takes a tensor and the parts before");
+    glia_dim sum = 0;
+    for (int i = 1; i < x->in_count; i++) {
+        if (x->in[i].rank != x->in[0].rank)
+            return glia_infer_fail(x, GLIA_E_SHAPE, "G0163", "`concat_part`: part %d has another rank",
+                                   i - 1);
+        sum = glia_dim_add(x->g, sum, x->in[i].dims[axis]);
+        for (int a = 0; a < x->in[0].rank; a++)
+            if (a != axis && x->in[i].dims[a] != x->in[0].dims[a])
+                return glia_infer_fail(x, GLIA_E_SHAPE, "G0163",
+                                       "`concat_part`: part %d differs along axis %d", i - 1, a);
+    }
+    if (!never_below(x, x->in[0].dims[axis], sum))
+        return glia_infer_fail(x, GLIA_E_SHAPE, "G0163",
+                               "`concat_part`: the parts are longer than the whole");
+    x->out[0].dims[axis] = x->in[x->in_count - 1].dims[axis];
+    return !bad(x);
+}
+
+static void concat_part_reference(const glia_kargs *k)
+{
+    int axis = run_axis(&k->attr[0], &k->out[0]);
+    int64_t stride[GLIA_RANK_MAX], start = 0;
+    dense_strides(&k->in[0], stride);
+    for (int i = 1; i < k->in_count - 1; i++) start += k->in[i].dims[axis];
+    strided_copy(k, start * stride[axis], stride);
+}
+
+static void concat_part_sample(glia_sample *s)
+{
+    three_axes(s);
+    int64_t axis = s->pick(s->ctx, 0, 2), total = s->pick(s->ctx, 0, 2);
+    s->in_count = (int32_t)s->pick(s->ctx, 2, 4);
+    for (int i = 1; i < s->in_count; i++) {
+        s->in[i] = s->in[0];
+        s->in[i].dims[axis] = s->pick(s->ctx, 1, 4);
+        total += s->in[i].dims[axis];
+        s->lo[i] = -1, s->hi[i] = 1;
+    }
+    s->in[0].dims[axis] = total;
+    s->attrs[0] = (glia_attr_arg)GLIA_INT("axis", axis);
+}
+
+const glia_op glia_op_concat_part = {
+    .name = "concat_part",
+    .attrs = axis_attrs,
+    .infer = concat_part_infer,
+    .no_grad = "made by gradients of `concat` at symbolic places; no second derivative there",
+    .cost = move_cost,
+    .reference = concat_part_reference,
+    .sample = concat_part_sample,
+};
+
 /* ---- slice: out[i] = in[begin + i * step] along every axis ----
  * dims are the sizes of the output (GLIA_DIM_INFER: what is left of the axis); begin and step are constants.
  */
@@ -326,16 +403,6 @@ static const glia_attr_spec slice_attrs[] = {{"begin", GLIA_ATTR_INTS, true, 0},
                                              {0}};
 
 static int64_t step_of(const glia_attr *a, int axis) { return a[2].i ? a[2].ints[axis] : 1; }
-
-/* Is a - b at least 0 for every value of the symbols? */
-static bool never_below(glia_infer *x, glia_dim a, glia_dim b)
-{
-    glia_dim left;
-    int64_t min, max;
-    if (bad(x) || !glia_dim_sub(x->g, a, b, &left)) return false;
-    glia_dim_bounds(x->g, left, &min, &max);
-    return min >= 0;
-}
 
 static bool slice_axis(glia_infer *x, int a)
 {

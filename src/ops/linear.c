@@ -148,24 +148,23 @@ static bool linear_infer(glia_infer *x)
     return true;
 }
 
-/* dx = dy w, dw = dy^T x and db = sum of dy, both over all leading axes; matmul goes rows by rows. */
+/* dx = dy w, dw = dy^T x and db = sum of dy, both over all leading axes; matmul goes rows by rows. A weight
+ * in a block format is frozen: gradients pass through it and end there. */
 static void linear_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
 {
     glia_value dy = dout[0], x = n->in[0], w = n->in[1];
     glia_dtype yt = glia_build_type(g, dy)->dtype;
-    if (!glia_build_is_float(g, w)) {
-        glia_graph_fail(
-            g, GLIA_E_UNSUPPORTED, "G0131",
-            "`linear`: a weight in a block format has no gradient; keep trainable weights in floats");
-        return;
-    }
-    glia_value columns = glia_build_transpose(g, glia_build_cast(g, w, yt));
+    bool frozen = !glia_build_is_float(g, w);
+    glia_value wide = frozen ? glia_build_call(g, "decode", 1, w) : w;
+    glia_value columns = glia_build_transpose(g, glia_build_cast(g, wide, yt));
     din[0] = glia_build_cast(g, glia_build_call(g, "matmul", 2, dy, columns), glia_build_type(g, x)->dtype);
-    glia_value dy2 = glia_build_rows(g, dy), x2 = glia_build_rows(g, glia_build_cast(g, x, yt));
+    glia_value dy2 = glia_build_rows(g, dy);
+    if (n->in_count > 2 && !glia_is_null(n->in[2])) din[2] = glia_build_sum_to(g, dy2, n->in[2]);
+    if (frozen) return;
+    glia_value x2 = glia_build_rows(g, glia_build_cast(g, x, yt));
     glia_value dw =
         glia_build_call(g, "matmul", 2, glia_build_transpose(g, dy2), glia_build_transpose(g, x2));
     din[1] = glia_build_cast(g, dw, glia_build_type(g, w)->dtype);
-    if (n->in_count > 2 && !glia_is_null(n->in[2])) din[2] = glia_build_sum_to(g, dy2, n->in[2]);
 }
 
 static void linear_sample(glia_sample *s)

@@ -1,6 +1,8 @@
 /* quantise: float activations to the format in which a quantised weight wants to meet them.
- * pack: a weight [n, k] from plain rows to a packed layout of the same bits. */
+ * pack: a weight [n, k] from plain rows to a packed layout of the same bits.
+ * decode: a weight of any format and layout as plain f32. */
 #include "ops/box.h"
+#include "ops/build.h"
 #include "ops/ops.h"
 #include "tensor/layout.h"
 
@@ -142,4 +144,62 @@ const glia_op glia_op_pack = {
     .granule = pack_granule,
     .reference = pack_reference,
     .sample = pack_sample,
+};
+
+/* y = w in f32: exact for every format but f64, which rounds. Packed rows become plain. */
+static void decode_reference(const glia_kargs *k)
+{
+    const glia_tensor *w = &k->in[0], *y = &k->out[0];
+    int64_t n = w->dims[1];
+    float *row = k->scratch;
+    for (int64_t r = k->begin[0]; r < k->end[0]; r++) {
+        glia_layout_row(w->layout, w->dtype, w->dims[0], n, w->data, r, row);
+        for (int64_t i = k->begin[1]; i < k->end[1]; i++) glia_set_f32(y, r * n + i, row[i]);
+    }
+}
+
+static int64_t decode_scratch(const glia_kargs *k)
+{
+    int64_t bytes;
+    return glia_mul(k->in[0].dims[1], (int64_t)sizeof(float), &bytes) ? bytes : -1;
+}
+
+static bool decode_infer(glia_infer *x)
+{
+    x->out[0].layout = GLIA_LAYOUT_PLAIN;
+    return true;
+}
+
+static void decode_cost(const glia_kargs *k, glia_cost *out)
+{
+    const glia_dtype_info *d = glia_dtype_get(k->in[0].dtype);
+    double e = (double)glia_box_count(k, 2);
+    out->flops = 3 * e;
+    out->bytes = e * (4 + (double)d->block_bytes / d->block_elements);
+}
+
+static void decode_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
+{
+    if (glia_build_is_float(g, n->in[0]))
+        din[0] = glia_build_cast(g, dout[0], glia_build_type(g, n->in[0])->dtype);
+}
+
+static void decode_sample(glia_sample *s)
+{
+    s->in_count = 1;
+    s->in[0] = (glia_type){
+        s->pick(s->ctx, 0, 1) ? GLIA_F16 : GLIA_BF16, 2, 0, {s->pick(s->ctx, 1, 20), s->pick(s->ctx, 1, 40)}};
+    s->lo[0] = -1, s->hi[0] = 1;
+}
+
+const glia_op glia_op_decode = {
+    .name = "decode",
+    .signature = "w: F|Q[n, k] -> y: f32[n, k]",
+    .traits = GLIA_NO_FOLD,
+    .infer = decode_infer,
+    .grad = decode_grad,
+    .cost = decode_cost,
+    .scratch = decode_scratch,
+    .reference = decode_reference,
+    .sample = decode_sample,
 };

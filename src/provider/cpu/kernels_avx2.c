@@ -1,11 +1,16 @@
 /* Kernels for x86-64 with AVX2, FMA and F16C: the table and what it lists. Built alone with those flags, so that no
  * such instruction leaks into other code. */
+#define ATTEND_QUERIES 2
+#define ATTEND_VALUES 2
 #define TILE_ROWS 6
 #define TILE_PANELS 1
 #include "provider/cpu/linear_float.h"
 
+#include "provider/cpu/linear_k_avx2.h"
 #include "provider/cpu/linear_quant_avx2.h"
 #include "provider/cpu/rowwise.h"
+
+#include "provider/cpu/attend.h"
 
 static const glia_cpu_kernel kernels[] = {
     {&glia_op_linear, "f32,f32:r16,f32?->f32", linear_f32, "linear_f32_r16_avx2"},
@@ -13,10 +18,21 @@ static const glia_cpu_kernel kernels[] = {
     {&glia_op_linear, "f32,bf16:r16,f32?->f32", linear_bf16, "linear_bf16_r16_avx2"},
     {&glia_op_linear, "a8x32,q8_0:r16,f32?->f32", linear_q8_0, "linear_q8_0_r16_avx2"},
     {&glia_op_linear, "a8x32,q4_0:r16,f32?->f32", linear_q4_0, "linear_q4_0_r16_avx2"},
+    {&glia_op_linear, "a8x256,q2_k,f32?->f32", linear_q2_k, "linear_q2_k_avx2"},
+    {&glia_op_linear, "a8x256,q3_k,f32?->f32", linear_q3_k, "linear_q3_k_avx2"},
+    {&glia_op_linear, "a8x256,q4_k,f32?->f32", linear_q4_k, "linear_q4_k_avx2"},
+    {&glia_op_linear, "a8x256,q5_k,f32?->f32", linear_q5_k, "linear_q5_k_avx2"},
+    {&glia_op_linear, "a8x256,q6_k,f32?->f32", linear_q6_k, "linear_q6_k_avx2"},
+    {&glia_op_linear, "a8x256,tq2_0,f32?->f32", linear_tq2_0, "linear_tq2_0_avx2"},
     {&glia_op_quantise, "f32->a8x32", quantise_a8x32, "quantise_a8x32_avx2"},
     {&glia_op_quantise, "f32->a8x256", quantise_a8x256, "quantise_a8x256_avx2"},
     {&glia_op_rms_norm, "f32,f32->f32", rms_norm, "rms_norm_avx2"},
     {&glia_op_softmax, "f32->f32", softmax, "softmax_avx2"},
+    {&glia_op_attend, "f32,f32,f32,i32,i32,i32->f32", attend_f32, "attend_f32_avx2"},
+    {&glia_op_attend, "f32,f16,f16,i32,i32,i32->f32", attend_f16, "attend_f16_avx2"},
+    {&glia_op_rope, "f32,f32->f32", rope, "rope_avx2"},
+    {&glia_op_kv_put, "f32,f32,i32,i32,i32->f32", kv_put_f32, "kv_put_f32_avx2"},
+    {&glia_op_kv_put, "f16,f32,i32,i32,i32->f16", kv_put_f16, "kv_put_f16_avx2"},
     {&glia_op_silu, "f32->f32", silu, "silu_avx2"},
     {&glia_op_swiglu, "f32,f32->f32", swiglu, "swiglu_avx2"},
     {&glia_op_add, "f32,f32->f32", add, "add_avx2"},

@@ -1,10 +1,14 @@
 /* Kernels for x86-64 with AVX-512 F, BW, DQ, VL: the table and what it lists. Built alone with those flags.
  * Quantised products are in the tables of AVX2 and of AVX-512 VNNI. */
+#define ATTEND_QUERIES 4
+#define ATTEND_VALUES 4
 #define TILE_ROWS 8
 #define TILE_PANELS 2
 #include "provider/cpu/linear_float.h"
 
 #include "provider/cpu/rowwise.h"
+
+#include "provider/cpu/attend.h"
 
 static const glia_cpu_kernel kernels[] = {
     {&glia_op_linear, "f32,f32:r16,f32?->f32", linear_f32, "linear_f32_r16_avx512"},
@@ -14,6 +18,11 @@ static const glia_cpu_kernel kernels[] = {
     {&glia_op_quantise, "f32->a8x256", quantise_a8x256, "quantise_a8x256_avx512"},
     {&glia_op_rms_norm, "f32,f32->f32", rms_norm, "rms_norm_avx512"},
     {&glia_op_softmax, "f32->f32", softmax, "softmax_avx512"},
+    {&glia_op_attend, "f32,f32,f32,i32,i32,i32->f32", attend_f32, "attend_f32_avx512"},
+    {&glia_op_attend, "f32,f16,f16,i32,i32,i32->f32", attend_f16, "attend_f16_avx512"},
+    {&glia_op_rope, "f32,f32->f32", rope, "rope_avx512"},
+    {&glia_op_kv_put, "f32,f32,i32,i32,i32->f32", kv_put_f32, "kv_put_f32_avx512"},
+    {&glia_op_kv_put, "f16,f32,i32,i32,i32->f16", kv_put_f16, "kv_put_f16_avx512"},
     {&glia_op_silu, "f32->f32", silu, "silu_avx512"},
     {&glia_op_swiglu, "f32,f32->f32", swiglu, "swiglu_avx512"},
     {&glia_op_add, "f32,f32->f32", add, "add_avx512"},

@@ -1,6 +1,6 @@
 /* linear over F32, F16 and BF16 weights in panels of 16 rows: a lane is a weight row, and carries one fma chain
- * over k ascending per segment of 256, as the specification has it. The body of linear_float_avx2.c and
- * linear_float_avx512.c, which say how large a tile is: TILE_ROWS rows by TILE_PANELS panels. One row alone takes
+ * over k ascending per segment of 256, as the specification has it. The body of kernels_avx2.c and
+ * kernels_avx512.c, which say how large a tile is: TILE_ROWS rows by TILE_PANELS panels. One row alone takes
  * four panels at a time, since one chain would wait for its own additions. */
 #include "base/check.h"
 #include "base/cpu.h"

@@ -1,5 +1,5 @@
-/* Kernels along the last axis: quantise, rms_norm, softmax, and the elementwise ones. The body of rowwise_avx2.c
- * and rowwise_avx512.c. Sums run in the specification's 16 lanes per segment of 4096. */
+/* Kernels along the last axis: quantise, rms_norm, softmax, the elementwise ones, rope and kv_put. The body of kernels_avx2.c
+ * and kernels_avx512.c. Sums run in the specification's 16 lanes per segment of 4096. */
 #include <math.h>
 
 #include "base/check.h"
@@ -202,3 +202,71 @@ static void swiglu(const glia_kargs *k) { binary(k, swiglu_of); }
 static void add(const glia_kargs *k) { binary(k, add_of); }
 static void sub(const glia_kargs *k) { binary(k, sub_of); }
 static void mul(const glia_kargs *k) { binary(k, mul_of); }
+
+/* ---- rope: per pair (a, b), a' = fma(a, cos, -(b sin)), b' = fma(b, cos, a sin) */
+
+GLIA_INLINE void rotate(float a, float b, float c, float s, float *x, float *y)
+{
+    *x = fmaf(a, c, -(b * s));
+    *y = fmaf(b, c, a * s);
+}
+
+/* Halves apart: vectors of pairs. */
+static void rope_halves(const float *x, const float *table, float sign, int64_t half, float *y)
+{
+    const v16 turn = v16_set(sign);
+    int64_t i = 0;
+    for (; i + LANES <= half; i += LANES) {
+        const v16 a = v16_load(x + i), b = v16_load(x + half + i), c = v16_load(table + i), s = v16_mul(turn, v16_load(table + half + i));
+        v16_store(y + i, v16_fma(a, c, v16_negate(v16_mul(b, s))));
+        v16_store(y + half + i, v16_fma(b, c, v16_mul(a, s)));
+    }
+    for (; i < half; i++) rotate(x[i], x[half + i], table[i], sign * table[half + i], y + i, y + half + i);
+}
+
+static void rope(const glia_kargs *k)
+{
+    const glia_tensor *x = &k->in[0], *cs = &k->in[1];
+    const int64_t d = x->dims[2], r = cs->dims[1], half = r / 2;
+    const float sign = k->attr[1].i ? -1.0f : 1.0f;
+    for (glia_box box = glia_box_rows(k, 2); box.more; glia_box_next(&box)) {
+        const float *table = (const float *)cs->data + box.index[0] * r, *from = (const float *)x->data + box.row * d;
+        float *to = (float *)k->out[0].data + box.row * d;
+        if (k->attr[0].i) rope_halves(from, table, sign, half, to);
+        else
+            for (int64_t i = 0; i < half; i++) rotate(from[2 * i], from[2 * i + 1], table[i], sign * table[half + i], to + 2 * i, to + 2 * i + 1);
+        for (int64_t i = r; i < d; i++) to[i] = from[i];
+    }
+}
+
+/* ---- kv_put: tokens in ascending order, so that of two at one place the later stays */
+
+GLIA_INLINE void put_element(const int size, uint8_t *to, float v)
+{
+    if (size == 2) {
+        const uint16_t h = (uint16_t)_mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(v), _MM_FROUND_TO_NEAREST_INT), 0);
+        memcpy(to, &h, sizeof h);
+    } else {
+        memcpy(to, &v, sizeof v);
+    }
+}
+
+GLIA_INLINE void kv_put(const int size, const glia_kargs *k)
+{
+    const glia_tensor *c = &k->out[0], *x = &k->in[1], *table = &k->in[2];
+    const int32_t *seq = k->in[3].data, *pos = k->in[4].data;
+    const bool transposed = k->attr[0].i != 0;
+    const int64_t groups = x->dims[1], d = x->dims[2], slots = c->dims[transposed ? 3 : 2];
+    const int64_t step = (transposed ? slots : 1) * size;
+    for (int64_t t = 0; t < x->dims[0]; t++) {
+        const int64_t slot = pos[t] % slots, page = ((const int32_t *)table->data)[seq[t] * table->dims[1] + pos[t] / slots];
+        for (int64_t g = k->begin[1]; g < k->end[1]; g++) {
+            const float *from = (const float *)x->data + (t * groups + g) * d;
+            uint8_t *to = (uint8_t *)c->data + ((page * groups + g) * slots * d + (transposed ? slot : slot * d)) * size;
+            for (int64_t i = 0; i < d; i++) put_element(size, to + i * step, from[i]);
+        }
+    }
+}
+
+static void kv_put_f16(const glia_kargs *k) { kv_put(2, k); }
+static void kv_put_f32(const glia_kargs *k) { kv_put(4, k); }

@@ -1,0 +1,147 @@
+/* Language models and sessions.
+ *
+ *     glia_model_query   exact bytes by class from the file's header, nothing loaded
+ *     glia_model_open    loads: the model is immutable and may be shared by any number of sessions
+ *     glia_session_*     one timeline of tokens over the model: one thread at a time
+ *
+ * After glia_session_create nothing allocates: steps, generation and cancellation are straight-line. */
+#ifndef GLIA_MODEL_H
+#define GLIA_MODEL_H
+
+#include "dtype.h"
+#include "os.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct glia_model glia_model;
+typedef struct glia_session glia_session;
+
+typedef struct glia_model_options {
+    uint32_t size;          /* set by GLIA_MODEL_OPTIONS_INIT */
+    int32_t threads;        /* worker threads, the caller's included; 0: the usable processors */
+    const glia_os *os;      /* null: the default */
+    int32_t slots;          /* shares of the work, at most 64; 0: as many as threads */
+    int32_t sequences;      /* sequences that a session may hold; 0: 1 */
+    int64_t context;        /* tokens a sequence; 0: the model's own, at most 4096 */
+    int64_t batch;          /* most tokens in one step; 0: 128 */
+    int64_t logit_rows;     /* most tokens of a step whose logits are asked for; 0: 1 */
+    glia_dtype kv_dtype;    /* of the key-value cache: GLIA_F16 or GLIA_F32; NONE: F32 for models whose
+                               token embedding is F32, else F16 */
+    int32_t profile_events; /* room for so many events a thread; 0: no profile */
+    int64_t memory_limit;   /* bytes of all classes together; 0: none. Checked before loading (G0803) */
+    const char *isa;        /* "portable", "avx2", "avx512", "avx512vnni": no faster set; null: the best */
+} glia_model_options;
+#define GLIA_MODEL_OPTIONS_INIT {.size = sizeof(glia_model_options)}
+
+/* Exact memory by class, in bytes. One session, one lane. */
+typedef struct glia_memory {
+    uint32_t size;
+    uint32_t reserved;
+    int64_t weights;  /* weights in the file's own layout */
+    int64_t packed;   /* weights in packed layouts */
+    int64_t streamed; /* mapped weights beyond a limit */
+    int64_t state;    /* key-value cache of one session */
+    int64_t arena;    /* activations */
+    int64_t scratch;  /* kernels' scratch */
+    int64_t tables;   /* plan records, constants, page tables, token history */
+    int64_t total;
+    int64_t arena_lower_bound;
+} glia_memory;
+#define GLIA_MEMORY_INIT {.size = sizeof(glia_memory)}
+
+/* What loading `path` with these options will take, from the header alone. Thread-safe.
+ * GLIA_E_IO, GLIA_E_FORMAT, GLIA_E_UNSUPPORTED (the architecture, tensor or setting is named), GLIA_E_NOT_FOUND
+ * (a missing tensor or key is named), GLIA_E_LIMIT, GLIA_E_NOMEM. */
+GLIA_API glia_status glia_model_query(const char *path, const glia_model_options *options, glia_memory *out, glia_error *e);
+
+/* Loads a GGUF language model. On success *out is owned by the caller. The statuses of glia_model_query, and
+ * GLIA_E_THREAD. */
+GLIA_API glia_status glia_model_open(const char *path, const glia_model_options *options, glia_model **out, glia_error *e);
+/* All sessions must have been destroyed. Null is allowed. */
+GLIA_API void glia_model_close(glia_model *m);
+
+/* Facts of an open model. Thread-safe. */
+GLIA_API int64_t glia_model_vocab_size(const glia_model *m);
+GLIA_API int64_t glia_model_context(const glia_model *m);      /* tokens that a session may hold per sequence */
+GLIA_API const char *glia_model_architecture(const glia_model *m);
+GLIA_API void glia_model_memory(const glia_model *m, glia_memory *out); /* what is in use, one session counted */
+GLIA_API int32_t glia_model_bos(const glia_model *m);           /* -1: none */
+GLIA_API int glia_model_is_end(const glia_model *m, int32_t id); /* 1: the token ends a generation */
+
+/* Text to ids. special != 0: control tokens written in the text are taken as such. bos != 0: by the model's policy.
+ * *count is the number of ids the text needs; GLIA_E_LIMIT when capacity is too small. Allocates and frees scratch
+ * memory. Thread-safe. */
+GLIA_API glia_status glia_model_tokenize(const glia_model *m, const char *text, int64_t size, int bos, int special,
+                                         int32_t *ids, int64_t capacity, int64_t *count, glia_error *e);
+/* The bytes of one token in running text; returns the bytes needed, writes up to capacity. Thread-safe. */
+GLIA_API int64_t glia_model_piece(const glia_model *m, int32_t id, char *text, int64_t capacity);
+
+/* A session. Takes its key-value cache and tables now. GLIA_E_NOMEM. */
+GLIA_API glia_status glia_session_create(glia_model *m, glia_session **out, glia_error *e);
+/* Null is allowed. */
+GLIA_API void glia_session_destroy(glia_session *s);
+
+/* Tokens of any mix of sequences, each sequence's in order; they are appended to what the session holds. */
+typedef struct glia_batch {
+    uint32_t size;
+    int32_t count;             /* 1 .. the model's batch */
+    const int32_t *ids;        /* [count] */
+    const int32_t *sequences;  /* [count], 0 .. sequences-1; null: all 0 */
+    const int32_t *rows;       /* [row_count] tokens of this batch whose logits are wanted */
+    int32_t row_count;
+} glia_batch;
+#define GLIA_BATCH_INIT {.size = sizeof(glia_batch)}
+
+/* One step. Admitted whole before it computes, else refused with no change: GLIA_E_CONTEXT (both numbers),
+ * GLIA_E_ARG, GLIA_E_BUSY (another thread is in this session). GLIA_E_CANCELLED and GLIA_E_DEADLINE leave the
+ * session as it was before the step. *logits: [row_count, vocab] F32, owned by the session, valid until its next
+ * step; may be null. */
+GLIA_API glia_status glia_session_step(glia_session *s, const glia_batch *batch, const float **logits, glia_error *e);
+
+/* Hands over a whole sequence 0: the session keeps the longest common prefix of what it holds, drops the rest, and
+ * computes what is new in steps; then *logits are those of the last token. count >= 1. GLIA_E_CONTEXT when count
+ * exceeds the context; statuses of glia_session_step otherwise. */
+GLIA_API glia_status glia_session_prefix(glia_session *s, const int32_t *ids, int64_t count, const float **logits, glia_error *e);
+
+/* Tokens held by a sequence; -1 for a bad sequence. */
+GLIA_API int64_t glia_session_length(const glia_session *s, int32_t sequence);
+/* Drops tokens from the end so that `length` stay. GLIA_E_ARG, GLIA_E_BUSY. */
+GLIA_API glia_status glia_session_trim(glia_session *s, int32_t sequence, int64_t length, glia_error *e);
+
+/* Stops the step that runs now, or else the next one, from any thread (or a signal handler). */
+GLIA_API void glia_session_cancel(glia_session *s);
+/* Steps fail with GLIA_E_DEADLINE once the os clock has passed this; 0: none. */
+GLIA_API void glia_session_set_deadline(glia_session *s, uint64_t clock_ns);
+
+typedef struct glia_generate_options {
+    uint32_t size;
+    float temperature;       /* 0: greedy */
+    int64_t tokens_max;      /* 0: until the end token or the context's end */
+    float top_p, min_p;      /* 0: off */
+    float repeat_penalty, presence_penalty, frequency_penalty; /* 0: off */
+    int32_t top_k;           /* 0: off */
+    int32_t penalty_last_n;  /* 0: 64 */
+    uint64_t seed;
+    int32_t ignore_end;      /* 1: go on after end tokens */
+    int32_t bias_count;
+    const int32_t *bias_ids; /* [bias_count] */
+    const float *bias_values;
+    /* Called for every token with its text, cut at character bounds (size 0 while a character is incomplete).
+     * Non-zero stops. Called once more with id -1 and what was left over. */
+    int (*on_token)(void *user, int32_t id, const char *text, int64_t size);
+    void *user;
+} glia_generate_options;
+#define GLIA_GENERATE_OPTIONS_INIT {.size = sizeof(glia_generate_options)}
+
+/* Continues sequence 0 from ids[0..count) (see glia_session_prefix). *made gets the number of new tokens, also on
+ * errors. Statuses of glia_session_prefix. The end of the context ends the generation with GLIA_E_CONTEXT only when
+ * tokens_max asked for more. Allocates the sampler before the first step, nothing after it. */
+GLIA_API glia_status glia_session_generate(glia_session *s, const int32_t *ids, int64_t count,
+                                           const glia_generate_options *options, int64_t *made, glia_error *e);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

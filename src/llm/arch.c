@@ -1,0 +1,366 @@
+#include "llm/arch.h"
+
+#include "base/check.h"
+#include "ops/ops.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const glia_arch *const archs[] = {&glia_arch_llama, &glia_arch_qwen2, &glia_arch_qwen3, &glia_arch_gpt2};
+
+const glia_arch *glia_arch_at(int i) { return i >= 0 && i < GLIA_COUNT(archs) ? archs[i] : NULL; }
+
+void glia_lm_fail(glia_lm_builder *b, glia_status s, const char *code, const char *format, ...)
+{
+    char text[1024];
+    va_list ap;
+    if (b->status) return;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    b->status = glia_fail(b->e, s, code, "%s", text);
+}
+
+const char *glia_lm_name(glia_lm_builder *b, const char *format, ...)
+{
+    char text[256];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    const char *s = glia_arena_strdup(b->arena, text);
+    if (!s) glia_lm_fail(b, GLIA_E_NOMEM, "G0801", "out of memory while building the model");
+    return s ? s : "";
+}
+
+/* ---- metadata ---------------------------------------------------------------------------------- */
+
+int64_t glia_lm_int(glia_lm_builder *b, const char *key, int64_t fallback, int64_t max)
+{
+    if (b->status) return 1;
+    const char *full = glia_lm_name(b, "%s.%s", b->arch, key);
+    uint64_t v = 0;
+    glia_error e = GLIA_ERROR_INIT;
+    glia_status s = fallback < 0 ? glia_gguf_u64(b->file, full, &v, &e)
+                                 : glia_gguf_u64_or(b->file, full, (uint64_t)fallback, &v, &e);
+    if (s) {
+        glia_lm_fail(b, s, e.code, "%s", e.text);
+        return 1;
+    }
+    if (v < (fallback == 0 ? 0u : 1u) || v > (uint64_t)max) {
+        glia_lm_fail(b, GLIA_E_FORMAT, "G0503", "`%s` is %llu; it must be %d to %lld", full, (unsigned long long)v, fallback == 0 ? 0 : 1,
+                     (long long)max);
+        return 1;
+    }
+    return (int64_t)v;
+}
+
+double glia_lm_float(glia_lm_builder *b, const char *key, double fallback, bool required)
+{
+    if (b->status) return 1;
+    const char *full = glia_lm_name(b, "%s.%s", b->arch, key);
+    double v = fallback;
+    glia_error e = GLIA_ERROR_INIT;
+    glia_status s = required ? glia_gguf_f64(b->file, full, &v, &e) : glia_gguf_f64_or(b->file, full, fallback, &v, &e);
+    if (s) glia_lm_fail(b, s, e.code, "%s", e.text);
+    else if (!(v > 0) || !isfinite(v)) glia_lm_fail(b, GLIA_E_FORMAT, "G0503", "`%s` is %g; it must be positive and finite", full, v);
+    return v;
+}
+
+/* Rope scalings other than linear and the factors of `rope_freqs.weight` would change results silently. */
+static void check_scaling(glia_lm_builder *b)
+{
+    glia_gguf_string kind;
+    glia_error e = GLIA_ERROR_INIT;
+    b->rope_scale = 1;
+    glia_status s = glia_gguf_string_or(b->file, glia_lm_name(b, "%s.rope.scaling.type", b->arch), "none", &kind, &e);
+    if (s) {
+        glia_lm_fail(b, s, e.code, "%s", e.text);
+        return;
+    }
+    bool linear = kind.size == 6 && !memcmp(kind.text, "linear", 6);
+    bool none = kind.size == 4 && !memcmp(kind.text, "none", 4);
+    if (linear) b->rope_scale = 1 / glia_lm_float(b, "rope.scaling.factor", 1, true);
+    else if (!none)
+        glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0505", "rope scaling `%.*s` (%s.rope.scaling.type) is not built here; known are none, linear and rope_freqs.weight",
+                     (int)glia_min(kind.size, 64), kind.text, b->arch);
+}
+
+void glia_lm_common(glia_lm_builder *b, const char *eps_key)
+{
+    b->layers = glia_lm_int(b, "block_count", -1, 512);
+    b->width = glia_lm_int(b, "embedding_length", -1, 1 << 20);
+    b->hidden = glia_lm_int(b, "feed_forward_length", -1, 1 << 22);
+    b->heads = glia_lm_int(b, "attention.head_count", -1, 1 << 12);
+    b->groups = glia_lm_int(b, "attention.head_count_kv", b->heads, 1 << 12);
+    b->context_train = glia_lm_int(b, "context_length", -1, INT32_MAX);
+    if (b->status) return;
+    if (b->heads % b->groups)
+        glia_lm_fail(b, GLIA_E_FORMAT, "G0504", "%lld attention heads cannot be shared by %lld key-value heads: `%s.attention.head_count_kv` must divide `%s.attention.head_count`",
+                     (long long)b->heads, (long long)b->groups, b->arch, b->arch);
+    bool own = glia_gguf_find(b->file, glia_lm_name(b, "%s.attention.key_length", b->arch)) != NULL;
+    if (!own && b->width % b->heads)
+        glia_lm_fail(b, GLIA_E_FORMAT, "G0504", "embedding length %lld is no multiple of %lld heads", (long long)b->width, (long long)b->heads);
+    b->head_dim = glia_lm_int(b, "attention.key_length", glia_max(1, b->width / b->heads), 4096);
+    b->value_dim = glia_lm_int(b, "attention.value_length", b->head_dim, 4096);
+    if (!b->status && b->value_dim != b->head_dim)
+        glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0505", "keys of %lld and values of %lld elements a head: different lengths are not built here",
+                     (long long)b->head_dim, (long long)b->value_dim);
+    b->eps = glia_lm_float(b, eps_key, 1e-5, true);
+}
+
+/* ---- tensors ----------------------------------------------------------------------------------- */
+
+static bool find_tensor(glia_lm_builder *b, const char *name, glia_source_tensor *t)
+{
+    if (b->status || !b->source.find(b->source.ctx, name, t)) return false;
+    const glia_gguf_tensor *g = glia_gguf_tensor_find(b->file, name);
+    b->used[g - glia_gguf_tensor_at(b->file, 0)] = 1;
+    return true;
+}
+
+glia_value glia_lm_weight_if(glia_lm_builder *b, const char *name)
+{
+    glia_source_tensor t;
+    char origin[160];
+    glia_value have = glia_graph_find(b->g, name);
+    if (!glia_is_null(have)) return have;
+    if (!find_tensor(b, name, &t)) return (glia_value){0};
+    if (t.dtype == GLIA_DTYPE_NONE) {
+        const glia_gguf_tensor *g = glia_gguf_tensor_find(b->file, name);
+        glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0506", "tensor `%s` has type %s, which is not built here", name, glia_gguf_tensor_type_name(g->gguf_type));
+        return (glia_value){0};
+    }
+    glia_type type = {t.dtype, (int16_t)t.rank, 0, {0}};
+    memcpy(type.dims, t.dims, (size_t)t.rank * sizeof t.dims[0]);
+    glia_source_origin(&t, origin, sizeof origin);
+    return glia_graph_weight(b->g, name, &type, NULL, origin);
+}
+
+glia_value glia_lm_weight(glia_lm_builder *b, const char *name)
+{
+    glia_value v = glia_lm_weight_if(b, name);
+    if (glia_is_null(v) && !b->status && !b->g->error.status)
+        glia_lm_fail(b, GLIA_E_NOT_FOUND, "G0502", "tensor `%s` is missing; architecture `%s` needs it", name, b->arch);
+    return v;
+}
+
+glia_value glia_lm_weight_rows(glia_lm_builder *b, const char *name, int64_t begin, int64_t rows, bool required)
+{
+    glia_source_tensor t;
+    char origin[160];
+    if (!find_tensor(b, name, &t)) {
+        if (required) glia_lm_fail(b, GLIA_E_NOT_FOUND, "G0502", "tensor `%s` is missing; architecture `%s` needs it", name, b->arch);
+        return (glia_value){0};
+    }
+    if (t.dtype == GLIA_DTYPE_NONE || t.rank < 1 || t.dims[0] < begin + rows) {
+        glia_lm_fail(b, GLIA_E_FORMAT, "G0504", "tensor `%s` has %lld rows of a known type; %lld are needed", name,
+                     (long long)(t.rank && t.dtype != GLIA_DTYPE_NONE ? t.dims[0] : 0), (long long)(begin + rows));
+        return (glia_value){0};
+    }
+    glia_type type = {t.dtype, (int16_t)t.rank, 0, {0}};
+    memcpy(type.dims, t.dims, (size_t)t.rank * sizeof t.dims[0]);
+    type.dims[0] = rows;
+    glia_source_origin(&t, origin, sizeof origin);
+    const char *full = glia_lm_name(b, "%s[%lld:%lld]", name, (long long)begin, (long long)(begin + rows));
+    return glia_graph_weight(b->g, full, &type, NULL, origin);
+}
+
+/* ---- pieces of a step -------------------------------------------------------------------------- */
+
+static glia_value input_i32(glia_lm_builder *b, const char *name, glia_dim d0, glia_dim d1)
+{
+    glia_type t = {GLIA_I32, d1 >= 0 ? 2 : 1, 0, {d0, d1}};
+    return glia_graph_input(b->g, name, &t);
+}
+
+glia_value glia_lm_begin(glia_lm_builder *b)
+{
+    const glia_lm_options *o = &b->options;
+    int64_t pages = glia_ceil_div(o->context, GLIA_PAGE_TOKENS);
+    b->tokens = glia_graph_symbol(b->g, "T", 0, o->batch);
+    b->rows = glia_graph_symbol(b->g, "R", 0, o->logit_rows);
+    b->ids = input_i32(b, "ids", b->tokens, -1);
+    b->pos = input_i32(b, "pos", b->tokens, -1);
+    b->seq = input_i32(b, "seq", b->tokens, -1);
+    b->table = input_i32(b, "table", o->sequences, pages);
+    b->out_rows = input_i32(b, "rows", b->rows, -1);
+    glia_value w = glia_lm_weight(b, "token_embd.weight");
+    glia_type t;
+    if (!glia_value_type(b->g, w, &t)) return w;
+    if (t.rank != 2) {
+        glia_lm_fail(b, GLIA_E_FORMAT, "G0504", "`token_embd.weight` has rank %d; it must be [vocabulary, embedding]", t.rank);
+        return w;
+    }
+    b->vocab = t.dims[0];
+    if (b->options.kv_dtype == GLIA_DTYPE_NONE) b->options.kv_dtype = t.dtype == GLIA_F32 || t.dtype == GLIA_F64 ? GLIA_F32 : GLIA_F16;
+    glia_attr_arg max[] = {GLIA_INT("max", b->vocab), {0}};
+    glia_value ids = glia_graph_node(b->g, "guard_range", "ids.checked", &b->ids, 1, max);
+    return glia_graph_node(b->g, "embed", "embed", (glia_value[]){w, ids}, 2, NULL);
+}
+
+void glia_lm_rope_table(glia_lm_builder *b)
+{
+    b->rope_dims = glia_lm_int(b, "rope.dimension_count", b->head_dim, 4096);
+    b->rope_base = glia_lm_float(b, "rope.freq_base", 10000, false);
+    check_scaling(b);
+    if (!b->status && (b->rope_dims % 2 || b->rope_dims > b->head_dim))
+        glia_lm_fail(b, GLIA_E_FORMAT, "G0504", "`%s.rope.dimension_count` is %lld; it must be even and at most the head's %lld elements", b->arch,
+                     (long long)b->rope_dims, (long long)b->head_dim);
+    glia_value in[2] = {b->pos, glia_lm_weight_if(b, "rope_freqs.weight")};
+    glia_attr_arg attrs[] = {GLIA_INT("dims", b->rope_dims), GLIA_FLOAT("base", b->rope_base), GLIA_FLOAT("scale", b->rope_scale), {0}};
+    if (!b->status) b->rope = glia_graph_node(b->g, "rope_table", "rope_table", in, 2, attrs);
+}
+
+glia_value glia_lm_linear(glia_lm_builder *b, glia_value x, const char *prefix)
+{
+    glia_value in[3] = {x, glia_lm_weight(b, glia_lm_name(b, "%s.weight", prefix)), glia_lm_weight_if(b, glia_lm_name(b, "%s.bias", prefix))};
+    return b->status ? (glia_value){0} : glia_graph_node(b->g, "linear", prefix, in, 3, NULL);
+}
+
+glia_value glia_lm_rms_norm(glia_lm_builder *b, glia_value x, const char *name)
+{
+    glia_value in[2] = {x, glia_lm_weight(b, glia_lm_name(b, "%s.weight", name))};
+    glia_attr_arg attrs[] = {GLIA_FLOAT("eps", b->eps), {0}};
+    return b->status ? (glia_value){0} : glia_graph_node(b->g, "rms_norm", name, in, 2, attrs);
+}
+
+glia_value glia_lm_layer_norm(glia_lm_builder *b, glia_value x, const char *prefix)
+{
+    glia_value in[3] = {x, glia_lm_weight(b, glia_lm_name(b, "%s.weight", prefix)), glia_lm_weight(b, glia_lm_name(b, "%s.bias", prefix))};
+    glia_attr_arg attrs[] = {GLIA_FLOAT("eps", b->eps), {0}};
+    return b->status ? (glia_value){0} : glia_graph_node(b->g, "layer_norm", prefix, in, 3, attrs);
+}
+
+glia_value glia_lm_heads(glia_lm_builder *b, glia_value x, int64_t heads, int64_t dim, const char *name)
+{
+    int64_t dims[3] = {b->tokens, heads, dim};
+    glia_attr_arg attrs[] = {GLIA_INTS("dims", dims, 3), {0}};
+    return b->status ? (glia_value){0} : glia_graph_node(b->g, "reshape", name, &x, 1, attrs);
+}
+
+glia_value glia_lm_rope(glia_lm_builder *b, glia_value x, bool neox, const char *name)
+{
+    glia_value in[2] = {x, b->rope};
+    glia_attr_arg attrs[] = {GLIA_INT("neox", neox), {0}};
+    return b->status ? (glia_value){0} : glia_graph_node(b->g, "rope", name, in, 2, attrs);
+}
+
+static glia_value put(glia_lm_builder *b, const char *name, int64_t layer, glia_value x, bool transposed)
+{
+    int64_t pages = b->options.sequences * glia_ceil_div(b->options.context, GLIA_PAGE_TOKENS);
+    glia_type t = {b->options.kv_dtype, 4, 0, {pages, b->groups, transposed ? b->head_dim : GLIA_PAGE_TOKENS,
+                                              transposed ? GLIA_PAGE_TOKENS : b->head_dim}};
+    glia_value state = glia_graph_state(b->g, glia_lm_name(b, "blk.%lld.%s", (long long)layer, name), &t);
+    glia_value in[5] = {state, x, b->table, b->seq, b->pos};
+    glia_attr_arg attrs[] = {GLIA_INT("transposed", transposed), {0}};
+    return glia_graph_node(b->g, "kv_put", glia_lm_name(b, "blk.%lld.%s_put", (long long)layer, name), in, 5, attrs);
+}
+
+glia_value glia_lm_attend(glia_lm_builder *b, int64_t layer, glia_value q, glia_value k, glia_value v)
+{
+    if (b->status) return (glia_value){0};
+    glia_value in[6] = {q, put(b, "k", layer, k, true), put(b, "v", layer, v, false), b->table, b->seq, b->pos};
+    glia_attr_arg scale[] = {GLIA_FLOAT("scale", 1 / sqrt((double)b->head_dim)), {0}};
+    glia_value y = glia_graph_node(b->g, "attend", glia_lm_name(b, "blk.%lld.attend", (long long)layer), in, 6, scale);
+    int64_t dims[2] = {b->tokens, b->heads * b->head_dim};
+    glia_attr_arg flat[] = {GLIA_INTS("dims", dims, 2), {0}};
+    return glia_graph_node(b->g, "reshape", glia_lm_name(b, "blk.%lld.attend_flat", (long long)layer), &y, 1, flat);
+}
+
+glia_value glia_lm_add(glia_lm_builder *b, glia_value x, glia_value y, const char *name)
+{
+    return b->status ? (glia_value){0} : glia_graph_node(b->g, "add", name, (glia_value[]){x, y}, 2, NULL);
+}
+
+glia_value glia_lm_swiglu(glia_lm_builder *b, int64_t layer, glia_value x)
+{
+    long long l = layer;
+    glia_value gate = glia_lm_linear(b, x, glia_lm_name(b, "blk.%lld.ffn_gate", l));
+    glia_value up = glia_lm_linear(b, x, glia_lm_name(b, "blk.%lld.ffn_up", l));
+    if (b->status) return gate;
+    glia_value y = glia_graph_node(b->g, "swiglu", glia_lm_name(b, "blk.%lld.swiglu", l), (glia_value[]){gate, up}, 2, NULL);
+    return glia_lm_linear(b, y, glia_lm_name(b, "blk.%lld.ffn_down", l));
+}
+
+void glia_lm_end(glia_lm_builder *b, glia_value x)
+{
+    glia_value w = glia_lm_weight_if(b, "output.weight");
+    if (glia_is_null(w)) w = glia_lm_weight(b, "token_embd.weight"); /* tied */
+    if (b->status) return;
+    glia_attr_arg max[] = {{"max", GLIA_ATTR_INT, b->options.batch, 0, 0, 0}, {0}};
+    glia_value rows = glia_graph_node(b->g, "guard_range", "rows.checked", &b->out_rows, 1, max);
+    x = glia_graph_node(b->g, "gather_rows", "last", (glia_value[]){x, rows}, 2, NULL);
+    glia_value bias = glia_lm_weight_if(b, "output.bias");
+    glia_graph_output(b->g, "logits", glia_graph_node(b->g, "linear", "output", (glia_value[]){x, w, bias}, 3, NULL));
+}
+
+/* ---- the whole --------------------------------------------------------------------------------- */
+
+/* A tensor that no node reads would be a setting ignored: the file is of a kind that we do not know. */
+static void check_all_used(glia_lm_builder *b)
+{
+    for (int64_t i = 0; i < glia_gguf_tensor_count(b->file) && !b->status; i++)
+        if (!b->used[i])
+            glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0507", "tensor `%s` has no place in architecture `%s` as built here",
+                         glia_gguf_tensor_at(b->file, i)->name, b->arch);
+}
+
+static const glia_arch *find_arch(glia_lm_builder *b)
+{
+    glia_gguf_string name;
+    glia_error e = GLIA_ERROR_INIT;
+    glia_status s = glia_gguf_string_of(b->file, "general.architecture", &name, &e);
+    if (s) {
+        glia_lm_fail(b, s, e.code, "%s", e.text);
+        return NULL;
+    }
+    for (int i = 0; i < GLIA_COUNT(archs); i++)
+        if ((int64_t)strlen(archs[i]->name) == name.size && !memcmp(archs[i]->name, name.text, (size_t)name.size)) return archs[i];
+    glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0501", "architecture `%.*s` is not built here; known are llama, qwen2, qwen3 and gpt2",
+                 (int)glia_min(name.size, 64), name.text);
+    return NULL;
+}
+
+glia_status glia_lm_build(const glia_gguf *file, glia_lm_options *options, glia_lm_graph *out, glia_error *e)
+{
+    glia_arena arena;
+    glia_arena_init(&arena, options->os, 0);
+    glia_lm_builder b = {.file = file, .source = glia_source_from_gguf(file), .options = *options, .arena = &arena, .e = e};
+    *out = (glia_lm_graph){0};
+    if (glia_gguf_tensor_count(file) == 0) {
+        b.status = glia_fail(e, GLIA_E_UNSUPPORTED, "G0508", "the file holds a vocabulary but no tensors; it cannot run");
+        goto done;
+    }
+    out->arch = find_arch(&b);
+    if (!out->arch) goto done;
+    b.arch = out->arch->name;
+    b.used = GLIA_NEW_ARRAY(&arena, uint8_t, glia_gguf_tensor_count(file));
+    glia_graph_options go = GLIA_GRAPH_OPTIONS_INIT;
+    go.os = options->os;
+    b.status = glia_graph_create(&go, &b.g, e);
+    if (!b.status && !b.used) b.status = glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while building the model");
+    if (b.status) goto done;
+    if (b.options.context <= 0) {
+        b.context_train = glia_lm_int(&b, "context_length", -1, INT32_MAX);
+        b.options.context = glia_min(b.context_train, 4096);
+    }
+    if (!b.status) out->arch->build(&b);
+    if (!b.status && !b.g->error.status) check_all_used(&b);
+    if (!b.status) b.status = glia_graph_seal(b.g, e);
+done:
+    if (!b.status) {
+        out->graph = b.g;
+        out->vocab = b.vocab;
+        out->context_train = b.context_train;
+        out->layers = b.layers;
+        out->kv_dtype = b.options.kv_dtype;
+        *options = b.options;
+        b.g = NULL;
+    }
+    glia_graph_destroy(b.g);
+    glia_arena_free(&arena);
+    return b.status;
+}

@@ -1,0 +1,316 @@
+#include "run/lane.h"
+
+#include "base/check.h"
+#include "base/cpu.h"
+
+#include <string.h>
+
+typedef struct worker_log {
+    glia_event *events;
+    int64_t count, dropped;
+} worker_log;
+
+struct glia_lane {
+    const glia_plan *plan;
+    const glia_os *os;
+    glia_team *team;
+    glia_arena tables;
+    const glia_variant *variant;
+    int64_t *symbols, *dims; /* of the step at hand */
+    uint8_t *arena, *scratch;
+    int64_t arena_bytes;
+    const uint8_t *bases[GLIA_BASE_COUNT];
+    const glia_run *run;
+    _Alignas(64) _Atomic int32_t stop;    /* a glia_status, or 0 */
+    _Atomic int32_t fault_node;           /* node + 1 */
+    _Alignas(64) _Atomic uint32_t tile;   /* the next tile of a phase that hands them out */
+    worker_log *logs;                     /* [workers] or null */
+    int64_t log_capacity;
+    uint32_t runs;
+    int64_t meetings;                     /* of the last run */
+};
+
+glia_status glia_lane_create(const glia_plan *p, const glia_lane_options *o, glia_lane **out, glia_error *e)
+{
+    *out = NULL;
+    glia_arena a;
+    glia_arena_init(&a, o->os, 0);
+    int workers = o->workers < 1 ? 1 : o->workers;
+    glia_lane *l = glia_arena_alloc(&a, sizeof *l, 64);
+    if (!l) {
+        glia_arena_free(&a);
+        return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a lane");
+    }
+    l->tables = a;
+    l->os = a.os;
+    l->plan = p;
+    glia_status s = GLIA_E_NOMEM;
+    l->symbols = GLIA_NEW_ARRAY(&l->tables, int64_t, p->graph->symbol_count + 1);
+    l->dims = GLIA_NEW_ARRAY(&l->tables, int64_t, p->dim_count_max + 1);
+    if (o->profile_events > 0) {
+        l->logs = GLIA_NEW_ARRAY(&l->tables, worker_log, workers);
+        l->log_capacity = o->profile_events;
+        for (int i = 0; l->logs && i < workers; i++) l->logs[i].events = GLIA_NEW_ARRAY(&l->tables, glia_event, o->profile_events);
+    }
+    l->arena_bytes = p->bytes.arena + p->bytes.scratch;
+    /* Touched now, so that no run meets a page for the first time. */
+    l->arena = l->os->mem_reserve(l->os->ctx, (size_t)glia_max(l->arena_bytes, 64));
+    bool ok = l->arena && !l->os->mem_commit(l->os->ctx, l->arena, (size_t)glia_max(l->arena_bytes, 64));
+    if (!ok || !l->symbols || !l->dims || l->tables.failed) {
+        glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a lane of %lld bytes", (long long)l->arena_bytes);
+        goto fail;
+    }
+    l->scratch = l->arena + p->bytes.arena;
+    s = glia_team_create(l->os, workers, &l->team, e);
+    if (s) goto fail;
+    *out = l;
+    return GLIA_OK;
+fail:
+    glia_lane_destroy(l);
+    return s;
+}
+
+void glia_lane_destroy(glia_lane *l)
+{
+    if (!l) return;
+    glia_team_destroy(l->team);
+    if (l->arena) l->os->mem_release(l->os->ctx, l->arena, (size_t)glia_max(l->arena_bytes, 64));
+    glia_arena a = l->tables; /* l lies in it */
+    glia_arena_free(&a);
+}
+
+/* The variant for n tokens: all slots when the work is worth waking a team, else one. */
+static const glia_variant *choose(const glia_plan *p, int64_t n)
+{
+    const double wake_seconds = 1e-5;
+    const glia_variant *best = &p->variants[0];
+    for (int i = 1; i < p->variant_count; i++) {
+        const glia_variant *v = &p->variants[i];
+        if (n < v->symbol_min || n > v->symbol_max) continue;
+        if (v->cost_seconds > wake_seconds) best = v;
+        break;
+    }
+    return best;
+}
+
+glia_status glia_lane_begin(glia_lane *l, const int64_t *symbols, glia_error *e)
+{
+    const glia_graph *g = l->plan->graph;
+    for (int64_t i = 0; i < g->symbol_count; i++) {
+        int64_t most = i == 0 ? l->plan->variants[0].symbol_max : g->symbols[i].max;
+        if (symbols[i] < g->symbols[i].min || symbols[i] > most)
+            return glia_fail(e, GLIA_E_ARG, "G0703", "size %s is %lld; it must be %lld to %lld", g->symbols[i].name,
+                             (long long)symbols[i], (long long)g->symbols[i].min, (long long)most);
+        l->symbols[i] = symbols[i];
+    }
+    for (int64_t i = 0; i < g->guard_count; i++) {
+        int64_t a, b;
+        if (!glia_dim_eval(g, g->guards[i].left, symbols, &a) || !glia_dim_eval(g, g->guards[i].right, symbols, &b) || a != b)
+            return glia_fail(e, GLIA_E_SHAPE, "G0704", "node `%s`: sizes that must agree do not", g->nodes[g->guards[i].node].name);
+    }
+    l->variant = choose(l->plan, g->symbol_count ? symbols[0] : 1);
+    for (int32_t i = 0; i < l->variant->dim_count; i++) {
+        glia_dim d = l->variant->dims[i];
+        if (d >= 0) l->dims[i] = d;
+        else if (!glia_dim_eval(g, d, symbols, &l->dims[i]))
+            return glia_fail(e, GLIA_E_ARG, "G0703", "a size overflows");
+    }
+    return GLIA_OK;
+}
+
+void *glia_lane_input(glia_lane *l, uint32_t value)
+{
+    const glia_placed *at = &l->variant->placed[value];
+    return at->base == GLIA_BASE_ARENA ? l->arena + at->offset : NULL;
+}
+
+const void *glia_lane_output(const glia_lane *l, uint32_t value)
+{
+    const glia_placed *at = &l->variant->placed[value];
+    return at->base == GLIA_BASE_ARENA ? l->arena + at->offset : at->base < 0 ? NULL : l->bases[at->base] + at->offset;
+}
+
+/* ---- the worker ------------------------------------------------------------------------------- */
+
+static void set_tensor(const glia_lane *l, const glia_arg_record *r, int32_t slot, glia_tensor *t)
+{
+    /* Inputs are only read, but kernels take one kind of pointer. */
+    t->data = r->offset < 0 ? NULL : (void *)(uintptr_t)(l->bases[r->base] + r->offset + slot * r->slot_stride);
+    t->dims = l->dims + r->dims;
+    t->rank = r->rank;
+    t->layout = r->layout;
+    t->dtype = (glia_dtype)r->dtype;
+}
+
+static bool stopped(glia_lane *l, bool timekeeper)
+{
+    if (atomic_load_explicit(&l->stop, memory_order_relaxed)) return true;
+    const glia_run *r = l->run;
+    int32_t why = 0;
+    if (r->cancel && atomic_load_explicit(r->cancel, memory_order_relaxed)) why = GLIA_E_CANCELLED;
+    else if (timekeeper && r->deadline_ns && l->os->clock_ns(l->os->ctx) >= r->deadline_ns) why = GLIA_E_DEADLINE;
+    if (!why) return false;
+    int32_t none = 0;
+    atomic_compare_exchange_strong(&l->stop, &none, why);
+    return true;
+}
+
+static void run_item(glia_lane *l, const glia_item *it, int32_t slot, int64_t share, int64_t shares)
+{
+    if (it->kind == GLIA_PART_WHOLE && it->slot != slot) return;
+    glia_tensor in[GLIA_IN_MAX], out[GLIA_OUT_MAX];
+    int64_t begin[GLIA_RANK_MAX] = {0}, end[GLIA_RANK_MAX];
+    const glia_arg_record *args = l->variant->args + it->args;
+    for (int i = 0; i < it->in_count; i++) set_tensor(l, &args[i], slot, &in[i]);
+    for (int i = 0; i < it->out_count; i++) set_tensor(l, &args[it->in_count + i], slot, &out[i]);
+    for (int i = 0; i < out[0].rank; i++) {
+        end[i] = out[0].dims[i];
+        if (end[i] == 0) return;
+    }
+    int32_t fault = 0;
+    glia_kargs k = {in, out, it->in_count, it->out_count, begin, end, l->plan->attrs + it->attrs,
+                    l->scratch + slot * it->scratch_stride, &fault};
+    int axis = it->axis;
+    int64_t lo = 0, hi = 0;
+    if (it->kind == GLIA_PART_SPLIT || it->pieces > 1) {
+        hi = l->dims[it->axis_dim];
+        if (it->kind == GLIA_PART_SPLIT) glia_share(hi, it->granule, shares, share, &lo, &hi);
+        if (lo >= hi) return;
+        begin[axis] = lo;
+        end[axis] = hi;
+    }
+    glia_kernel run = l->plan->kernels[it->kernel].run;
+    if (it->pieces <= 1) {
+        run(&k);
+    } else {
+        for (uint32_t i = 0; i < it->pieces; i++) {
+            int64_t b, t;
+            glia_share(hi - lo, it->granule, it->pieces, i, &b, &t);
+            begin[axis] = lo + b;
+            end[axis] = lo + t;
+            if (b == t) continue;
+            if (i && stopped(l, slot == 0)) return;
+            run(&k);
+        }
+    }
+    if (fault) {
+        int32_t none = 0;
+        atomic_store(&l->fault_node, (int32_t)it->node + 1);
+        atomic_compare_exchange_strong(&l->stop, &none, GLIA_E_GUARD);
+    }
+}
+
+static void log_event(glia_lane *l, int worker, int32_t item, uint64_t begin, uint64_t end)
+{
+    worker_log *g = &l->logs[worker];
+    if (g->count == l->log_capacity) {
+        g->dropped++;
+        return;
+    }
+    g->events[g->count++] = (glia_event){item, (uint16_t)(l->variant - l->plan->variants), (uint16_t)worker, l->runs, begin, end};
+}
+
+static void run_chain(glia_lane *l, const glia_phase *ph, int worker, int32_t slot, int64_t share, int64_t shares)
+{
+    for (uint32_t i = ph->first; i < ph->first + ph->count; i++) {
+        if (stopped(l, slot == 0)) return;
+        if (!l->logs) {
+            run_item(l, &l->variant->items[i], slot, share, shares);
+            continue;
+        }
+        uint64_t begin = l->os->clock_ns(l->os->ctx);
+        run_item(l, &l->variant->items[i], slot, share, shares);
+        log_event(l, worker, (int32_t)i, begin, l->os->clock_ns(l->os->ctx));
+    }
+}
+
+static void run_phase(glia_lane *l, const glia_phase *ph, int worker, int workers)
+{
+    int32_t slots = l->variant->slots;
+    if (!ph->tiles_per_slot) {
+        for (int32_t slot = worker; slot < slots; slot += workers) run_chain(l, ph, worker, slot, slot, slots);
+        return;
+    }
+    if (worker >= slots) return;
+    uint32_t tiles = (uint32_t)slots * ph->tiles_per_slot, t;
+    while ((t = atomic_fetch_add_explicit(&l->tile, 1, memory_order_relaxed)) < tiles)
+        run_chain(l, ph, worker, worker, t, tiles);
+}
+
+static void reset_tiles(void *arg)
+{
+    glia_lane *l = arg;
+    atomic_store_explicit(&l->tile, 0, memory_order_relaxed);
+}
+
+static void work(void *arg, int worker)
+{
+    glia_lane *l = arg;
+    int workers = glia_team_workers(l->team);
+    uint32_t mode = glia_cpu_mode_set();
+    for (int32_t i = 0; i < l->variant->phase_count; i++) {
+        run_phase(l, &l->variant->phases[i], worker, workers);
+        if (i + 1 == l->variant->phase_count) break; /* the end of the run is the last meeting */
+        if (!l->logs) {
+            glia_team_meet(l->team, worker, reset_tiles, l);
+            continue;
+        }
+        uint64_t begin = l->os->clock_ns(l->os->ctx);
+        glia_team_meet(l->team, worker, reset_tiles, l);
+        log_event(l, worker, -1 - i, begin, l->os->clock_ns(l->os->ctx));
+    }
+    glia_cpu_mode_restore(mode);
+}
+
+glia_status glia_lane_run(glia_lane *l, const glia_run *run, glia_error *e)
+{
+    l->run = run;
+    l->bases[GLIA_BASE_WEIGHTS] = run->weights;
+    l->bases[GLIA_BASE_PACKED] = run->packed;
+    l->bases[GLIA_BASE_ARENA] = l->arena;
+    l->bases[GLIA_BASE_STATE] = run->state;
+    l->bases[GLIA_BASE_TABLE] = l->plan->table;
+    atomic_store(&l->stop, 0);
+    atomic_store(&l->tile, 0);
+    l->meetings = 0;
+    if (l->variant->slots == 1) {
+        /* One chain from begin to end on the caller's thread: nobody to meet. */
+        uint32_t mode = glia_cpu_mode_set();
+        for (int32_t i = 0; i < l->variant->phase_count; i++) run_chain(l, &l->variant->phases[i], 0, 0, 0, 1);
+        glia_cpu_mode_restore(mode);
+    } else {
+        uint64_t before = glia_team_meetings(l->team);
+        glia_team_run(l->team, work, l);
+        l->meetings = (int64_t)(glia_team_meetings(l->team) - before);
+    }
+    l->runs++;
+    int32_t why = atomic_load(&l->stop);
+    if (why == GLIA_OK) return GLIA_OK;
+    if (why == GLIA_E_GUARD) {
+        const glia_node *n = &l->plan->graph->nodes[atomic_load(&l->fault_node) - 1];
+        return glia_fail(e, GLIA_E_GUARD, "G0705", "node `%s` (%s): the data break a rule that shapes cannot check, such as an index out of range",
+                         n->name, n->op->name);
+    }
+    if (why == GLIA_E_CANCELLED) return glia_fail(e, GLIA_E_CANCELLED, "G0706", "cancelled");
+    return glia_fail(e, GLIA_E_DEADLINE, "G0707", "the deadline passed");
+}
+
+glia_team *glia_lane_team(glia_lane *l) { return l->team; }
+int64_t glia_lane_meetings(const glia_lane *l) { return l->meetings; }
+const glia_variant *glia_lane_variant(const glia_lane *l) { return l->variant; }
+
+const glia_event *glia_lane_events(const glia_lane *l, int worker, int64_t *count, int64_t *dropped)
+{
+    if (!l->logs) {
+        *count = *dropped = 0;
+        return NULL;
+    }
+    *count = l->logs[worker].count;
+    *dropped = l->logs[worker].dropped;
+    return l->logs[worker].events;
+}
+
+void glia_lane_profile_clear(glia_lane *l)
+{
+    for (int i = 0; l->logs && i < glia_team_workers(l->team); i++) l->logs[i].count = l->logs[i].dropped = 0;
+}
