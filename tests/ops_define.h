@@ -631,6 +631,27 @@ static void def_attend(define *d)
         }
 }
 
+/* ---- optimiser updates ---- */
+
+static void def_sgd(define *d)
+{
+    for (int64_t i = 0; i < def_out_elements(d); i++) {
+        d->out[1][i] = d->attr[0].f * d->in[1][i] + d->in[2][i] + d->attr[1].f * d->in[0][i];
+        d->out[0][i] = d->in[0][i] - d->in[3][0] * d->out[1][i];
+    }
+}
+static void def_adamw(define *d)
+{
+    double b1 = d->attr[0].f, b2 = d->attr[1].f, lr = d->in[4][0], step = d->in[5][0];
+    for (int64_t i = 0; i < def_out_elements(d); i++) {
+        double g = d->in[3][i];
+        d->out[1][i] = b1 * d->in[1][i] + (1 - b1) * g;
+        d->out[2][i] = b2 * d->in[2][i] + (1 - b2) * g * g;
+        double m = d->out[1][i] / (1 - pow(b1, step)), v = d->out[2][i] / (1 - pow(b2, step));
+        d->out[0][i] = d->in[0][i] - lr * m / (sqrt(v) + d->attr[2].f) - lr * d->attr[3].f * d->in[0][i];
+    }
+}
+
 static const struct {
     const char *name;
     void (*f)(define *);
@@ -671,6 +692,8 @@ static const struct {
     {"kv_put", def_kv_put},
     {"attend", def_attend},
     {"where", def_where},
+    {"sgd", def_sgd},
+    {"adamw", def_adamw},
     {"argmax", def_argmax},
     {"argmin", def_argmin},
     {"cast", def_cast},

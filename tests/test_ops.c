@@ -900,6 +900,47 @@ static void ill_typed_nodes_are_refused(void)
             (glia_attr_arg[]){GLIA_INT("layout", GLIA_LAYOUT_R16), {0}}, "no r16 of q6_k");
 }
 
+/* A packed weight goes to linear, embed and decode; everything that would read it as plain rows refuses it.
+ */
+static void packed_weights_stay_with_their_readers(void)
+{
+    static const char *const names[] = {
+        "add",   "sub",         "silu",   "swiglu",    "exp",     "rms_norm", "softmax", "log_softmax",
+        "sum",   "gather_rows", "gather", "transpose", "reshape", "cast",     "matmul",  "tril",
+        "top_k", "quantise",    "mse",    "eq",        "slice",   "concat",   "cumsum",  "pack",
+        "clip",  "expand",      "flip",   "pow",       "relu",    "elu"};
+    const glia_type wt = {GLIA_F32, 2, 0, {32, 32}}, one = {GLIA_F32, 1, 0, {32}},
+                    ids = {GLIA_I32, 1, 0, {4}};
+    const int64_t two[] = {0, 1}, sizes[] = {32, 32};
+    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
+        const glia_op *op = glia_op_find(names[i]);
+        glia_graph *g;
+        CHECK(glia_graph_create(NULL, &g, NULL) == GLIA_OK);
+        const glia_attr_arg layout[] = {GLIA_INT("layout", GLIA_LAYOUT_R16), {0}};
+        glia_value w = glia_graph_weight(g, "w", &wt, NULL, NULL), in[2];
+        in[0] = glia_graph_node(g, "pack", NULL, &w, 1, layout);
+        CHECK(!glia_is_null(in[0]));
+        bool norm = !strcmp(op->name, "rms_norm"), rows = !strncmp(op->name, "gather", 6);
+        in[1] = glia_graph_input(g, "b", norm ? &one : rows ? &ids : &wt);
+        glia_attr_arg attrs[8] = {{0}};
+        int count = 0;
+        for (const glia_attr_spec *a = op->attrs; a && a->name; a++)
+            if (a->required || a->kind == GLIA_ATTR_INTS)
+                attrs[count++] = (glia_attr_arg){a->name,
+                                                 a->kind,
+                                                 a->kind == GLIA_ATTR_DTYPE ? GLIA_F64 : 1,
+                                                 1,
+                                                 strcmp(a->name, "dims") ? two : sizes,
+                                                 2};
+        bool one_input = !op->signature ? strcmp(op->name, "gather") && strcmp(op->name, "concat")
+                                        : !strchr(op->signature, ':') || !*input_text(op->signature, 1);
+        glia_value y = glia_graph_node(g, op->name, NULL, in, one_input ? 1 : 2, attrs);
+        if (!glia_is_null(y)) fprintf(stderr, "%s took a packed weight\n", op->name);
+        CHECK(glia_is_null(y));
+        glia_graph_destroy(g);
+    }
+}
+
 int main(void)
 {
     RUN(descriptors_are_whole);
@@ -914,5 +955,6 @@ int main(void)
     RUN(linear_over_long_rows);
     RUN(symbolic_sizes);
     RUN(ill_typed_nodes_are_refused);
+    RUN(packed_weights_stay_with_their_readers);
     return CHECK_EXIT();
 }

@@ -13,13 +13,14 @@
 #include "compile/plan.h"
 
 #include "base/check.h"
+#include "ops/ops.h"
 
 #include <string.h>
 
 enum { SPREADS_MAX = 24, BEAM_MAX = 48, WISHES_MAX = 4, CANDIDATES_MAX = 20 };
 
 /* Calibrated on one core of a server processor; only their ratios matter for the choice. */
-static const double FLOPS_PER_SECOND = 3e10, BYTES_PER_SECOND = 1e10, NODE_SECONDS = 1e-7, MEETING_SECONDS = 1e-6;
+static const double FLOPS_PER_SECOND = 1e11, BYTES_PER_SECOND = 1e10, NODE_SECONDS = 1e-7, MEETING_SECONDS = 1e-6;
 /* Replicating dearer nodes than this is never a gain. */
 static const double REPLICATE_SECONDS_MAX = 1e-4;
 
@@ -123,7 +124,12 @@ static void dims_of(const search *s, const glia_node *n, node_dims *d)
     d->k = (glia_kargs){d->in, d->out, n->in_count, n->out_count, d->zero, d->dims[GLIA_IN_MAX], n->attr, NULL, NULL};
 }
 
-static double seconds_of(const glia_node *n, const node_dims *d)
+/* Work of a node in seconds of one core. */
+typedef struct work {
+    double flops, bytes;
+} work;
+
+static work work_of(const glia_node *n, const node_dims *d)
 {
     glia_cost c = {0, 0};
     if (n->op->cost) {
@@ -134,7 +140,13 @@ static double seconds_of(const glia_node *n, const node_dims *d)
         c.flops = elements;
         c.bytes = 8 * elements;
     }
-    double f = c.flops / FLOPS_PER_SECOND, b = c.bytes / BYTES_PER_SECOND;
+    return (work){c.flops / FLOPS_PER_SECOND, c.bytes / BYTES_PER_SECOND};
+}
+
+/* A slot with `share` of the work; `fixed` of the bytes are read by every slot whatever its share. */
+static double seconds_of(work w, double fixed, double share)
+{
+    double f = w.flops * share, b = (w.bytes > fixed ? w.bytes - fixed : 0) * share + (share > 0 ? fixed : 0);
     return (f > b ? f : b) + NODE_SECONDS;
 }
 
@@ -288,7 +300,7 @@ static int32_t remember(search *s, int32_t parent, const glia_part *p)
 }
 
 static void take(search *s, const state *from, const glia_node *n, int32_t index, const glia_regions *r,
-                 const glia_part *candidate, double seconds, int64_t axis_size)
+                 const glia_part *candidate, work w, double fixed, int64_t axis_size)
 {
     state st = *from;
     bool meet = st.overflow;
@@ -305,7 +317,7 @@ static void take(search *s, const state *from, const glia_node *n, int32_t index
             glia_share(axis_size, p.granule, s->slots, i, &b, &e);
             part = axis_size ? (double)(e - b) / (double)axis_size : 0;
         }
-        st.slot[i] += seconds * part;
+        st.slot[i] += seconds_of(w, p.kind == GLIA_PART_SPLIT ? fixed : 0, part);
     }
     forget(s, &st, index);
     for (int i = 0; i < n->out_count; i++) {
@@ -363,6 +375,12 @@ static void take_view(search *s, const state *from, const glia_node *n, int32_t 
     offer(s, &st);
 }
 
+/* Packs of weights were done when the model was loaded. */
+static bool done_before(const search *s, const glia_node *n)
+{
+    return n->op == &glia_op_pack && glia_graph_value(s->g, n->in[0])->kind == GLIA_VALUE_WEIGHT;
+}
+
 /* ---- candidates ---------------------------------------------------------------------------- */
 
 static int add_candidate(glia_part *c, int count, glia_part p)
@@ -410,9 +428,28 @@ static int candidates_of(const search *s, const glia_node *n, const glia_regions
         }
         if (!uneven) break;
     }
-    if (!writer && seconds <= REPLICATE_SECONDS_MAX) count = add_candidate(c, count, (glia_part){GLIA_PART_REPLICATED, 0, 1, 0});
-    if (count == 0 || writer || seconds > REPLICATE_SECONDS_MAX) count = add_candidate(c, count, (glia_part){GLIA_PART_WHOLE, 0, 1, 0});
+    /* A product reads its weights once for all slots, however small it is. */
+    bool replicable = !writer && n->op != &glia_op_linear && seconds <= REPLICATE_SECONDS_MAX;
+    if (replicable) count = add_candidate(c, count, (glia_part){GLIA_PART_REPLICATED, 0, 1, 0});
+    if (count == 0 || !replicable) count = add_candidate(c, count, (glia_part){GLIA_PART_WHOLE, 0, 1, 0});
     return count;
+}
+
+/* Seconds for reading the weights that a split does not divide: split by tokens, every slot reads all of them. */
+static double fixed_bytes(const search *s, const glia_node *n, const glia_regions *r, const glia_part *p)
+{
+    double sum = 0;
+    if (p->kind != GLIA_PART_SPLIT) return 0;
+    for (int i = 0; i < n->in_count; i++) {
+        if (glia_is_null(n->in[i])) continue;
+        const glia_value_info *v = glia_graph_value(s->g, n->in[i]);
+        bool weight = v->kind == GLIA_VALUE_WEIGHT || (v->kind == GLIA_VALUE_NODE && done_before(s, &s->g->nodes[v->producer]));
+        bool divided = n->op == &glia_op_embed; /* reads single rows */
+        for (int a = 0; a < v->type.rank; a++) divided |= r->in[i].axis[a].kind != GLIA_AXIS_WHOLE && r->in[i].axis[a].axis == p->axis;
+        int64_t bytes = 0;
+        if (weight && !divided && !glia_value_bytes_max(s->g, &v->type, s->symbols, &bytes, NULL)) sum += (double)bytes;
+    }
+    return sum / BYTES_PER_SECOND;
 }
 
 static void step(search *s, int32_t index)
@@ -424,19 +461,19 @@ static void step(search *s, int32_t index)
     bool has_regions = glia_node_regions(s->g, n, &r);
     dims_of(s, n, &d);
     s->next_count = 0;
-    if (n->op->traits & GLIA_VIEW) {
+    if ((n->op->traits & GLIA_VIEW) || done_before(s, n)) {
         for (int32_t i = 0; i < s->now_count; i++) take_view(s, &s->now[i], n, index, &r);
     } else {
         glia_part c[CANDIDATES_MAX];
-        double seconds = seconds_of(n, &d);
+        work w = work_of(n, &d);
         int count = 1;
         /* A guard must have run before its consumer on every slot: each slot looks for itself. */
         if (n->op->traits & GLIA_GUARD) c[0] = (glia_part){GLIA_PART_REPLICATED, 0, 1, 0};
-        else count = candidates_of(s, n, &r, has_regions, &d, seconds, c);
+        else count = candidates_of(s, n, &r, has_regions, &d, seconds_of(w, 0, 1), c);
         for (int32_t i = 0; i < s->now_count; i++)
             for (int j = 0; j < count; j++) {
                 int64_t size = c[j].kind == GLIA_PART_SPLIT ? d.out[0].dims[c[j].axis] : 1;
-                take(s, &s->now[i], n, index, &r, &c[j], seconds, size);
+                take(s, &s->now[i], n, index, &r, &c[j], w, fixed_bytes(s, n, &r, &c[j]), size);
             }
     }
     state *t = s->now;
@@ -466,9 +503,9 @@ static double sum_seconds(search *s)
     double t = 0;
     for (int64_t i = 0; i < s->g->node_count; i++) {
         node_dims d;
-        if (s->g->nodes[i].op->traits & GLIA_VIEW) continue;
+        if ((s->g->nodes[i].op->traits & GLIA_VIEW) || done_before(s, &s->g->nodes[i])) continue;
         dims_of(s, &s->g->nodes[i], &d);
-        t += seconds_of(&s->g->nodes[i], &d);
+        t += seconds_of(work_of(&s->g->nodes[i], &d), 0, 1);
     }
     return t;
 }

@@ -41,6 +41,19 @@ static void kv_put_reference(const glia_kargs *k)
     }
 }
 
+/* A page has room for a position, and there is a group: sizes of 0 would divide. */
+static bool pages_infer(glia_infer *x, const char *code, glia_dim groups, glia_dim slots)
+{
+    int64_t least, most;
+    glia_dim_bounds(x->g, slots, &least, &most);
+    if (least < 1)
+        return glia_infer_fail(x, GLIA_E_SHAPE, code, "`%s`: a page may have no room at all", x->op->name);
+    glia_dim_bounds(x->g, groups, &least, &most);
+    if (least < 1)
+        return glia_infer_fail(x, GLIA_E_SHAPE, code, "`%s`: there may be no group at all", x->op->name);
+    return glia_infer_plain(x);
+}
+
 static bool kv_put_infer(glia_infer *x)
 {
     const glia_type *c = &x->in[0];
@@ -52,7 +65,7 @@ static bool kv_put_infer(glia_infer *x)
         return glia_infer_fail(x, GLIA_E_SHAPE, "G0153",
                                "`kv_put`: a page row has another size than x's last axis (transposed pages "
                                "are [p, g, d, c], others [p, g, c, d])");
-    return true;
+    return pages_infer(x, "G0153", c->dims[1], c->dims[transposed ? 3 : 2]);
 }
 
 static void kv_put_cost(const glia_kargs *k, glia_cost *out)
@@ -197,7 +210,7 @@ static bool attend_infer(glia_infer *x)
                                "`attend`: keys and values are kept in different dtypes");
     if (!(fabs(x->attr[0].f) <= 1e30))
         return glia_infer_fail(x, GLIA_E_ARG, "G0154", "`attend`: scale is not finite");
-    return true;
+    return pages_infer(x, "G0154", x->in[1].dims[1], x->in[1].dims[3]);
 }
 
 /* Half of what a full table would hold stands for the unknown positions. */

@@ -151,3 +151,13 @@ double glia_tensor_cost(const glia_tensor *t)
     return t->dtype == GLIA_DTYPE_NONE ? 0
                                        : (double)glia_tensor_elements(t) / d->block_elements * d->block_bytes;
 }
+
+bool glia_infer_plain(glia_infer *x)
+{
+    for (int i = 0; i < x->in_count; i++)
+        if (x->in[i].layout)
+            return glia_infer_fail(x, GLIA_E_DTYPE, "G0160",
+                                   "`%s`: input %d is a packed weight; write a `decode` before", x->op->name,
+                                   i);
+    return true;
+}

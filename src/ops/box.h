@@ -68,6 +68,9 @@ static inline bool glia_is_class(glia_dtype t, uint32_t c) { return (glia_dtype_
  * has one element. stride[a] is for out[0]'s axis a. */
 void glia_broadcast_strides(const glia_tensor *in, const glia_tensor *out, int64_t *stride);
 
+/* A hand rule for ops that read plain rows: packed weights are for linear, embed and decode alone. */
+bool glia_infer_plain(glia_infer *x);
+
 /* Bytes of the rows of a tensor, for costs. */
 double glia_tensor_cost(const glia_tensor *t);
 

@@ -59,7 +59,7 @@ static bool comparable_infer(glia_infer *x)
     if (!glia_is_class(x->in[0].dtype, GLIA_CLASS_FLOAT | GLIA_CLASS_INT | GLIA_CLASS_BOOL))
         return glia_infer_fail(x, GLIA_E_DTYPE, "G0157", "`%s` compares floats, integers or booleans, not %s",
                                x->op->name, glia_dtype_name(x->in[0].dtype));
-    return true;
+    return glia_infer_plain(x);
 }
 
 #define COMPARE_SIG "a: T[..x], b: T[..y] -> z: bool[..x^y]"
@@ -191,7 +191,7 @@ static bool where_infer(glia_infer *x)
             y->dims[a] = x->in[i].dims[from];
         }
     }
-    return true;
+    return glia_infer_plain(x);
 }
 
 static void where_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -281,7 +281,7 @@ static bool cast_infer(glia_infer *x)
                                "`cast` converts floats, integers and booleans; this is from %s to %s",
                                glia_dtype_name(from), glia_dtype_name(to));
     x->out[0].dtype = to;
-    return true;
+    return glia_infer_plain(x);
 }
 
 static void cast_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)

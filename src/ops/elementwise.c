@@ -512,7 +512,7 @@ static bool clip_infer(glia_infer *x)
     if (!(x->attr[0].f <= x->attr[1].f))
         return glia_infer_fail(x, GLIA_E_ARG, "G0157", "`clip`: min %g is above max %g", x->attr[0].f,
                                x->attr[1].f);
-    return true;
+    return glia_infer_plain(x);
 }
 static void clip_sample(glia_sample *s)
 {
@@ -528,6 +528,7 @@ static void clip_sample(glia_sample *s)
     const glia_op glia_op_##op = {.name = #op,                                                               \
                                   .signature = sig,                                                          \
                                   .traits = IN_PLACE,                                                        \
+                                  .infer = glia_infer_plain,                                                 \
                                   .grad = gradient,                                                          \
                                   .cost = price,                                                             \
                                   .reference = op##_reference,                                               \
@@ -556,6 +557,7 @@ const glia_op glia_op_leaky_relu = {.name = "leaky_relu",
                                     .signature = FLOATS,
                                     .traits = IN_PLACE,
                                     .attrs = leaky_attrs,
+                                    .infer = glia_infer_plain,
                                     .grad = leaky_relu_grad,
                                     .cost = cheap_cost,
                                     .reference = leaky_relu_reference,
@@ -564,6 +566,7 @@ const glia_op glia_op_elu = {.name = "elu",
                              .signature = FLOATS,
                              .traits = IN_PLACE,
                              .attrs = elu_attrs,
+                             .infer = glia_infer_plain,
                              .grad = elu_grad,
                              .cost = heavy_cost,
                              .reference = elu_reference,
@@ -715,7 +718,7 @@ static bool numbers_infer(glia_infer *x)
     if (!glia_is_class(x->in[0].dtype, GLIA_CLASS_FLOAT | GLIA_CLASS_INT))
         return glia_infer_fail(x, GLIA_E_DTYPE, "G0157", "`%s` takes floats or integers, not %s", x->op->name,
                                glia_dtype_name(x->in[0].dtype));
-    return true;
+    return glia_infer_plain(x);
 }
 
 BINARY(add, GLIA_COMMUTATIVE, add_grad, cheap_cost, binary_sample);
@@ -727,6 +730,7 @@ BINARY(max, 0, max_grad, cheap_cost, binary_sample);
 const glia_op glia_op_pow = {.name = "pow",
                              .signature = "a: F[..x], b: F[..y] -> z: F[..x^y]",
                              .traits = BOTH,
+                             .infer = glia_infer_plain,
                              .grad = pow_grad,
                              .cost = heavy_cost,
                              .reference = pow_reference,

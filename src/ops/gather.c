@@ -157,6 +157,7 @@ static void gather_rows_sample(glia_sample *s)
 const glia_op glia_op_gather_rows = {
     .name = "gather_rows",
     .signature = "x: T[t, n], rows: i32[r] -> y: T[r, n]",
+    .infer = glia_infer_plain,
     .grad = gather_rows_grad,
     .granule = gather_rows_granule,
     .reference = gather_rows_reference,

@@ -244,7 +244,7 @@ static bool cumsum_infer(glia_infer *x)
                                (long long)x->attr[0].i, x->in[0].rank);
     x->out_count = 1;
     x->out[0] = x->in[0];
-    return true;
+    return glia_infer_plain(x);
 }
 
 /* Sums start at the axis' own end, wherever the box begins. */
@@ -355,7 +355,7 @@ static bool top_k_infer(glia_infer *x)
         return glia_infer_fail(x, GLIA_E_ARG, "G0167",
                                "`top_k`: k is %lld; the last axis has at least %lld elements", (long long)k,
                                (long long)min);
-    return true;
+    return glia_infer_plain(x);
 }
 
 /* Each value's gradient goes to its place: dx = sum over k of one_hot(i) * dv. */
@@ -437,6 +437,7 @@ static void triangle_sample(glia_sample *s)
     const glia_op glia_op_##op = {.name = #op,                                                               \
                                   .signature = "x: F[.., m, n] -> y: like(x)",                               \
                                   .traits = GLIA_INPLACE_0,                                                  \
+                                  .infer = glia_infer_plain,                                                 \
                                   .attrs = triangle_attrs,                                                   \
                                   .grad = triangle_grad,                                                     \
                                   .reference = op##_reference,                                               \

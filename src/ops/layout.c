@@ -501,6 +501,9 @@ static bool pad_infer(glia_infer *x)
 {
     if (!movable(x)) return false;
     int rank = x->in[0].rank;
+    double value = x->attr[2].f;
+    if (!glia_is_float(x->in[0].dtype) && !(value >= -0x1p53 && value <= 0x1p53))
+        return glia_infer_fail(x, GLIA_E_ARG, "G0164", "`pad`: the value %g is no integer", value);
     if (x->attr[0].i != rank || x->attr[1].i != rank)
         return glia_infer_fail(x, GLIA_E_ARG, "G0164",
                                "`pad`: before and dims have one entry per axis; the tensor has rank %d",

@@ -78,6 +78,7 @@ static void cross_entropy_sample(glia_sample *s)
 const glia_op glia_op_cross_entropy = {
     .name = "cross_entropy",
     .signature = "x: F[.., n!], labels: i32[..] -> y: F[..]",
+    .infer = glia_infer_plain,
     .grad = cross_entropy_grad,
     .cost = row_cost,
     .reference = cross_entropy_reference,
@@ -127,6 +128,7 @@ static void mse_sample(glia_sample *s)
 const glia_op glia_op_mse = {
     .name = "mse",
     .signature = "a: F[..], b: F[..] -> y: F[]",
+    .infer = glia_infer_plain,
     .grad = mse_grad,
     .reference = mse_reference,
     .sample = mse_sample,

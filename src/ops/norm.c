@@ -12,7 +12,7 @@ static bool norm_infer(glia_infer *x)
     if (!(eps >= 0) || eps > 1e30)
         return glia_infer_fail(x, GLIA_E_ARG, "G0151",
                                "`%s`: eps is %g; it has to be finite and not negative", x->op->name, eps);
-    return true;
+    return glia_infer_plain(x);
 }
 
 /* y = (x * r) * w with r = 1 / sqrt(sum(x^2) / n + eps). */

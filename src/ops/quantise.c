@@ -52,7 +52,7 @@ static bool quantise_infer(glia_infer *x)
                                "`quantise`: the last axis has to be a constant multiple of %d for %s",
                                d->block_elements, d->name);
     x->out[0].dtype = to;
-    return true;
+    return glia_infer_plain(x);
 }
 
 static int64_t quantise_granule(const glia_kargs *k, int axis)

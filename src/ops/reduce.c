@@ -46,7 +46,7 @@ static bool reduce_infer(glia_infer *x)
         if (!(set & (1u << a))) x->out[0].dims[x->out[0].rank++] = in->dims[a];
         else if (x->attr[1].i) x->out[0].dims[x->out[0].rank++] = 1;
     }
-    return true;
+    return glia_infer_plain(x);
 }
 
 static bool float_reduce_infer(glia_infer *x)

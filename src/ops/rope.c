@@ -117,7 +117,7 @@ static bool rope_infer(glia_infer *x)
     if (r < 0 || r % 2)
         return glia_infer_fail(x, GLIA_E_SHAPE, "G0152",
                                "`rope`: the table needs an even, constant number of columns");
-    return true;
+    return glia_infer_plain(x);
 }
 
 /* The gradient of a rotation is the rotation back. */

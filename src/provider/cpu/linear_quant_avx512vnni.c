@@ -191,6 +191,8 @@ INLINE void tile(const format f, const int R, const int P, const glia_linear_cal
 typedef void tile_fn(const glia_linear_call *c, int64_t row, int64_t panel);
 
 static void q8_1x1(const glia_linear_call *c, int64_t row, int64_t panel) { tile(q8_0, 1, 1, c, row, panel); }
+static void q8_1x2(const glia_linear_call *c, int64_t row, int64_t panel) { tile(q8_0, 1, 2, c, row, panel); }
+static void q4_1x2(const glia_linear_call *c, int64_t row, int64_t panel) { tile(q4_0, 1, 2, c, row, panel); }
 static void q8_2x1(const glia_linear_call *c, int64_t row, int64_t panel) { tile(q8_0, 2, 1, c, row, panel); }
 static void q8_3x1(const glia_linear_call *c, int64_t row, int64_t panel) { tile(q8_0, 3, 1, c, row, panel); }
 static void q8_4x1(const glia_linear_call *c, int64_t row, int64_t panel) { tile(q8_0, 4, 1, c, row, panel); }
@@ -215,9 +217,9 @@ static void q4_6x2(const glia_linear_call *c, int64_t row, int64_t panel) { tile
 
 /* [panels - 1][rows - 1]; null: one row keeps to one panel at a time, so that memory is one stream. */
 static tile_fn *const tiles_q8_0[2][ROWS_MAX] = {{q8_1x1, q8_2x1, q8_3x1, q8_4x1, q8_5x1, q8_6x1},
-                                                 {0, q8_2x2, q8_3x2, q8_4x2, q8_5x2, q8_6x2}};
+                                                 {q8_1x2, q8_2x2, q8_3x2, q8_4x2, q8_5x2, q8_6x2}};
 static tile_fn *const tiles_q4_0[2][ROWS_MAX] = {{q4_1x1, q4_2x1, q4_3x1, q4_4x1, q4_5x1, q4_6x1},
-                                                 {0, q4_2x2, q4_3x2, q4_4x2, q4_5x2, q4_6x2}};
+                                                 {q4_1x2, q4_2x2, q4_3x2, q4_4x2, q4_5x2, q4_6x2}};
 
 static void rows_by_panels(const glia_kargs *k, const glia_linear_call *c, int64_t panel, int panels, tile_fn *const (*tiles)[ROWS_MAX])
 {

@@ -239,7 +239,7 @@ static void rope(const glia_kargs *k)
     }
 }
 
-/* ---- kv_put: tokens in ascending order, so that of two at one place the later stays */
+/* ---- kv_put: tokens in ascending order, so that of two at one place the later stays; the box bounds all axes */
 
 GLIA_INLINE void put_element(const int size, uint8_t *to, float v)
 {
@@ -258,12 +258,14 @@ GLIA_INLINE void kv_put(const int size, const glia_kargs *k)
     const bool transposed = k->attr[0].i != 0;
     const int64_t groups = x->dims[1], d = x->dims[2], slots = c->dims[transposed ? 3 : 2];
     const int64_t step = (transposed ? slots : 1) * size;
+    const int slot_axis = transposed ? 3 : 2, dim_axis = transposed ? 2 : 3;
     for (int64_t t = 0; t < x->dims[0]; t++) {
         const int64_t slot = pos[t] % slots, page = ((const int32_t *)table->data)[seq[t] * table->dims[1] + pos[t] / slots];
+        if (page < k->begin[0] || page >= k->end[0] || slot < k->begin[slot_axis] || slot >= k->end[slot_axis]) continue;
         for (int64_t g = k->begin[1]; g < k->end[1]; g++) {
             const float *from = (const float *)x->data + (t * groups + g) * d;
             uint8_t *to = (uint8_t *)c->data + ((page * groups + g) * slots * d + (transposed ? slot : slot * d)) * size;
-            for (int64_t i = 0; i < d; i++) put_element(size, to + i * step, from[i]);
+            for (int64_t i = k->begin[dim_axis]; i < k->end[dim_axis]; i++) put_element(size, to + i * step, from[i]);
         }
     }
 }
