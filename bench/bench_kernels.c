@@ -1,5 +1,6 @@
-/* Speed of kernel rows: products at decode (one row of activations) against the read bandwidth of the same bytes,
- * products at prefill (many rows) against the arithmetic peak measured in the same run, and the row-wise kernels.
+/* Speed of kernel rows: products at decode (one row of activations) against the read bandwidth of the same
+ * bytes, products at prefill (many rows) against the arithmetic peak measured in the same run, and the
+ * row-wise kernels.
  *
  *     bench_kernels [part of a row's name] [megabytes of weights, default 256]
  *
@@ -37,13 +38,26 @@ static void *take(size_t bytes)
     return p;
 }
 
-/* Sums every word: eight streams' worth of independent adds, which the compiler turns into vectors. */
-__attribute__((noinline, optimize("O3"))) static uint64_t read_all(const uint64_t *p, size_t words)
+/* Reads every word in four streams, as the kernels do: one stream alone gets less from memory. */
+#if !defined(__clang__)
+__attribute__((optimize("O3")))
+#endif
+__attribute__((noinline)) static uint64_t
+read_all(const uint64_t *p, size_t words)
 {
-    uint64_t s[8] = {0};
-    for (size_t i = 0; i + 8 <= words; i += 8)
-        for (int j = 0; j < 8; j++) s[j] ^= p[i + j];
-    return s[0] ^ s[1] ^ s[2] ^ s[3] ^ s[4] ^ s[5] ^ s[6] ^ s[7];
+    uint64_t s[32] = {0};
+    const size_t part = words / 4 / 8 * 8;
+    for (size_t i = 0; i < part; i += 8) {
+        for (int j = 0; j < 4; j++) __builtin_prefetch(p + (size_t)j * part + i + 256); /* 2 KiB ahead */
+        for (int j = 0; j < 8; j++) {
+            s[j] ^= p[i + j];
+            s[8 + j] ^= p[part + i + j];
+            s[16 + j] ^= p[2 * part + i + j];
+            s[24 + j] ^= p[3 * part + i + j];
+        }
+    }
+    for (int j = 1; j < 32; j++) s[0] ^= s[j];
+    return s[0];
 }
 
 static volatile uint64_t sink;
@@ -60,20 +74,27 @@ static double probe_read(const void *p, size_t bytes)
     return (double)bytes / best * 1e-9;
 }
 
-/* Multiply-accumulates per second of vpdpbusd on 12 independent registers, as operations; 0 where it is missing. */
+/* Multiply-accumulates per second of vpdpbusd on 12 independent registers, as operations; 0 where it is
+ * missing. */
 #if defined(__x86_64__)
 #include <immintrin.h>
 __attribute__((noinline, target("avx512f,avx512vnni"))) static int spin_int8(int64_t rounds)
 {
-    __m512i s0 = _mm512_setzero_si512(), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0, s8 = s0, s9 = s0, s10 = s0, s11 = s0;
+    __m512i s0 = _mm512_setzero_si512(), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0,
+            s8 = s0, s9 = s0, s10 = s0, s11 = s0;
     const __m512i a = _mm512_set1_epi8((char)state), b = _mm512_set1_epi8((char)(state >> 8));
     for (int64_t i = 0; i < rounds; i++) {
-        s0 = _mm512_dpbusd_epi32(s0, a, b), s1 = _mm512_dpbusd_epi32(s1, a, b), s2 = _mm512_dpbusd_epi32(s2, a, b);
-        s3 = _mm512_dpbusd_epi32(s3, a, b), s4 = _mm512_dpbusd_epi32(s4, a, b), s5 = _mm512_dpbusd_epi32(s5, a, b);
-        s6 = _mm512_dpbusd_epi32(s6, a, b), s7 = _mm512_dpbusd_epi32(s7, a, b), s8 = _mm512_dpbusd_epi32(s8, a, b);
-        s9 = _mm512_dpbusd_epi32(s9, a, b), s10 = _mm512_dpbusd_epi32(s10, a, b), s11 = _mm512_dpbusd_epi32(s11, a, b);
+        s0 = _mm512_dpbusd_epi32(s0, a, b), s1 = _mm512_dpbusd_epi32(s1, a, b),
+        s2 = _mm512_dpbusd_epi32(s2, a, b);
+        s3 = _mm512_dpbusd_epi32(s3, a, b), s4 = _mm512_dpbusd_epi32(s4, a, b),
+        s5 = _mm512_dpbusd_epi32(s5, a, b);
+        s6 = _mm512_dpbusd_epi32(s6, a, b), s7 = _mm512_dpbusd_epi32(s7, a, b),
+        s8 = _mm512_dpbusd_epi32(s8, a, b);
+        s9 = _mm512_dpbusd_epi32(s9, a, b), s10 = _mm512_dpbusd_epi32(s10, a, b),
+        s11 = _mm512_dpbusd_epi32(s11, a, b);
     }
-    s0 = _mm512_add_epi32(_mm512_add_epi32(_mm512_add_epi32(s0, s1), _mm512_add_epi32(s2, s3)), _mm512_add_epi32(_mm512_add_epi32(s4, s5), _mm512_add_epi32(s6, s7)));
+    s0 = _mm512_add_epi32(_mm512_add_epi32(_mm512_add_epi32(s0, s1), _mm512_add_epi32(s2, s3)),
+                          _mm512_add_epi32(_mm512_add_epi32(s4, s5), _mm512_add_epi32(s6, s7)));
     s0 = _mm512_add_epi32(s0, _mm512_add_epi32(_mm512_add_epi32(s8, s9), _mm512_add_epi32(s10, s11)));
     return _mm512_reduce_add_epi32(s0);
 }
@@ -99,9 +120,11 @@ typedef struct product {
 } product;
 
 /* A weight matrix `copies` times over, so that it comes from memory, with `rows` rows of activations. */
-static double run_product(const glia_cpu_kernel *row, const product *p, int64_t n, int64_t k, int64_t rows, const uint8_t *weights, int64_t bytes, int copies, int rounds)
+static double run_product(const glia_cpu_kernel *row, const product *p, int64_t n, int64_t k, int64_t rows,
+                          const uint8_t *weights, int64_t bytes, int copies, int rounds)
 {
-    int64_t x_bytes = 0, xd[2] = {rows, k}, wd[2] = {n, k}, yd[2] = {rows, n}, begin[2] = {0, 0}, end[2] = {rows, n};
+    int64_t x_bytes = 0, xd[2] = {rows, k}, wd[2] = {n, k}, yd[2] = {rows, n}, begin[2] = {0, 0},
+            end[2] = {rows, n};
     glia_dtype_row_bytes(p->x, k, &x_bytes);
     uint8_t *x = take((size_t)(rows * x_bytes));
     float *y = take((size_t)(rows * n * 4)), *in = take((size_t)k * 4), *scratch = take((size_t)k * 256);
@@ -113,7 +136,9 @@ static double run_product(const glia_cpu_kernel *row, const product *p, int64_t 
     for (int i = 0; i < rounds; i++) {
         const double t = now();
         for (int c = 0; c < copies; c++) {
-            const glia_tensor inputs[3] = {{x, xd, 2, 0, p->x}, {(void *)(weights + c * bytes), wd, 2, (int16_t)p->layout, p->w}, {0, 0, 0, 0, GLIA_DTYPE_NONE}};
+            const glia_tensor inputs[3] = {{x, xd, 2, 0, p->x},
+                                           {(void *)(weights + c * bytes), wd, 2, (int16_t)p->layout, p->w},
+                                           {0, 0, 0, 0, GLIA_DTYPE_NONE}};
             const glia_tensor out = {y, yd, 2, 0, GLIA_F32};
             const glia_kargs args = {inputs, &out, 3, 1, begin, end, 0, scratch, 0};
             row->run(&args);
@@ -150,13 +175,16 @@ static void bench_linear(const glia_cpu_isa *isa, const glia_cpu_kernel *row, si
     for (int c = 0; c < copies; c++) glia_layout_pack(p.layout, p.w, N, K, rows, 0, N, weights + c * bytes);
     const double cold = run_product(row, &p, N, K, 1, weights, bytes, copies, 4);
     const double read = probe_read(weights, (size_t)(copies * bytes));
-    const double hot = run_product(row, &p, N, K, 1, weights, bytes, 1, 60), hot_read = probe_read(weights, (size_t)bytes);
-    printf("%-10s %-28s decode %5.1f GB/s of %5.1f (%.2f)  4MiB set %5.1f of %5.1f (%.2f)", isa->name, row->name, 1e-9 * (double)bytes / cold, read,
-           1e-9 * (double)bytes / cold / read, 1e-9 * (double)bytes / hot, hot_read, 1e-9 * (double)bytes / hot / hot_read);
+    const double hot = run_product(row, &p, N, K, 1, weights, bytes, 1, 60),
+                 hot_read = probe_read(weights, (size_t)bytes);
+    printf("%-10s %-28s decode %5.1f GB/s of %5.1f (%.2f)  4MiB set %5.1f of %5.1f (%.2f)", isa->name,
+           row->name, 1e-9 * (double)bytes / cold, read, 1e-9 * (double)bytes / cold / read,
+           1e-9 * (double)bytes / hot, hot_read, 1e-9 * (double)bytes / hot / hot_read);
     printf("  4 rows %5.0f", 2e-9 * 4.0 * N * K / run_product(row, &p, N, K, 4, weights, bytes, 1, 20));
     double rate = 0, peak = 0; /* interleaved, since a shared machine changes its speed between them */
     for (int i = 0; i < 5; i++) {
-        const double r = 2e-9 * 128.0 * N * K / run_product(row, &p, N, K, 128, weights, bytes, 1, 4), top = probe_int8();
+        const double r = 2e-9 * 128.0 * N * K / run_product(row, &p, N, K, 128, weights, bytes, 1, 4),
+                     top = probe_int8();
         if (r > rate) rate = r;
         if (top > peak) peak = top;
     }
@@ -173,7 +201,8 @@ static void bench_rowwise(const glia_cpu_isa *isa, const glia_cpu_kernel *row)
     const bool norm = row->op == &glia_op_rms_norm;
     const char *arrow = strstr(row->types, "->");
     float *a = take(ROWS * N * 4), *b = take(ROWS * N * 4), *y = take(ROWS * N * 4);
-    for (int i = 0; i < ROWS * N; i++) a[i] = (float)(int32_t)random_u32() * 0x1p-30f, b[i] = (float)(int32_t)random_u32() * 0x1p-31f;
+    for (int i = 0; i < ROWS * N; i++)
+        a[i] = (float)(int32_t)random_u32() * 0x1p-30f, b[i] = (float)(int32_t)random_u32() * 0x1p-31f;
     const glia_attr attr[1] = {{0, 1e-5, 0}};
     const glia_tensor in[2] = {{a, dims, 2, 0, GLIA_F32}, {b, norm ? one : dims, norm ? 1 : 2, 0, GLIA_F32}};
     const glia_tensor out = {y, dims, 2, 0, glia_dtype_parse(arrow + 2)};
@@ -211,7 +240,9 @@ static void bench_attend(const glia_cpu_isa *isa, const glia_cpu_kernel *row)
     for (int64_t t = 1; t <= TOKENS; t += TOKENS - 1) {
         const int64_t qd[3] = {t, H, D}, begin[3] = {0, 0, 0};
         for (int64_t i = 0; i < t; i++) pos[i] = (int32_t)(KEYS - t + i);
-        const glia_tensor in[6] = {{q, qd, 3, 0, GLIA_F32}, {keys, kd, 4, 0, kept}, {values, vd, 4, 0, kept}, {table, td, 2, 0, GLIA_I32}, {seq, qd, 1, 0, GLIA_I32}, {pos, qd, 1, 0, GLIA_I32}};
+        const glia_tensor in[6] = {{q, qd, 3, 0, GLIA_F32},   {keys, kd, 4, 0, kept},
+                                   {values, vd, 4, 0, kept},  {table, td, 2, 0, GLIA_I32},
+                                   {seq, qd, 1, 0, GLIA_I32}, {pos, qd, 1, 0, GLIA_I32}};
         const glia_tensor out = {y, qd, 3, 0, GLIA_F32};
         const glia_kargs args = {in, &out, 6, 1, begin, qd, attr, 0, 0};
         double best = 1e9;
@@ -220,7 +251,8 @@ static void bench_attend(const glia_cpu_isa *isa, const glia_cpu_kernel *row)
             row->run(&args);
             best = now() - s < best ? now() - s : best;
         }
-        printf("  %d tokens %7.1f us each, %5.1f GFLOP/s", (int)t, 1e6 * best / (double)t, 4e-9 * KEYS * H * D * (double)t / best);
+        printf("  %d tokens %7.1f us each, %5.1f GFLOP/s", (int)t, 1e6 * best / (double)t,
+               4e-9 * KEYS * H * D * (double)t / best);
     }
     printf("\n");
     free(q), free(y), free(keys), free(values);

@@ -1,6 +1,6 @@
-/* Every row of every kernel table that this machine can run, against its op's reference: equal bits over the sizes
- * where vector code goes wrong, boxes split as a schedule would, inputs that end at a page which may not be read,
- * and guard words around outputs. */
+/* Every row of every kernel table that this machine can run, against its op's reference: equal bits over the
+ * sizes where vector code goes wrong, boxes split as a schedule would, inputs that end at a page which may
+ * not be read, and guard words around outputs. */
 #include "check.h"
 
 #include "base/check.h"
@@ -29,7 +29,8 @@ static struct {
 static void *edge(int i, int64_t bytes)
 {
     if (!edges[i].base) {
-        edges[i].base = mmap(0, EDGE_BYTES + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        edges[i].base =
+            mmap(0, EDGE_BYTES + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         mprotect(edges[i].base + EDGE_BYTES, 4096, PROT_NONE);
     }
     if (bytes > EDGE_BYTES) {
@@ -66,7 +67,8 @@ static void set_out(call *c, glia_dtype t, int rank, const int64_t *dims)
     c->out = (glia_tensor){0, c->dims[8], (int16_t)rank, 0, t};
 }
 
-static void run_box(const glia_op *op, glia_kernel f, const call *c, void *out, const int64_t *begin, const int64_t *end)
+static void run_box(const glia_op *op, glia_kernel f, const call *c, void *out, const int64_t *begin,
+                    const int64_t *end)
 {
     glia_tensor y = c->out;
     int32_t fault = 0;
@@ -92,8 +94,9 @@ static bool same(const call *c, const uint8_t *a, const uint8_t *b, int64_t byte
         memcpy(&x, a + i, 4);
         memcpy(&y, b + i, 4);
         if (memcmp(a + i, b + i, 4) && !(isnan(x) && isnan(y))) {
-            fprintf(stderr, "byte %lld (%s, rank %d, dims %lld %lld %lld): %.9g, want %.9g\n", (long long)i, glia_dtype_name(c->out.dtype), c->out.rank,
-                    (long long)c->out.dims[0], (long long)c->out.dims[1], (long long)c->out.dims[2], (double)x, (double)y);
+            fprintf(stderr, "byte %lld (%s, rank %d, dims %lld %lld %lld): %.9g, want %.9g\n", (long long)i,
+                    glia_dtype_name(c->out.dtype), c->out.rank, (long long)c->out.dims[0],
+                    (long long)c->out.dims[1], (long long)c->out.dims[2], (double)x, (double)y);
             return false;
         }
     }
@@ -112,7 +115,8 @@ static void compare(const glia_op *op, glia_kernel f, const call *c)
     glia_kargs shape = {c->in, &c->out, c->in_count, 1, begin, end, c->attr, 0, 0};
     for (int pass = 0; pass < 3; pass++) {
         for (int a = 0; a < c->out.rank; a++) {
-            const int64_t g = op->granule ? op->granule(&shape, a) : 1, n = c->out.dims[a], steps = glia_ceil_div(n, g);
+            const int64_t g = op->granule ? op->granule(&shape, a) : 1, n = c->out.dims[a],
+                          steps = glia_ceil_div(n, g);
             begin[a] = pass ? pick(0, steps) * g : 0;
             end[a] = pass ? glia_min(n, begin[a] + pick(0, steps) * g) : n;
             begin[a] = glia_min(begin[a], n);
@@ -138,20 +142,24 @@ static void fill_rows(glia_dtype t, uint8_t *rows, int64_t count, int64_t k, boo
     for (int64_t r = 0; r < count; r++) {
         for (int64_t i = 0; i < k; i++) values[i] = random_f32();
         glia_dtype_get(t)->encode(values, rows + r * bytes, k, 0);
-        /* Any byte is legal in a weight: also -128, which no encoder writes, and scales that are no number. */
+        /* Any byte is legal in a weight: also -128, which no encoder writes, and scales that are no number.
+         */
         if (wild && (glia_dtype_get(t)->classes & GLIA_CLASS_QUANT))
             for (int64_t i = 0; i < bytes; i++)
-                if (i % glia_dtype_get(t)->block_bytes >= 2) rows[r * bytes + i] = random_u32() % 3 ? (uint8_t)random_u32() : 0x80;
+                if (i % glia_dtype_get(t)->block_bytes >= 2)
+                    rows[r * bytes + i] = random_u32() % 3 ? (uint8_t)random_u32() : 0x80;
     }
 }
 
-static void linear_case(const glia_cpu_kernel *row, glia_dtype xt, glia_dtype wt, int layout, int64_t rows, int64_t n, int64_t k)
+static void linear_case(const glia_cpu_kernel *row, glia_dtype xt, glia_dtype wt, int layout, int64_t rows,
+                        int64_t n, int64_t k)
 {
     call c = {.in_count = 0};
     int64_t w_row = 0, packed = 0, x_row = 0;
     static uint8_t plain[1 << 20];
     const bool three = rows > 1 && pick(0, 3) == 0;
-    const int64_t xd[3] = {three ? 2 : rows, three ? rows : k, k}, wd[2] = {n, k}, yd[3] = {xd[0], three ? rows : n, n};
+    const int64_t xd[3] = {three ? 2 : rows, three ? rows : k, k}, wd[2] = {n, k},
+                  yd[3] = {xd[0], three ? rows : n, n};
     const int rank = three ? 3 : 2;
     glia_dtype_row_bytes(wt, k, &w_row);
     glia_dtype_row_bytes(xt, k, &x_row);
@@ -178,12 +186,15 @@ static void check_linear(const glia_cpu_kernel *row)
     const glia_dtype xt = glia_dtype_parse(x), wt = glia_dtype_parse(w);
     const int layout = strstr(row->types, ":r16") ? GLIA_LAYOUT_R16 : GLIA_LAYOUT_PLAIN;
     const int64_t block = glia_dtype_get(xt)->block_elements;
-    static const int64_t floats[] = {1, 2, 31, 64, 255, 256, 257, 600, 1100}, blocks[] = {1, 2, 3, 31, 32, 33, 65, 97};
+    static const int64_t floats[] = {1, 2, 31, 64, 255, 256, 257, 600, 1100},
+                         blocks[] = {1, 2, 3, 31, 32, 33, 65, 97};
     for (int64_t n = 1; n <= 40; n++) {
         const int64_t k = block > 1 ? blocks[n % (block == 32 ? 8 : 3)] * block : floats[n % 9];
         for (int64_t rows = 1; rows <= 9; rows += 1 + n % 3) linear_case(row, xt, wt, layout, rows, n, k);
     }
-    for (int i = 0; i < 12; i++) linear_case(row, xt, wt, layout, pick(1, 14), pick(1, 150), block > 1 ? pick(1, 600 / block + 1) * block : pick(1, 600));
+    for (int i = 0; i < 12; i++)
+        linear_case(row, xt, wt, layout, pick(1, 14), pick(1, 150),
+                    block > 1 ? pick(1, 600 / block + 1) * block : pick(1, 600));
     linear_case(row, xt, wt, layout, 1, 81, block > 1 ? 256 * 9 : 1300);
     linear_case(row, xt, wt, layout, 17, 113, block > 1 ? 256 * 9 : 1300);
 }
@@ -204,7 +215,8 @@ static void check_quantise(const glia_cpu_kernel *row)
         if (i % 4 == 2)
             for (int64_t j = 0; j < d[0] * d[1]; j++) x[j] *= i % 8 == 2 ? 1e-38f : 1e-44f;
         if (i % 4 == 3)
-            for (int64_t j = 0; j < d[0] * d[1]; j++) x[j] = (float)(int32_t)(random_u32() % 255) * 0.5f - 63.5f; /* ties */
+            for (int64_t j = 0; j < d[0] * d[1]; j++)
+                x[j] = (float)(int32_t)(random_u32() % 255) * 0.5f - 63.5f; /* ties */
         set_out(&c, to, 2, d);
         c.attr[0].i = to;
         compare(row->op, row->run, &c);
@@ -221,7 +233,8 @@ static void check_rows(const glia_cpu_kernel *row)
         fill_floats(x, d[0] * d[1] * n);
         if (i % 16 == 5) x[pick(0, n - 1)] = NAN;
         if (i % 16 == 7) x[pick(0, n - 1)] = -INFINITY;
-        if (row->op == &glia_op_rms_norm) fill_floats(set_in(&c, 1, GLIA_F32, 0, 1, &n)->data = edge(1, n * 4), n);
+        if (row->op == &glia_op_rms_norm)
+            fill_floats(set_in(&c, 1, GLIA_F32, 0, 1, &n)->data = edge(1, n * 4), n);
         set_out(&c, GLIA_F32, 3, d);
         c.attr[0].f = 1e-5;
         compare(row->op, row->run, &c);
@@ -265,28 +278,36 @@ static void check_elementwise(const glia_cpu_kernel *row)
 
 /* ---- attention */
 
-static void attend_case(const glia_cpu_kernel *row, int64_t t, int64_t groups, int64_t ratio, int64_t d, int64_t slots, int64_t sequences, bool wild)
+static void attend_case(const glia_cpu_kernel *row, int64_t t, int64_t groups, int64_t ratio, int64_t d,
+                        int64_t slots, int64_t sequences, bool wild)
 {
     call c = {.in_count = 0};
     const glia_dtype kept = strstr(row->types, "f16") ? GLIA_F16 : GLIA_F32;
-    const int64_t per = pick(1, 700 / slots + 2), pages = sequences * per, bytes = glia_dtype_get(kept)->block_bytes;
-    const int64_t qd[3] = {t, groups * ratio, d}, kd[4] = {pages, groups, d, slots}, vd[4] = {pages, groups, slots, d}, td[2] = {sequences, per};
+    const int64_t per = pick(1, 700 / slots + 2), pages = sequences * per,
+                  bytes = glia_dtype_get(kept)->block_bytes;
+    const int64_t qd[3] = {t, groups * ratio, d}, kd[4] = {pages, groups, d, slots},
+                  vd[4] = {pages, groups, slots, d}, td[2] = {sequences, per};
     const int64_t count = pages * groups * d * slots;
     if (count * bytes > EDGE_BYTES) return;
-    fill_floats(set_in(&c, 0, GLIA_F32, 0, 3, qd)->data = edge(0, t * groups * ratio * d * 4), t * groups * ratio * d);
+    fill_floats(set_in(&c, 0, GLIA_F32, 0, 3, qd)->data = edge(0, t * groups * ratio * d * 4),
+                t * groups * ratio * d);
     for (int side = 1; side <= 2; side++) {
         uint8_t *p = set_in(&c, side, kept, 0, 4, side == 1 ? kd : vd)->data = edge(side, count * bytes);
         for (int64_t i = 0; i < count; i++) {
-            const float v = wild && random_u32() % 97 == 0 ? (random_u32() % 2 ? NAN : -INFINITY) : random_f32() * 2.0f;
+            const float v =
+                wild && random_u32() % 97 == 0 ? (random_u32() % 2 ? NAN : -INFINITY) : random_f32() * 2.0f;
             glia_dtype_get(kept)->encode(&v, p + i * bytes, 1, 0);
         }
     }
     int32_t *table = set_in(&c, 3, GLIA_I32, 0, 2, td)->data = edge(3, pages * 4);
-    int32_t *seq = set_in(&c, 4, GLIA_I32, 0, 1, &t)->data = edge(4, t * 4), *pos = set_in(&c, 5, GLIA_I32, 0, 1, &t)->data = edge(5, t * 4);
+    int32_t *seq = set_in(&c, 4, GLIA_I32, 0, 1, &t)->data = edge(4, t * 4),
+            *pos = set_in(&c, 5, GLIA_I32, 0, 1, &t)->data = edge(5, t * 4);
     for (int64_t i = 0; i < pages; i++) table[i] = (int32_t)(pages - 1 - i);
     for (int64_t i = 0; i < t; i++) { /* runs of one sequence with rising positions, and breaks between */
         seq[i] = i && pick(0, 2) ? seq[i - 1] : (int32_t)pick(0, sequences - 1);
-        pos[i] = i && seq[i] == seq[i - 1] && pos[i - 1] + 1 < per * slots ? pos[i - 1] + 1 : (int32_t)pick(0, per * slots - 1);
+        pos[i] = i && seq[i] == seq[i - 1] && pos[i - 1] + 1 < per * slots
+                     ? pos[i - 1] + 1
+                     : (int32_t)pick(0, per * slots - 1);
     }
     set_out(&c, GLIA_F32, 3, qd);
     c.attr[0].f = 0.125;
@@ -297,7 +318,8 @@ static void check_attend(const glia_cpu_kernel *row)
 {
     static const int64_t heads[] = {8, 16, 48, 64, 80, 100, 128, 1, 33, 256};
     for (int i = 0; i < 70; i++)
-        attend_case(row, pick(1, 9), pick(1, 3), pick(1, 5), heads[i % 10], i % 7 == 6 ? pick(1, 40) : 16 * pick(1, i % 3 ? 4 : 17), pick(1, 3), i % 5 == 4);
+        attend_case(row, pick(1, 9), pick(1, 3), pick(1, 5), heads[i % 10],
+                    i % 7 == 6 ? pick(1, 40) : 16 * pick(1, i % 3 ? 4 : 17), pick(1, 3), i % 5 == 4);
     attend_case(row, 2, 1, 1, 300, 16, 1, false);
 }
 
@@ -307,9 +329,12 @@ static void check_rope(const glia_cpu_kernel *row)
 {
     for (int i = 0; i < 60; i++) {
         call c = {.in_count = 0};
-        const int64_t half = i < 40 ? i : pick(1, 80), x[3] = {pick(1, 3), pick(1, 4), 2 * half + (i % 3 ? 0 : pick(1, 9))}, cs[2] = {x[0], 2 * half};
+        const int64_t half = i < 40 ? i : pick(1, 80),
+                      x[3] = {pick(1, 3), pick(1, 4), 2 * half + (i % 3 ? 0 : pick(1, 9))},
+                      cs[2] = {x[0], 2 * half};
         if (x[2] == 0) continue;
-        fill_floats(set_in(&c, 0, GLIA_F32, 0, 3, x)->data = edge(0, x[0] * x[1] * x[2] * 4), x[0] * x[1] * x[2]);
+        fill_floats(set_in(&c, 0, GLIA_F32, 0, 3, x)->data = edge(0, x[0] * x[1] * x[2] * 4),
+                    x[0] * x[1] * x[2]);
         fill_floats(set_in(&c, 1, GLIA_F32, 0, 2, cs)->data = edge(1, cs[0] * cs[1] * 4), cs[0] * cs[1]);
         set_out(&c, GLIA_F32, 3, x);
         c.attr[0].i = i % 2;
@@ -323,12 +348,14 @@ static void check_kv_put(const glia_cpu_kernel *row)
     const glia_dtype kept = strncmp(row->types, "f16", 3) ? GLIA_F32 : GLIA_F16;
     for (int i = 0; i < 40; i++) {
         call c = {.in_count = 0};
-        const int64_t t = pick(1, 6), g = pick(1, 4), d = pick(1, 70), slots = pick(1, 20), pages = pick(1, 5), table[2] = {pick(1, 3), pick(1, 3)};
+        const int64_t t = pick(1, 6), g = pick(1, 4), d = pick(1, 70), slots = pick(1, 20),
+                      pages = pick(1, 5), table[2] = {pick(1, 3), pick(1, 3)};
         const int64_t x[3] = {t, g, d}, state_dims[4] = {pages, g, i % 2 ? d : slots, i % 2 ? slots : d};
         set_in(&c, 0, kept, 0, 4, state_dims);
         fill_any(set_in(&c, 1, GLIA_F32, 0, 3, x)->data = edge(1, t * g * d * 4), t * g * d);
         int32_t *p = set_in(&c, 2, GLIA_I32, 0, 2, table)->data = edge(2, table[0] * table[1] * 4);
-        int32_t *seq = set_in(&c, 3, GLIA_I32, 0, 1, &t)->data = edge(3, t * 4), *pos = set_in(&c, 4, GLIA_I32, 0, 1, &t)->data = edge(4, t * 4);
+        int32_t *seq = set_in(&c, 3, GLIA_I32, 0, 1, &t)->data = edge(3, t * 4),
+                *pos = set_in(&c, 4, GLIA_I32, 0, 1, &t)->data = edge(4, t * 4);
         for (int64_t j = 0; j < table[0] * table[1]; j++) p[j] = (int32_t)pick(0, pages - 1);
         for (int64_t j = 0; j < t; j++) {
             seq[j] = (int32_t)pick(0, table[0] - 1);
@@ -347,7 +374,9 @@ static void check_row(const glia_cpu_kernel *row)
     if (op == &glia_op_linear) check_linear(row);
     else if (op == &glia_op_quantise) check_quantise(row);
     else if (op == &glia_op_rms_norm || op == &glia_op_softmax) check_rows(row);
-    else if (op == &glia_op_silu || op == &glia_op_swiglu || op == &glia_op_add || op == &glia_op_sub || op == &glia_op_mul) check_elementwise(row);
+    else if (op == &glia_op_silu || op == &glia_op_swiglu || op == &glia_op_add || op == &glia_op_sub ||
+             op == &glia_op_mul)
+        check_elementwise(row);
     else if (op == &glia_op_attend) check_attend(row);
     else if (op == &glia_op_rope) check_rope(row);
     else if (op == &glia_op_kv_put) check_kv_put(row);
@@ -381,9 +410,11 @@ static void every_row_equals_its_reference(void)
 static void binding(void)
 {
     const uint32_t all = GLIA_CPU_AVX2 | GLIA_CPU_AVX512 | GLIA_CPU_AVX512_VNNI;
-    const glia_type x = {GLIA_A8X32, 2, 0, {1, 64}}, w = {GLIA_Q8_0, 2, GLIA_LAYOUT_R16, {32, 64}}, plain = {GLIA_Q8_0, 2, 0, {32, 64}};
+    const glia_type x = {GLIA_A8X32, 2, 0, {1, 64}}, w = {GLIA_Q8_0, 2, GLIA_LAYOUT_R16, {32, 64}},
+                    plain = {GLIA_Q8_0, 2, 0, {32, 64}};
     const glia_type b = {GLIA_F32, 1, 0, {32}}, y = {GLIA_F32, 2, 0, {1, 32}}, none = {0};
-    const glia_type with[3] = {x, w, b}, without[2] = {x, w}, null[3] = {x, w, none}, unpacked[2] = {x, plain}, many[4] = {x, w, b, b};
+    const glia_type with[3] = {x, w, b}, without[2] = {x, w}, null[3] = {x, w, none},
+                    unpacked[2] = {x, plain}, many[4] = {x, w, b, b};
     CHECK_STR(glia_cpu_isas[0]->name, "portable");
     CHECK_STR(glia_cpu_bind(&glia_op_linear, with, 3, &y, 1, 0, 0).name, "reference");
     CHECK_STR(glia_cpu_bind(&glia_op_linear, with, 3, &y, 1, all, "portable").isa, "portable");

@@ -59,7 +59,7 @@ static void fill(uint64_t *s, const glia_type *t, void *data, double lo, double 
     int64_t n = def_count(t->rank, t->dims);
     for (int64_t i = 0; i < n; i++) {
         double x = uniform(s, lo, hi);
-        int64_t z = pick(s, (int64_t)ceil(lo), (int64_t)floor(hi));
+        int64_t low = (int64_t)ceil(lo), high = (int64_t)floor(hi), z = pick(s, low, high > low ? high : low);
         switch (t->dtype) {
         case GLIA_F64: ((double *)data)[i] = x; break;
         case GLIA_F32: ((float *)data)[i] = (float)x; break;
@@ -486,7 +486,7 @@ static double loss_of(eval *e)
 }
 
 /* Central differences at a few elements of each input, h = 6e-6 max(1, |x|). */
-static bool check_gradient(one_case *c, double *worst)
+static bool check_gradient(one_case *c, double *worst, int *kinks)
 {
     const glia_type *t = &glia_graph_value(c->g, c->out[0])->type;
     int64_t n = def_count(t->rank, t->dims);
@@ -512,6 +512,8 @@ static bool check_gradient(one_case *c, double *worst)
             x[j] = keep;
             double slope = (up - down) / (2 * h),
                    off = fabs(slope - g[j]) / fmax(1, fmax(fabs(slope), fabs(at)));
+            double bend = fabs((up - at) - (at - down)) / h; /* h f'' where smooth, a jump of the slope at a kink */
+            if (bend > 1e-2 * fmax(1, fabs(slope)) && ++*kinks) continue;
             *worst = fmax(*worst, off);
             if (off <= 1e-7) continue;
             fprintf(stderr, "%s: gradient of input %d at %lld is %.12g, differences give %.12g\n",
@@ -529,6 +531,7 @@ static bool check_gradient(one_case *c, double *worst)
 static void gradients_match_differences(void)
 {
     double worst = 0;
+    int kinks = 0;
     for (int i = 0; glia_ops[i]; i++) {
         const glia_op *op = glia_ops[i];
         if (!op->sample) continue;
@@ -546,13 +549,14 @@ static void gradients_match_differences(void)
             }
             bool ok = made && build_loss(&c);
             if (!ok) fprintf(stderr, "%s: %s\n", op->name, c.g ? c.g->error.text : "");
-            ok = ok && check_gradient(&c, &worst);
+            ok = ok && check_gradient(&c, &worst, &kinks);
             case_free(&c);
             CHECK(ok);
             if (!ok) break;
         }
     }
-    printf("  worst difference of a gradient: %.2g\n", worst);
+    printf("  worst difference of a gradient: %.2g; points at a kink, left out: %d\n", worst, kinks);
+    CHECK(kinks <= 5);
 }
 
 /* ---- single facts ---- */

@@ -102,7 +102,8 @@ static void check_format(const char *file, glia_dtype t)
         memcpy(copy, input + r * e[1] * 4, (size_t)e[1] * 4);
         info->encode(copy, row, e[1], 0);
         const bool half = t == GLIA_F16 || t == GLIA_BF16;
-        const bool equal = half ? same_u16(row, encoded + r * d[1], e[1], t == GLIA_F16 ? 0x7c00 : 0x7f80) : !memcmp(row, encoded + r * d[1], (size_t)d[1]);
+        const bool equal = half ? same_u16(row, encoded + r * d[1], e[1], t == GLIA_F16 ? 0x7c00 : 0x7f80)
+                                : !memcmp(row, encoded + r * d[1], (size_t)d[1]);
         if (!equal) fprintf(stderr, "%s row %d\n", file, (int)r);
         CHECK(equal);
     }
@@ -114,9 +115,10 @@ static void vectors_of_gguf(void)
     static const struct {
         const char *file;
         glia_dtype t;
-    } all[] = {{"Q8_0", GLIA_Q8_0}, {"Q4_0", GLIA_Q4_0}, {"Q4_1", GLIA_Q4_1}, {"Q5_0", GLIA_Q5_0}, {"Q5_1", GLIA_Q5_1},
-               {"Q2_K", GLIA_Q2_K}, {"Q3_K", GLIA_Q3_K}, {"Q4_K", GLIA_Q4_K}, {"Q5_K", GLIA_Q5_K}, {"Q6_K", GLIA_Q6_K},
-               {"IQ4_NL", GLIA_IQ4_NL}, {"TQ1_0", GLIA_TQ1_0}, {"TQ2_0", GLIA_TQ2_0}, {"BF16", GLIA_BF16}, {"F16", GLIA_F16}};
+    } all[] = {{"Q8_0", GLIA_Q8_0},   {"Q4_0", GLIA_Q4_0}, {"Q4_1", GLIA_Q4_1},     {"Q5_0", GLIA_Q5_0},
+               {"Q5_1", GLIA_Q5_1},   {"Q2_K", GLIA_Q2_K}, {"Q3_K", GLIA_Q3_K},     {"Q4_K", GLIA_Q4_K},
+               {"Q5_K", GLIA_Q5_K},   {"Q6_K", GLIA_Q6_K}, {"IQ4_NL", GLIA_IQ4_NL}, {"TQ1_0", GLIA_TQ1_0},
+               {"TQ2_0", GLIA_TQ2_0}, {"BF16", GLIA_BF16}, {"F16", GLIA_F16}};
     for (int i = 0; i < GLIA_COUNT(all); i++) {
         check_format(all[i].file, all[i].t);
         CHECK(glia_dtype_parse(all[i].file) == all[i].t);
@@ -131,11 +133,13 @@ static void table_agrees_with_itself(void)
         CHECK(info->name && info->arithmetic && info->block_elements > 0);
         if (t) CHECK(glia_dtype_parse(info->name) == (glia_dtype)t);
         if (info->gguf_type >= 0) CHECK(glia_dtype_from_gguf(info->gguf_type) == (glia_dtype)t);
-        if (info->classes & (GLIA_CLASS_FLOAT | GLIA_CLASS_QUANT | GLIA_CLASS_ACTIVATION)) CHECK(info->decode);
+        if (info->classes & (GLIA_CLASS_FLOAT | GLIA_CLASS_QUANT | GLIA_CLASS_ACTIVATION))
+            CHECK(info->decode);
     }
     CHECK_STR(glia_dtype_name((glia_dtype)-1), "none");
     CHECK_STR(glia_dtype_name((glia_dtype)1000), "none");
-    CHECK(glia_dtype_parse("q4_") == GLIA_DTYPE_NONE && glia_dtype_parse("") == GLIA_DTYPE_NONE && glia_dtype_parse(0) == GLIA_DTYPE_NONE);
+    CHECK(glia_dtype_parse("q4_") == GLIA_DTYPE_NONE && glia_dtype_parse("") == GLIA_DTYPE_NONE &&
+          glia_dtype_parse(0) == GLIA_DTYPE_NONE);
     static const int64_t unknown[] = {-1, 4, 5, 9, 16, 23, 29, 36, 39, 1000, INT64_MAX, INT64_MIN};
     for (int i = 0; i < GLIA_COUNT(unknown); i++) CHECK(glia_dtype_from_gguf(unknown[i]) == GLIA_DTYPE_NONE);
     CHECK(glia_dtype_row_bytes(GLIA_Q4_0, 64, &bytes) && bytes == 36);
@@ -170,7 +174,8 @@ static void halves(void)
         CHECK(glia_f32_to_f16(nextafterf(middle, f)) == h);
         CHECK(glia_f32_to_f16(nextafterf(middle, next)) == h + 1);
     }
-    CHECK(glia_f32_to_f16(65519.996f) == 0x7bff && glia_f32_to_f16(65520.0f) == 0x7c00 && glia_f32_to_f16(-1e30f) == 0xfc00);
+    CHECK(glia_f32_to_f16(65519.996f) == 0x7bff && glia_f32_to_f16(65520.0f) == 0x7c00 &&
+          glia_f32_to_f16(-1e30f) == 0xfc00);
     CHECK(glia_f32_to_f16(1e-30f) == 0 && glia_f32_to_f16(-1e-30f) == 0x8000);
 }
 
@@ -180,8 +185,9 @@ static void encoders_round_trip(void)
     static const struct {
         glia_dtype t;
         double nmse_max; /* of normal values; about the square of a step over 12 */
-    } all[] = {{GLIA_Q8_0, 4e-5}, {GLIA_Q5_1, 2.5e-3}, {GLIA_Q5_0, 3e-3}, {GLIA_Q4_1, 8e-3}, {GLIA_Q4_0, 1e-2}, {GLIA_IQ4_NL, 8e-3},
-               {GLIA_Q2_K, 9e-2}, {GLIA_Q3_K, 3e-2}, {GLIA_Q4_K, 6.5e-3}, {GLIA_Q5_K, 1.7e-3}, {GLIA_Q6_K, 5e-4}, {GLIA_Q8_K, 1e-4}};
+    } all[] = {{GLIA_Q8_0, 4e-5},   {GLIA_Q5_1, 2.5e-3}, {GLIA_Q5_0, 3e-3}, {GLIA_Q4_1, 8e-3},
+               {GLIA_Q4_0, 1e-2},   {GLIA_IQ4_NL, 8e-3}, {GLIA_Q2_K, 9e-2}, {GLIA_Q3_K, 3e-2},
+               {GLIA_Q4_K, 6.5e-3}, {GLIA_Q5_K, 1.7e-3}, {GLIA_Q6_K, 5e-4}, {GLIA_Q8_K, 1e-4}};
     enum { K = 4096 };
     static float x[K], y[K], weight[K];
     static uint8_t row[K * 4];
@@ -200,7 +206,8 @@ static void encoders_round_trip(void)
                 error += (double)(x[i] - y[i]) * (x[i] - y[i]);
                 power += (double)x[i] * x[i];
             }
-            if (!(error < all[f].nmse_max * power)) fprintf(stderr, "%s nmse %g\n", info->name, error / power);
+            if (!(error < all[f].nmse_max * power))
+                fprintf(stderr, "%s nmse %g\n", info->name, error / power);
             CHECK(error < all[f].nmse_max * power);
         }
     }
@@ -209,7 +216,8 @@ static void encoders_round_trip(void)
 /* No float input is undefined behaviour in an encoder: run under UBSan. */
 static void encoders_survive_anything(void)
 {
-    static const float odd[] = {0.0f, -0.0f, 1e-45f, -1e-45f, 1e-38f, 3.4e38f, -3.4e38f, INFINITY, -INFINITY, NAN, 1.0f, 65536.0f};
+    static const float odd[] = {0.0f,     -0.0f,    1e-45f,    -1e-45f, 1e-38f, 3.4e38f,
+                                -3.4e38f, INFINITY, -INFINITY, NAN,     1.0f,   65536.0f};
     enum { K = 512 };
     float x[K], y[K];
     uint8_t row[K * 4];
@@ -217,7 +225,8 @@ static void encoders_survive_anything(void)
         const glia_dtype_info *info = glia_dtype_get((glia_dtype)t);
         if (!info->encode || t == GLIA_F64) continue;
         for (int pass = 0; pass < 60; pass++) {
-            for (int i = 0; i < K; i++) x[i] = pass < 12 ? odd[pass] : odd[random_u32() % (pass < 36 ? 7 : 12)];
+            for (int i = 0; i < K; i++)
+                x[i] = pass < 12 ? odd[pass] : odd[random_u32() % (pass < 36 ? 7 : 12)];
             info->encode(x, row, K, 0);
             info->decode(row, y, K);
             if (pass < 2)
@@ -271,14 +280,17 @@ static void layouts(void)
             int64_t row, packed;
             CHECK(glia_dtype_row_bytes(types[f], k, &row));
             CHECK(glia_layout_bytes(GLIA_LAYOUT_R16, types[f], n, k, &packed));
-            uint8_t *plain = malloc((size_t)(n * row + 1)), *to = malloc((size_t)packed + 1), *whole = malloc((size_t)packed + 1);
+            uint8_t *plain = malloc((size_t)(n * row + 1)), *to = malloc((size_t)packed + 1),
+                    *whole = malloc((size_t)packed + 1);
             uint8_t *back = malloc((size_t)row + 1);
             float *a = malloc((size_t)k * 4 + 4), *b = malloc((size_t)k * 4 + 4);
             for (int64_t i = 0; i < n * row; i++) plain[i] = (uint8_t)random_u32();
             to[packed] = whole[packed] = 77;
             memset(whole, 1, (size_t)packed);
             glia_layout_pack(GLIA_LAYOUT_R16, types[f], n, k, plain, 0, n, whole);
-            for (int64_t r = 0; r < n; r += 16) glia_layout_pack(GLIA_LAYOUT_R16, types[f], n, k, plain + r * row, r, glia_min(n, r + 16), to);
+            for (int64_t r = 0; r < n; r += 16)
+                glia_layout_pack(GLIA_LAYOUT_R16, types[f], n, k, plain + r * row, r, glia_min(n, r + 16),
+                                 to);
             CHECK(!memcmp(to, whole, (size_t)packed + 1));
             for (int64_t r = 0; r < n; r++) {
                 glia_layout_unpack_row(GLIA_LAYOUT_R16, types[f], n, k, to, r, back);

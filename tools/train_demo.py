@@ -307,6 +307,8 @@ def run_schedule(args, vocabulary, model, rank):
             print(f"step {step:5d}  loss {mean(recent[-50:]):.4f}  {minutes:.1f} min", flush=True)
         if rank == 0 and step % 250 == 0:
             checkpoint.save(model, optimizer, step)
+    if rank == 0:
+        checkpoint.save(model, optimizer, step)
     return mean(recent[-100:])
 
 

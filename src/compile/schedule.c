@@ -416,7 +416,10 @@ static int candidates_of(const search *s, const glia_node *n, const glia_regions
             int64_t own = own_granule(n, r, d, a), size = d->out[0].dims[a];
             for (int i = -1; i < w->count; i++) {
                 if (i >= 0 && w->w[i].axis != a) continue;
-                int64_t g = i < 0 ? own : lcm(own, w->w[i].granule);
+                /* Kernels take any range; a granule below their own only costs a panel computed twice, which a consumer
+                 * with small heads may be worth. */
+                bool finer = i >= 0 && own % w->w[i].granule == 0;
+                int64_t g = i < 0 ? own : finer ? w->w[i].granule : lcm(own, w->w[i].granule);
                 int64_t units = glia_ceil_div(size, glia_max(1, g));
                 if (units < 2 && !writer) continue;
                 if (pass == 0 && wants_even && !even(s, units)) {

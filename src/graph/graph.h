@@ -88,6 +88,8 @@ glia_value glia_graph_apply(glia_graph *g, const glia_op *op, const char *name, 
 /* Copies symbols and the whole table of dims into the still empty graph `to`, so that every glia_dim handle
  * of `from` means the same in `to` (passes rebuild graphs). False when memory runs out. */
 bool glia_graph_clone_frame(const glia_graph *from, glia_graph *to);
+/* For hand rules: two sizes have to be equal. Passes, becomes an entry guard, or fails (G0117) naming `what`. */
+bool glia_infer_equal(glia_infer *x, glia_dim a, glia_dim b, const char *what);
 int64_t glia_node_index(const glia_graph *g, const glia_node *n);
 
 /* Records the first error (later ones are dropped) and returns the null value. */

@@ -133,7 +133,8 @@ static uint64_t class_mask(char c)
     return mask;
 }
 
-/* A letter that stands alone names one dtype wherever it does; in a union it is only a class. */
+/* A letter that stands alone names one dtype wherever it does; in a union, or on a state (whose storage may be
+ * narrower than what is computed), it is only a class. */
 static bool dtype(sig_parser *p, glia_sig_tensor *t)
 {
     char n[GLIA_SIG_NAME];
@@ -148,6 +149,7 @@ static bool dtype(sig_parser *p, glia_sig_tensor *t)
         if (!n[1] && strchr("TFQAIB", n[0])) {
             t->dtypes |= class_mask(n[0]);
             t->letter = n[0];
+            t->quant |= n[0] == 'Q';
         } else if (!strcmp(n, "any")) {
             t->dtypes |= class_mask('*');
         } else if (concrete != GLIA_DTYPE_NONE) {
@@ -159,7 +161,7 @@ static bool dtype(sig_parser *p, glia_sig_tensor *t)
             return wrong(p, "a dtype is neither a class, nor a format, nor a dtype attribute of this op");
         }
     } while (take(p, "|"));
-    if (parts > 1) t->letter = 0;
+    if (parts > 1 || t->state) t->letter = 0;
     t->dtype_text_len = (int32_t)(p->text + p->at - t->dtype_text);
     return true;
 }
@@ -231,9 +233,12 @@ static bool axis(sig_parser *p, glia_sig_axis *a)
 
 static bool shape(sig_parser *p, glia_sig_tensor *t)
 {
+    blanks(p);
+    t->shape_text = p->text + p->at;
     if (!take(p, "[")) return wrong(p, "[ is expected");
     p->anonymous = 0;
     int groups = 0, placed = 0;
+    t->shape_text_len = 2;
     if (take(p, "]")) return true;
     do {
         if (t->axis_count == GLIA_SIG_AXES) return wrong(p, "too many axes");
@@ -243,6 +248,7 @@ static bool shape(sig_parser *p, glia_sig_tensor *t)
         placed += a->at >= 0;
     } while (take(p, ","));
     if (!take(p, "]")) return wrong(p, "] is expected");
+    t->shape_text_len = (int32_t)(p->text + p->at - t->shape_text);
     /* Two groups are told apart by the place of the axis between them. */
     if (!p->outputs && (groups > 2 || (groups == 2 && placed != 1))) return wrong(p, "two groups need one axis with @ between them");
     return true;

@@ -42,7 +42,10 @@ typedef struct glia_sig_tensor {
     int8_t dtype_attr; /* dtype from an attribute, else -1 */
     int8_t axis_count;
     uint64_t dtypes;   /* mask over glia_dtype of what is allowed */
-    const char *dtype_text; /* into the signature */
+    bool quant;        /* block formats are taken, and so are packed layouts */
+    const char *shape_text; /* "[.., k]", into the signature; null for like() and states' next versions */
+    int32_t shape_text_len;
+    const char *dtype_text;
     int32_t dtype_text_len;
     glia_sig_axis axis[GLIA_SIG_AXES];
 } glia_sig_tensor;

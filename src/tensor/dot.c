@@ -161,7 +161,8 @@ static float block_q2_k(const uint8_t *b, const part *a, float acc)
     int8_t q[256], scale[16];
     uint8_t min[16];
     glia_unpack_q2_k(b, q, scale, min);
-    return block_affine_k(glia_load_f16(b + 80), glia_load_f16(b + 82), scaled_dots(q, scale, 16, a), scaled_sums(min, 16, a), a, acc);
+    return block_affine_k(glia_load_f16(b + 80), glia_load_f16(b + 82), scaled_dots(q, scale, 16, a),
+                          scaled_sums(min, 16, a), a, acc);
 }
 
 static float block_q4_k(const uint8_t *b, const part *a, float acc)
@@ -169,7 +170,8 @@ static float block_q4_k(const uint8_t *b, const part *a, float acc)
     int8_t q[256], scale[8];
     uint8_t min[8];
     glia_unpack_q4_k(b, q, scale, min);
-    return block_affine_k(glia_load_f16(b), glia_load_f16(b + 2), scaled_dots(q, scale, 32, a), scaled_sums(min, 32, a), a, acc);
+    return block_affine_k(glia_load_f16(b), glia_load_f16(b + 2), scaled_dots(q, scale, 32, a),
+                          scaled_sums(min, 32, a), a, acc);
 }
 
 static float block_q5_k(const uint8_t *b, const part *a, float acc)
@@ -177,7 +179,8 @@ static float block_q5_k(const uint8_t *b, const part *a, float acc)
     int8_t q[256], scale[8];
     uint8_t min[8];
     glia_unpack_q5_k(b, q, scale, min);
-    return block_affine_k(glia_load_f16(b), glia_load_f16(b + 2), scaled_dots(q, scale, 32, a), scaled_sums(min, 32, a), a, acc);
+    return block_affine_k(glia_load_f16(b), glia_load_f16(b + 2), scaled_dots(q, scale, 32, a),
+                          scaled_sums(min, 32, a), a, acc);
 }
 
 static float block_q3_k(const uint8_t *b, const part *a, float acc)
@@ -196,9 +199,10 @@ static float block_q6_k(const uint8_t *b, const part *a, float acc)
 
 typedef float block_fn(const uint8_t *block, const part *a, float acc);
 static block_fn *const block_of[GLIA_DTYPE_COUNT] = {
-    [GLIA_Q8_0] = block_q8_0,   [GLIA_Q4_0] = block_q4_0,     [GLIA_Q4_1] = block_q4_1,   [GLIA_Q5_0] = block_q5_0,
-    [GLIA_Q5_1] = block_q5_1,   [GLIA_IQ4_NL] = block_iq4_nl, [GLIA_TQ1_0] = block_tq1_0, [GLIA_TQ2_0] = block_tq2_0,
-    [GLIA_Q2_K] = block_q2_k,   [GLIA_Q3_K] = block_q3_k,     [GLIA_Q4_K] = block_q4_k,   [GLIA_Q5_K] = block_q5_k,
+    [GLIA_Q8_0] = block_q8_0,   [GLIA_Q4_0] = block_q4_0,   [GLIA_Q4_1] = block_q4_1,
+    [GLIA_Q5_0] = block_q5_0,   [GLIA_Q5_1] = block_q5_1,   [GLIA_IQ4_NL] = block_iq4_nl,
+    [GLIA_TQ1_0] = block_tq1_0, [GLIA_TQ2_0] = block_tq2_0, [GLIA_Q2_K] = block_q2_k,
+    [GLIA_Q3_K] = block_q3_k,   [GLIA_Q4_K] = block_q4_k,   [GLIA_Q5_K] = block_q5_k,
     [GLIA_Q6_K] = block_q6_k,   [GLIA_Q8_K] = block_q8_k,
 };
 
@@ -214,7 +218,8 @@ float glia_dot_quant(glia_dtype w, const void *row, const void *activation_row, 
         const int64_t end = glia_min(k, s + GLIA_SEGMENT_QUANT);
         float acc = 0.0f;
         for (int64_t i = s; i < end; i += elements, b += info->block_bytes) {
-            const part a = {(const int8_t *)base + i, glia_load_f32(scales + i / elements * 4), sums + i / group * 4};
+            const part a = {(const int8_t *)base + i, glia_load_f32(scales + i / elements * 4),
+                            sums + i / group * 4};
             acc = block(b, &a, acc);
         }
         glia_tree_push_f32(&tree, acc);

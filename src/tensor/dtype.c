@@ -139,13 +139,17 @@ static void encode_bf16(const float *in, void *row, int64_t n, const float *weig
 }
 
 /* The `arithmetic` column. S is an exact int32; the chain runs over the blocks of a segment of 1024 elements,
- * from zero; segments meet in the pairwise tree. dw, da: scales of the weight's and the activation's block. */
+ * from zero; segments meet in the pairwise tree. dw, da: scales of the weight's and the activation's block.
+ */
 #define CHAIN_FLOAT "fma chain over segments of 256, segments in the pairwise tree"
 #define CHAIN_S "S = sum q*a, exact; acc = fma(dw*da, S, acc) over segments of 1024, then the tree"
-#define CHAIN_SM "S = sum q*a, exact; acc = fma(dw*da, S, acc); acc = fma(m*da, sum a, acc) over segments of 1024, then the tree"
+#define CHAIN_SM                                                                                             \
+    "S = sum q*a, exact; acc = fma(dw*da, S, acc); acc = fma(m*da, sum a, acc) over segments of 1024, then " \
+    "the tree"
 #define CHAIN_K "S = sum scale*dot, exact; acc = fma(d*da, S, acc) over segments of 1024, then the tree"
-#define CHAIN_KM \
-    "S = sum scale*dot, M = sum min*bsum, exact; acc = fma(d*da, S, acc); acc = fma(-(dmin*da), M, acc) over segments of 1024, then the tree"
+#define CHAIN_KM                                                                                             \
+    "S = sum scale*dot, M = sum min*bsum, exact; acc = fma(d*da, S, acc); acc = fma(-(dmin*da), M, acc) "    \
+    "over segments of 1024, then the tree"
 
 #define F GLIA_CLASS_FLOAT
 #define I GLIA_CLASS_INT
@@ -184,8 +188,7 @@ static const glia_dtype_info table[GLIA_DTYPE_COUNT] = {
 #define INFO_TQ2_0 Q, GLIA_A8X256, 35, CHAIN_S, glia_decode_tq2_0, glia_encode_tq2_0
 #define INFO_A8X32 A, GLIA_DTYPE_NONE, -1, "activation", glia_decode_a8x32, glia_encode_a8x32
 #define INFO_A8X256 A, GLIA_DTYPE_NONE, -1, "activation", glia_decode_a8x256, glia_encode_a8x256
-    [GLIA_DTYPE_NONE] = {"none", 1, 0, 0, GLIA_DTYPE_NONE, -1, "none", 0, 0},
-    GLIA_DTYPES(SIZES)};
+    [GLIA_DTYPE_NONE] = {"none", 1, 0, 0, GLIA_DTYPE_NONE, -1, "none", 0, 0}, GLIA_DTYPES(SIZES)};
 
 const glia_dtype_info *glia_dtype_get(glia_dtype t)
 {
@@ -214,7 +217,8 @@ glia_dtype glia_dtype_parse(const char *name)
 bool glia_dtype_row_bytes(glia_dtype t, int64_t n, int64_t *out)
 {
     const glia_dtype_info *info = glia_dtype_get(t);
-    return n >= 0 && n % info->block_elements == 0 && glia_mul(n / info->block_elements, info->block_bytes, out);
+    return n >= 0 && n % info->block_elements == 0 &&
+           glia_mul(n / info->block_elements, info->block_bytes, out);
 }
 
 bool glia_dtype_tensor_bytes(glia_dtype t, int rank, const int64_t *dims, int64_t *out)

@@ -14,12 +14,14 @@ typedef void glia_encode_fn(const float *in, void *row, int64_t n, const float *
 
 glia_decode_fn glia_decode_q8_0, glia_decode_q4_0, glia_decode_q4_1, glia_decode_q5_0, glia_decode_q5_1;
 glia_decode_fn glia_decode_iq4_nl, glia_decode_tq1_0, glia_decode_tq2_0;
-glia_decode_fn glia_decode_q2_k, glia_decode_q3_k, glia_decode_q4_k, glia_decode_q5_k, glia_decode_q6_k, glia_decode_q8_k;
+glia_decode_fn glia_decode_q2_k, glia_decode_q3_k, glia_decode_q4_k, glia_decode_q5_k, glia_decode_q6_k,
+    glia_decode_q8_k;
 glia_decode_fn glia_decode_a8x32, glia_decode_a8x256;
 
 glia_encode_fn glia_encode_q8_0, glia_encode_q4_0, glia_encode_q4_1, glia_encode_q5_0, glia_encode_q5_1;
 glia_encode_fn glia_encode_iq4_nl, glia_encode_tq1_0, glia_encode_tq2_0;
-glia_encode_fn glia_encode_q2_k, glia_encode_q3_k, glia_encode_q4_k, glia_encode_q5_k, glia_encode_q6_k, glia_encode_q8_k;
+glia_encode_fn glia_encode_q2_k, glia_encode_q3_k, glia_encode_q4_k, glia_encode_q5_k, glia_encode_q6_k,
+    glia_encode_q8_k;
 glia_encode_fn glia_encode_a8x32, glia_encode_a8x256;
 
 /* The 16 values of IQ4_NL's codebook, ascending. */

@@ -6,7 +6,8 @@
 
 enum { N = 32, Q8_0_BYTES = 34, Q4_0_BYTES = 18, Q4_1_BYTES = 20, Q5_0_BYTES = 22, Q5_1_BYTES = 24 };
 
-const int8_t glia_iq4_nl_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+const int8_t glia_iq4_nl_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                       1,    13,   25,  38,  53,  69,  89,  113};
 
 /* Byte i holds elements i (low nibble) and i + 16 (high nibble). */
 static void nibbles(const uint8_t *bytes, int8_t q[N], int offset)
@@ -110,7 +111,8 @@ void glia_encode_q8_0(const float *in, void *row, int64_t n, const float *weight
             if (fabsf(in[i]) > most) most = fabsf(in[i]);
         const float d = most / 127.0f, id = inverse(d);
         glia_store_f16(b, d);
-        for (int i = 0; i < N; i++) b[2 + i] = (uint8_t)(int8_t)glia_clamp_int(round_away(in[i] * id), -127, 127);
+        for (int i = 0; i < N; i++)
+            b[2 + i] = (uint8_t)(int8_t)glia_clamp_int(round_away(in[i] * id), -127, 127);
     }
 }
 

@@ -79,7 +79,8 @@ void glia_decode_q2_k(const void *row, float *out, int64_t n)
     for (const uint8_t *b = row; n > 0; n -= N, b += Q2_BYTES, out += N) {
         const float d = glia_load_f16(b + 80), dmin = glia_load_f16(b + 82);
         glia_unpack_q2_k(b, q, scale, min);
-        for (int i = 0; i < N; i++) out[i] = d * (float)scale[i / 16] * (float)q[i] - dmin * (float)min[i / 16];
+        for (int i = 0; i < N; i++)
+            out[i] = d * (float)scale[i / 16] * (float)q[i] - dmin * (float)min[i / 16];
     }
 }
 
@@ -100,7 +101,8 @@ void glia_decode_q4_k(const void *row, float *out, int64_t n)
     for (const uint8_t *b = row; n > 0; n -= N, b += Q4_BYTES, out += N) {
         const float d = glia_load_f16(b), dmin = glia_load_f16(b + 2);
         glia_unpack_q4_k(b, q, scale, min);
-        for (int i = 0; i < N; i++) out[i] = d * (float)scale[i / 32] * (float)q[i] - dmin * (float)min[i / 32];
+        for (int i = 0; i < N; i++)
+            out[i] = d * (float)scale[i / 32] * (float)q[i] - dmin * (float)min[i / 32];
     }
 }
 
@@ -111,7 +113,8 @@ void glia_decode_q5_k(const void *row, float *out, int64_t n)
     for (const uint8_t *b = row; n > 0; n -= N, b += Q5_BYTES, out += N) {
         const float d = glia_load_f16(b), dmin = glia_load_f16(b + 2);
         glia_unpack_q5_k(b, q, scale, min);
-        for (int i = 0; i < N; i++) out[i] = d * (float)scale[i / 32] * (float)q[i] - dmin * (float)min[i / 32];
+        for (int i = 0; i < N; i++)
+            out[i] = d * (float)scale[i / 32] * (float)q[i] - dmin * (float)min[i / 32];
     }
 }
 

@@ -41,7 +41,8 @@ static int nearest(float v, int lo, int hi)
 
 /* Weighted least squares of x = s q + b for fixed q, b at most 0. Returns the gain: the weighted sum of
  * squares that the fit explains; s and b are set when it beats `best`. */
-static double solve_affine(const float *x, const float *w, const int *q, int n, double best, float *s, float *b)
+static double solve_affine(const float *x, const float *w, const int *q, int n, double best, float *s,
+                           float *b)
 {
     double sw = 0, sx = 0, sq = 0, sqq = 0, sxq = 0;
     for (int i = 0; i < n; i++) {
@@ -119,7 +120,8 @@ static void refine(fit *f, const float x[N])
 {
     double aa = 0, ab = 0, bb = 0, ax = 0, bx = 0;
     for (int i = 0; i < N; i++) {
-        const double w = f->weight[i], a = (double)f->scale_int[i / f->step] * f->q[i], b = -f->min_int[i / f->step];
+        const double w = f->weight[i], a = (double)f->scale_int[i / f->step] * f->q[i],
+                     b = -f->min_int[i / f->step];
         aa += w * a * a;
         ab += w * a * b;
         bb += w * b * b;
@@ -192,7 +194,8 @@ static void fit_symmetric_sub(fit *f, const float x[N], int sub)
 static void choose_symmetric(fit *f, const float x[N])
 {
     for (int i = 0; i < N; i++)
-        f->q[i] = nearest(x[i] * inverse(f->d * (float)f->scale_int[i / f->step]), -f->levels / 2, f->levels / 2 - 1);
+        f->q[i] = nearest(x[i] * inverse(f->d * (float)f->scale_int[i / f->step]), -f->levels / 2,
+                          f->levels / 2 - 1);
 }
 
 static void fit_symmetric(fit *f, const float x[N], const float *importance, int scale_levels)

@@ -15,10 +15,7 @@ const char *glia_layout_name(int layout)
 /* Bytes of quants per block of a panel: 512 for Q8_0, 256 for Q4_0; 0 for other formats. */
 static int quant_bytes(glia_dtype t) { return t == GLIA_Q8_0 ? ROWS * 32 : t == GLIA_Q4_0 ? ROWS * 16 : 0; }
 static int pair_bytes(glia_dtype t) { return DELTAS + 2 * quant_bytes(t); }
-static int float_bytes(glia_dtype t)
-{
-    return t == GLIA_F32 ? 4 : t == GLIA_F16 || t == GLIA_BF16 ? 2 : 0;
-}
+static int float_bytes(glia_dtype t) { return t == GLIA_F32 ? 4 : t == GLIA_F16 || t == GLIA_BF16 ? 2 : 0; }
 
 /* Bytes of a panel of 16 rows. */
 static bool panel_bytes(glia_dtype t, int64_t k, int64_t *out)
@@ -55,7 +52,8 @@ static uint32_t load4(const uint8_t *p)
 
 /* Rows [0, count) of a panel of quants; the other rows, and the block that makes an odd count even, are zero.
  * Written in the order of the panel, since the rows are the ones that stay in cache. */
-static void put_quant_panel(glia_dtype t, int64_t k, const uint8_t *from, int64_t row_bytes, int count, uint8_t *panel)
+static void put_quant_panel(glia_dtype t, int64_t k, const uint8_t *from, int64_t row_bytes, int count,
+                            uint8_t *panel)
 {
     const int plain = glia_dtype_get(t)->block_bytes, groups = quant_bytes(t) / 64;
     const uint32_t flip = t == GLIA_Q8_0 ? 0x80808080u : 0, zero = t == GLIA_Q8_0 ? 0x80808080u : 0x88888888u;
@@ -75,7 +73,8 @@ static void put_quant_panel(glia_dtype t, int64_t k, const uint8_t *from, int64_
     }
 }
 
-void glia_layout_pack(int layout, glia_dtype t, int64_t n, int64_t k, const void *from, int64_t row_begin, int64_t row_end, void *to)
+void glia_layout_pack(int layout, glia_dtype t, int64_t n, int64_t k, const void *from, int64_t row_begin,
+                      int64_t row_end, void *to)
 {
     int64_t row = 0, panel = 0;
     if (!glia_dtype_row_bytes(t, k, &row)) return;
@@ -94,7 +93,8 @@ void glia_layout_pack(int layout, glia_dtype t, int64_t n, int64_t k, const void
     }
 }
 
-void glia_layout_unpack_row(int layout, glia_dtype t, int64_t n, int64_t k, const void *tensor, int64_t row, void *out)
+void glia_layout_unpack_row(int layout, glia_dtype t, int64_t n, int64_t k, const void *tensor, int64_t row,
+                            void *out)
 {
     int64_t bytes = 0, panel = 0;
     uint8_t *to = out;
@@ -114,14 +114,16 @@ void glia_layout_unpack_row(int layout, glia_dtype t, int64_t n, int64_t k, cons
     const int plain = glia_dtype_get(t)->block_bytes, groups = quant_bytes(t) / 64;
     const uint8_t flip = t == GLIA_Q8_0 ? 128 : 0;
     for (int64_t b = 0; b < k / BLOCK; b++, to += plain) {
-        const uint8_t *pair = p + b / 2 * pair_bytes(t), *quants = pair + DELTAS + b % 2 * quant_bytes(t) + lane * 4;
+        const uint8_t *pair = p + b / 2 * pair_bytes(t),
+                      *quants = pair + DELTAS + b % 2 * quant_bytes(t) + lane * 4;
         memcpy(to, pair + b % 2 * ROWS * 2 + lane * 2, 2);
         for (int j = 0; j < groups; j++)
             for (int i = 0; i < 4; i++) to[2 + 4 * j + i] = quants[j * 64 + i] ^ flip;
     }
 }
 
-void glia_layout_row(int layout, glia_dtype t, int64_t n, int64_t k, const void *tensor, int64_t row, float *out)
+void glia_layout_row(int layout, glia_dtype t, int64_t n, int64_t k, const void *tensor, int64_t row,
+                     float *out)
 {
     int64_t bytes = 0, panel = 0;
     const glia_dtype_info *info = glia_dtype_get(t);
@@ -137,7 +139,8 @@ void glia_layout_row(int layout, glia_dtype t, int64_t n, int64_t k, const void 
         for (int64_t i = 0; i < k; i++) info->decode(p + (i * ROWS + lane) * size, out + i, 1);
         return;
     }
-    /* A pair seen alone is a packed panel of two blocks, so that a row of any length needs no memory of its own. */
+    /* A pair seen alone is a packed panel of two blocks, so that a row of any length needs no memory of its
+     * own. */
     uint8_t two[2 * 34];
     for (int64_t at = 0; at < k; at += PAIR, p += pair_bytes(t)) {
         const int64_t here = glia_min(PAIR, k - at);

@@ -21,7 +21,8 @@ const char *glia_layout_name(int layout); /* "plain", "r16" */
 bool glia_layout_bytes(int layout, glia_dtype t, int64_t n, int64_t k, int64_t *out);
 /* Packs rows [row_begin, row_end) of a plain tensor [n, k]; row_begin is a multiple of 16. `from` points at row
  * row_begin (rows may arrive panel by panel), `to` at the start of the packed tensor. */
-void glia_layout_pack(int layout, glia_dtype t, int64_t n, int64_t k, const void *from, int64_t row_begin, int64_t row_end, void *to);
+void glia_layout_pack(int layout, glia_dtype t, int64_t n, int64_t k, const void *from, int64_t row_begin,
+                      int64_t row_end, void *to);
 /* Decodes one row to f32 [k]. */
 void glia_layout_row(int layout, glia_dtype t, int64_t n, int64_t k, const void *tensor, int64_t row, float *out);
 /* The row in its plain bytes (the exact inverse of packing). */

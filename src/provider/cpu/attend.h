@@ -1,10 +1,11 @@
-/* attend over paged states; part of kernels_avx2.c and kernels_avx512.c, which say how many queries a tile holds
- * (ATTEND_QUERIES) and how many vectors of the head (ATTEND_VALUES).
+/* attend over paged states; part of kernels_avx2.c and kernels_avx512.c, which say how many queries a tile
+ * holds (ATTEND_QUERIES) and how many vectors of the head (ATTEND_VALUES).
  *
- * Keys lie transposed, so that a vector is 16 positions and scores need no horizontal sums. Queries that read the
- * same keys share the loads: the heads of one group, and consecutive tokens of one sequence. Every query keeps the
- * order of the reference (ops/attention.c): chunks of 256 positions in ascending order, within a chunk one chain
- * per element over ascending keys. Positions that a query must not see are skipped, never multiplied by zero.
+ * Keys lie transposed, so that a vector is 16 positions and scores need no horizontal sums. Queries that read
+ * the same keys share the loads: the heads of one group, and consecutive tokens of one sequence. Every query
+ * keeps the order of the reference (ops/attention.c): chunks of 256 positions in ascending order, within a
+ * chunk one chain per element over ascending keys. Positions that a query must not see are skipped, never
+ * multiplied by zero.
  *
  * Pages whose positions are no multiple of 16, and heads over 256, are left to the reference. */
 
@@ -31,7 +32,10 @@ typedef struct query_set {
     float p[ATTEND_QUERIES][KEY_CHUNK];
 } query_set;
 
-GLIA_INLINE v16 load_page(const int size, const uint8_t *p) { return size == 2 ? v16_load_f16(p) : v16_load(p); }
+GLIA_INLINE v16 load_page(const int size, const uint8_t *p)
+{
+    return size == 2 ? v16_load_f16(p) : v16_load(p);
+}
 
 GLIA_INLINE v16 load_page_n(const int size, const uint8_t *p, int n)
 {
@@ -41,21 +45,22 @@ GLIA_INLINE v16 load_page_n(const int size, const uint8_t *p, int n)
     return v16_load_f16(t);
 }
 
-GLIA_INLINE const uint8_t *page_of(const attend_call *c, const query_set *s, const uint8_t *pages, const int size, int64_t position)
+GLIA_INLINE const uint8_t *page_of(const attend_call *c, const query_set *s, const uint8_t *pages,
+                                   const int size, int64_t position)
 {
     return pages + ((int64_t)s->pages[position / c->slots] * c->groups + s->group) * c->d * c->slots * size;
 }
 
 /* Scores of positions [j, j + 16 V) of one page, for Q queries; j - from is where they go. */
-GLIA_INLINE void score_tile(const int size, const int Q, const int V, const attend_call *c, query_set *s, int64_t j, int64_t from)
+GLIA_INLINE void score_tile(const int size, const int Q, const int V, const attend_call *c, query_set *s,
+                            int64_t j, int64_t from)
 {
     const uint8_t *k = page_of(c, s, c->keys, size, j) + j % c->slots * size;
     const int64_t stride = c->slots * size;
     v16 acc[ATTEND_QUERIES][4];
     GLIA_UNROLL
-    for (int q = 0; q < Q; q++)
-        GLIA_UNROLL
-        for (int v = 0; v < V; v++) acc[q][v] = v16_zero();
+    for (int q = 0; q < Q; q++) GLIA_UNROLL
+    for (int v = 0; v < V; v++) acc[q][v] = v16_zero();
     for (int64_t i = 0; i < c->d; i++, k += stride) {
         v16 x[4];
         GLIA_UNROLL
@@ -73,7 +78,8 @@ GLIA_INLINE void score_tile(const int size, const int Q, const int V, const atte
 }
 
 /* All positions of the chunk up to `to`, rounded up to whole vectors: a page has room for them. */
-GLIA_INLINE void scores(const int size, const int Q, const attend_call *c, query_set *s, int64_t from, int64_t to)
+GLIA_INLINE void scores(const int size, const int Q, const attend_call *c, query_set *s, int64_t from,
+                        int64_t to)
 {
     enum { WIDE = 4 };
     for (int64_t j = from; j < to;) {
@@ -105,7 +111,8 @@ GLIA_INLINE float weigh(float *p, int n, float *l)
     if (whole < n) {
         v16_store(p + whole, v16_exp(v16_sub(v16_load_n(p + whole, n - whole), v16_set(m))));
         for (int i = n; i < whole + LANES; i++) p[i] = 0.0f;
-        acc = v16_add(v16_load(p + whole), acc); /* lanes without a key add a zero to a sum that is not negative */
+        acc = v16_add(v16_load(p + whole),
+                      acc); /* lanes without a key add a zero to a sum that is not negative */
     }
     *l = v16_tree(acc);
     return m;
@@ -113,21 +120,23 @@ GLIA_INLINE float weigh(float *p, int n, float *l)
 
 /* o += p v over keys [a, b) of the chunk, for queries [first, first + Q) and V vectors of the head from `at`;
  * the last of them has `last` lanes. */
-GLIA_INLINE void value_tile(const int size, const int Q, const int V, const attend_call *c, query_set *s, int first, int64_t from, int64_t a, int64_t b, int64_t at, int last)
+GLIA_INLINE void value_tile(const int size, const int Q, const int V, const attend_call *c, query_set *s,
+                            int first, int64_t from, int64_t a, int64_t b, int64_t at, int last)
 {
     v16 acc[ATTEND_QUERIES][ATTEND_VALUES];
     const int64_t stride = c->d * size;
     GLIA_UNROLL
-    for (int q = 0; q < Q; q++)
-        GLIA_UNROLL
-        for (int v = 0; v < V; v++) acc[q][v] = v16_load(s->o[first + q] + at + 16 * v);
+    for (int q = 0; q < Q; q++) GLIA_UNROLL
+    for (int v = 0; v < V; v++) acc[q][v] = v16_load(s->o[first + q] + at + 16 * v);
     for (int64_t j = a; j < b;) {
         const int64_t page_end = glia_min(b, (j / c->slots + 1) * c->slots);
         const uint8_t *row = page_of(c, s, c->values, size, j) + (j % c->slots * c->d + at) * size;
         for (; j < page_end; j++, row += stride) {
             v16 x[ATTEND_VALUES];
             GLIA_UNROLL
-            for (int v = 0; v < V; v++) x[v] = last == 16 ? load_page(size, row + 16 * v * size) : load_page_n(size, row + 16 * v * size, last);
+            for (int v = 0; v < V; v++)
+                x[v] = last == 16 ? load_page(size, row + 16 * v * size)
+                                  : load_page_n(size, row + 16 * v * size, last);
             GLIA_UNROLL
             for (int q = 0; q < Q; q++) {
                 const v16 w = v16_set(s->p[first + q][j - from]);
@@ -137,16 +146,17 @@ GLIA_INLINE void value_tile(const int size, const int Q, const int V, const atte
         }
     }
     GLIA_UNROLL
-    for (int q = 0; q < Q; q++)
-        GLIA_UNROLL
-        for (int v = 0; v < V; v++) v16_store(s->o[first + q] + at + 16 * v, acc[q][v]);
+    for (int q = 0; q < Q; q++) GLIA_UNROLL
+    for (int v = 0; v < V; v++) v16_store(s->o[first + q] + at + 16 * v, acc[q][v]);
 }
 
-GLIA_INLINE void values(const int size, const int Q, const attend_call *c, query_set *s, int first, int64_t from, int64_t a, int64_t b)
+GLIA_INLINE void values(const int size, const int Q, const attend_call *c, query_set *s, int first,
+                        int64_t from, int64_t a, int64_t b)
 {
     int64_t at = 0;
     if (a >= b) return;
-    for (; at + 16 * ATTEND_VALUES <= c->d; at += 16 * ATTEND_VALUES) value_tile(size, Q, ATTEND_VALUES, c, s, first, from, a, b, at, 16);
+    for (; at + 16 * ATTEND_VALUES <= c->d; at += 16 * ATTEND_VALUES)
+        value_tile(size, Q, ATTEND_VALUES, c, s, first, from, a, b, at, 16);
     for (; at + 16 <= c->d; at += 16) value_tile(size, Q, 1, c, s, first, from, a, b, at, 16);
     if (at < c->d) value_tile(size, Q, 1, c, s, first, from, a, b, at, (int)(c->d - at));
 }
@@ -194,8 +204,10 @@ GLIA_INLINE void attend_set(const int size, const int Q, const attend_call *c, q
     for (int q = 0; q < Q; q++) {
         const v16 total = v16_set(s->total[q]);
         int64_t i = 0;
-        for (; i + 16 <= c->d; i += 16) v16_store(c->y + s->at[q] + i, v16_div(v16_load(s->sum[q] + i), total));
-        if (i < c->d) v16_store_n(c->y + s->at[q] + i, v16_div(v16_load(s->sum[q] + i), total), (int)(c->d - i));
+        for (; i + 16 <= c->d; i += 16)
+            v16_store(c->y + s->at[q] + i, v16_div(v16_load(s->sum[q] + i), total));
+        if (i < c->d)
+            v16_store_n(c->y + s->at[q] + i, v16_div(v16_load(s->sum[q] + i), total), (int)(c->d - i));
     }
     s->count = 0;
 }
@@ -217,7 +229,8 @@ GLIA_INLINE void attend(const int size, const glia_kargs *k)
 {
     const glia_tensor *q = &k->in[0], *keys = &k->in[1], *table = &k->in[3];
     const int32_t *pages = table->data, *seq = k->in[4].data, *pos = k->in[5].data;
-    const attend_call c = {q->data, keys->data, k->in[2].data, k->out[0].data, keys->dims[1], q->dims[2], keys->dims[3], size, (float)k->attr[0].f};
+    const attend_call c = {q->data,    keys->data,    k->in[2].data, k->out[0].data,     keys->dims[1],
+                           q->dims[2], keys->dims[3], size,          (float)k->attr[0].f};
     if (c.slots % LANES || c.d < 1 || c.d > HEAD_MAX) {
         glia_op_attend.reference(k);
         return;
@@ -228,8 +241,10 @@ GLIA_INLINE void attend(const int size, const glia_kargs *k)
     for (int64_t g = k->begin[1] / ratio; g < glia_ceil_div(k->end[1], ratio); g++) {
         for (int64_t t = k->begin[0]; t < k->end[0]; t++) {
             const int32_t *row = pages + seq[t] * table->dims[1];
-            for (int64_t h = glia_max(k->begin[1], g * ratio); h < glia_min(k->end[1], (g + 1) * ratio); h++) {
-                if (s.count == ATTEND_QUERIES || (s.count && (s.pages != row || s.group != g))) flush(size, &c, &s);
+            for (int64_t h = glia_max(k->begin[1], g * ratio); h < glia_min(k->end[1], (g + 1) * ratio);
+                 h++) {
+                if (s.count == ATTEND_QUERIES || (s.count && (s.pages != row || s.group != g)))
+                    flush(size, &c, &s);
                 s.group = g;
                 s.pages = row;
                 s.at[s.count] = (t * heads + h) * c.d;

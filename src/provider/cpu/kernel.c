@@ -71,14 +71,16 @@ static bool list_matches(const char **at, const glia_type *types, int count)
     return ok;
 }
 
-static bool row_matches(const char *types, const glia_type *in, int in_count, const glia_type *out, int out_count)
+static bool row_matches(const char *types, const glia_type *in, int in_count, const glia_type *out,
+                        int out_count)
 {
     if (!list_matches(&types, in, in_count) || strncmp(types, "->", 2)) return false;
     types += 2;
     return list_matches(&types, out, out_count);
 }
 
-glia_bound_kernel glia_cpu_bind(const glia_op *op, const glia_type *in, int in_count, const glia_type *out, int out_count, uint32_t features, const char *isa_max)
+glia_bound_kernel glia_cpu_bind(const glia_op *op, const glia_type *in, int in_count, const glia_type *out,
+                                int out_count, uint32_t features, const char *isa_max)
 {
     for (int i = last_allowed(isa_max); i >= 0; i--) {
         const glia_cpu_isa *isa = glia_cpu_isas[i];
@@ -96,5 +98,6 @@ int glia_cpu_layout(glia_dtype t, int64_t n, int64_t k, uint32_t features, const
 {
     int64_t bytes;
     const bool vectors = last_allowed(isa_max) > 0 && (features & GLIA_CPU_AVX2);
-    return vectors && n >= 16 && glia_layout_bytes(GLIA_LAYOUT_R16, t, n, k, &bytes) ? GLIA_LAYOUT_R16 : GLIA_LAYOUT_PLAIN;
+    return vectors && n >= 16 && glia_layout_bytes(GLIA_LAYOUT_R16, t, n, k, &bytes) ? GLIA_LAYOUT_R16
+                                                                                     : GLIA_LAYOUT_PLAIN;
 }

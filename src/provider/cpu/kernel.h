@@ -34,7 +34,8 @@ typedef struct glia_bound_kernel {
 
 /* Binds op on the given types (dtype NONE: absent). isa_max: the name of the set to go up to, or null for the
  * best that `features` allows. Always gives a kernel unless op->reference is null (views). */
-glia_bound_kernel glia_cpu_bind(const glia_op *op, const glia_type *in, int in_count, const glia_type *out, int out_count, uint32_t features, const char *isa_max);
+glia_bound_kernel glia_cpu_bind(const glia_op *op, const glia_type *in, int in_count, const glia_type *out,
+                                int out_count, uint32_t features, const char *isa_max);
 
 /* The packed layout that linear wants for a weight of this format and these constant dims. */
 int glia_cpu_layout(glia_dtype t, int64_t n, int64_t k, uint32_t features, const char *isa_max);

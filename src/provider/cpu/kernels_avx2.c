@@ -1,5 +1,5 @@
-/* Kernels for x86-64 with AVX2, FMA and F16C: the table and what it lists. Built alone with those flags, so that no
- * such instruction leaks into other code. */
+/* Kernels for x86-64 with AVX2, FMA and F16C: the table and what it lists. Built alone with those flags, so
+ * that no such instruction leaks into other code. */
 #define ATTEND_QUERIES 2
 #define ATTEND_VALUES 2
 #define TILE_ROWS 6

@@ -31,4 +31,5 @@ static const glia_cpu_kernel kernels[] = {
 };
 
 extern const glia_cpu_isa glia_cpu_avx512;
-const glia_cpu_isa glia_cpu_avx512 = {"avx512", GLIA_CPU_AVX2 | GLIA_CPU_AVX512, kernels, GLIA_COUNT(kernels)};
+const glia_cpu_isa glia_cpu_avx512 = {"avx512", GLIA_CPU_AVX2 | GLIA_CPU_AVX512, kernels,
+                                      GLIA_COUNT(kernels)};

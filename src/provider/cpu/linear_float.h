@@ -1,5 +1,5 @@
-/* linear over F32, F16 and BF16 weights in panels of 16 rows: a lane is a weight row, and carries one fma chain
- * over k ascending per segment of 256, as the specification has it. The body of kernels_avx2.c and
+/* linear over F32, F16 and BF16 weights in panels of 16 rows: a lane is a weight row, and carries one fma
+ * chain over k ascending per segment of 256, as the specification has it. The body of kernels_avx2.c and
  * kernels_avx512.c, which say how large a tile is: TILE_ROWS rows by TILE_PANELS panels. One row alone takes
  * four panels at a time, since one chain would wait for its own additions. */
 #include "base/check.h"
@@ -21,27 +21,25 @@ GLIA_INLINE v16 weights(const glia_dtype t, const uint8_t *panel, int64_t i)
 
 /* The tree of the segments' sums (tensor/dot.h), for all accumulators of a tile. */
 typedef struct tile_tree {
-    v16 v[LEVELS][TILE_ROWS * TILE_PANELS > PANELS_MAX ? TILE_ROWS * TILE_PANELS : PANELS_MAX];
+    v16 v[LEVELS][TILE_ROWS * TILE_PANELS > PANELS_MAX ? TILE_ROWS *TILE_PANELS : PANELS_MAX];
     int64_t count;
 } tile_tree;
 
 GLIA_INLINE void tree_push(tile_tree *t, const int R, const int P, v16 (*acc)[PANELS_MAX])
 {
     int l = 0;
-    for (; t->count >> l & 1; l++)
-        GLIA_UNROLL
-        for (int r = 0; r < R; r++)
-            GLIA_UNROLL
-            for (int p = 0; p < P; p++) acc[r][p] = v16_add(t->v[l][r * P + p], acc[r][p]);
+    for (; t->count >> l & 1; l++) GLIA_UNROLL
+    for (int r = 0; r < R; r++) GLIA_UNROLL
+    for (int p = 0; p < P; p++) acc[r][p] = v16_add(t->v[l][r * P + p], acc[r][p]);
     GLIA_UNROLL
-    for (int r = 0; r < R; r++)
-        GLIA_UNROLL
-        for (int p = 0; p < P; p++) t->v[l][r * P + p] = acc[r][p];
+    for (int r = 0; r < R; r++) GLIA_UNROLL
+    for (int p = 0; p < P; p++) t->v[l][r * P + p] = acc[r][p];
     t->count++;
 }
 
 /* Writes the sums with the bias. */
-GLIA_INLINE void finish(const tile_tree *t, const int R, const int P, const glia_linear_call *c, int64_t row, int64_t panel)
+GLIA_INLINE void finish(const tile_tree *t, const int R, const int P, const glia_linear_call *c, int64_t row,
+                        int64_t panel)
 {
     for (int r = 0; r < R; r++)
         for (int p = 0; p < P; p++) {
@@ -61,7 +59,8 @@ GLIA_INLINE void finish(const tile_tree *t, const int R, const int P, const glia
         }
 }
 
-GLIA_INLINE void tile(const glia_dtype type, const int R, const int P, const glia_linear_call *c, int64_t row, int64_t panel)
+GLIA_INLINE void tile(const glia_dtype type, const int R, const int P, const glia_linear_call *c, int64_t row,
+                      int64_t panel)
 {
     const float *x = (const float *)c->x + row * c->depth;
     const uint8_t *w = c->w + panel * c->panel_bytes;
@@ -71,9 +70,8 @@ GLIA_INLINE void tile(const glia_dtype type, const int R, const int P, const gli
     for (int64_t i = 0; i < c->depth;) {
         const int64_t end = glia_min(c->depth, i + SEGMENT);
         GLIA_UNROLL
-        for (int r = 0; r < R; r++)
-            GLIA_UNROLL
-            for (int p = 0; p < P; p++) acc[r][p] = v16_zero();
+        for (int r = 0; r < R; r++) GLIA_UNROLL
+        for (int p = 0; p < P; p++) acc[r][p] = v16_zero();
         for (; i < end; i++) {
             v16 v[PANELS_MAX];
             GLIA_UNROLL
@@ -91,7 +89,8 @@ GLIA_INLINE void tile(const glia_dtype type, const int R, const int P, const gli
 }
 
 /* `rows` rows by `panels` panels, both at most a tile's. A tile of each height is compiled. */
-GLIA_INLINE void tile_of(const glia_dtype type, const int P, int rows, const glia_linear_call *c, int64_t row, int64_t panel)
+GLIA_INLINE void tile_of(const glia_dtype type, const int P, int rows, const glia_linear_call *c, int64_t row,
+                         int64_t panel)
 {
     switch (rows) {
     case 1: tile(type, 1, P, c, row, panel); break;
@@ -107,7 +106,8 @@ GLIA_INLINE void tile_of(const glia_dtype type, const int P, int rows, const gli
     }
 }
 
-GLIA_INLINE void block_of_panels(const glia_dtype type, int panels, const glia_kargs *k, const glia_linear_call *c, int64_t panel)
+GLIA_INLINE void block_of_panels(const glia_dtype type, int panels, const glia_kargs *k,
+                                 const glia_linear_call *c, int64_t panel)
 {
     for (glia_box b = glia_runs(k); b.more; glia_box_next(&b)) {
         const glia_row_run run = glia_run_of(k, &b);
@@ -118,7 +118,8 @@ GLIA_INLINE void block_of_panels(const glia_dtype type, int panels, const glia_k
                 tile(type, 1, PANELS_MAX, c, run.first + r, panel);
                 p = panels;
             }
-            for (; p + TILE_PANELS <= panels; p += TILE_PANELS) tile_of(type, TILE_PANELS, rows, c, run.first + r, panel + p);
+            for (; p + TILE_PANELS <= panels; p += TILE_PANELS)
+                tile_of(type, TILE_PANELS, rows, c, run.first + r, panel + p);
             for (; p < panels; p++) tile_of(type, 1, rows, c, run.first + r, panel + p);
             r += rows;
         }
@@ -129,7 +130,8 @@ GLIA_INLINE void block_of_panels(const glia_dtype type, int panels, const glia_k
 GLIA_INLINE void linear(const glia_dtype type, const glia_kargs *k)
 {
     const glia_tensor *x = &k->in[0], *w = &k->in[1], *bias = glia_optional(k, 2);
-    glia_linear_call c = {.x = x->data, .w = w->data, .bias = bias ? bias->data : 0, .y = k->out[0].data, .n = w->dims[0]};
+    glia_linear_call c = {
+        .x = x->data, .w = w->data, .bias = bias ? bias->data : 0, .y = k->out[0].data, .n = w->dims[0]};
     if (c.n < GLIA_PANEL) {
         glia_op_linear.reference(k);
         return;
@@ -139,7 +141,8 @@ GLIA_INLINE void linear(const glia_dtype type, const glia_kargs *k)
     c.end = glia_box_end(k);
     glia_layout_bytes(GLIA_LAYOUT_R16, type, GLIA_PANEL, c.depth, &c.panel_bytes);
     const int64_t last = glia_ceil_div(c.end, GLIA_PANEL);
-    for (int64_t p = c.begin / GLIA_PANEL; p < last; p += PANELS_MAX) block_of_panels(type, (int)glia_min(PANELS_MAX, last - p), k, &c, p);
+    for (int64_t p = c.begin / GLIA_PANEL; p < last; p += PANELS_MAX)
+        block_of_panels(type, (int)glia_min(PANELS_MAX, last - p), k, &c, p);
 }
 
 static void linear_f32(const glia_kargs *k) { linear(GLIA_F32, k); }

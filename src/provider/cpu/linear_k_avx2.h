@@ -1,9 +1,10 @@
-/* linear over plain rows of super-blocks (Q2_K to Q6_K, TQ2_0) with A8X256 activations. Part of kernels_avx2.c.
+/* linear over plain rows of super-blocks (Q2_K to Q6_K, TQ2_0) with A8X256 activations. Part of
+ * kernels_avx2.c.
  *
- * All of these formats lie in planes of 32 bytes, so that one load, a shift and a mask give 32 quants in order. They
- * are made unsigned by an offset (q + 4, q + 32, q + 1), multiplied by vpmaddubsw, which is exact since
- * 63 * 127 * 2 < 2^15, and then by their sub-block's scale with vpmaddwd. The offset comes out again through the
- * activation's sums of 16:
+ * All of these formats lie in planes of 32 bytes, so that one load, a shift and a mask give 32 quants in
+ * order. They are made unsigned by an offset (q + 4, q + 32, q + 1), multiplied by vpmaddubsw, which is exact
+ * since 63 * 127 * 2 < 2^15, and then by their sub-block's scale with vpmaddwd. The offset comes out again
+ * through the activation's sums of 16:
  *
  *     S = sum_i scale_i (dot'_i - offset * bsum_i),   M = sum_i min_i bsum_i
  *
@@ -16,28 +17,35 @@
 enum { K_ROWS = 16, SUPER = 256, K_SEGMENT = 4 /* super-blocks */ };
 
 typedef struct super_block {
-    __m256i q[8];      /* unsigned quants, 32 each */
-    __m256i scale[8];  /* i16: 8 lanes of each of the plane's two sub-blocks of 16 */
+    __m256i q[8];         /* unsigned quants, 32 each */
+    __m256i scale[8];     /* i16: 8 lanes of each of the plane's two sub-blocks of 16 */
     __m256i scales, mins; /* i16 per 16 elements; scales times minus offset */
     float d, dmin;
 } super_block;
 
-GLIA_INLINE float load_half(const uint8_t *p) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(glia_load_u16(p)))); }
+GLIA_INLINE float load_half(const uint8_t *p)
+{
+    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(glia_load_u16(p))));
+}
 GLIA_INLINE __m256i plane(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 GLIA_INLINE __m256i bits_of(__m256i v, int shift, int mask)
 {
     return _mm256_and_si256(_mm256_srli_epi16(v, shift), _mm256_set1_epi8((char)mask));
 }
-GLIA_INLINE __m256i raised(__m256i v, int shift) { return _mm256_slli_epi16(v, shift); } /* small values only */
+GLIA_INLINE __m256i raised(__m256i v, int shift)
+{
+    return _mm256_slli_epi16(v, shift);
+} /* small values only */
 
-/* scale: 16 signed bytes, one per 16 elements. Even ones go to the low lanes and odd ones to the high lanes, so
- * that one shuffle per plane repeats the right two. */
+/* scale: 16 signed bytes, one per 16 elements. Even ones go to the low lanes and odd ones to the high lanes,
+ * so that one shuffle per plane repeats the right two. */
 GLIA_INLINE void set_scales(super_block *s, __m128i scale, const int offset)
 {
     const __m128i split = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
     const __m256i wide = _mm256_cvtepi8_epi16(_mm_shuffle_epi8(scale, split));
     GLIA_UNROLL
-    for (int i = 0; i < 8; i++) s->scale[i] = _mm256_shuffle_epi8(wide, _mm256_set1_epi16((short)(2 * i + ((2 * i + 1) << 8))));
+    for (int i = 0; i < 8; i++)
+        s->scale[i] = _mm256_shuffle_epi8(wide, _mm256_set1_epi16((short)(2 * i + ((2 * i + 1) << 8))));
     s->scales = _mm256_mullo_epi16(_mm256_cvtepi8_epi16(scale), _mm256_set1_epi16((short)-offset));
 }
 
@@ -77,12 +85,16 @@ GLIA_INLINE void prepare_q2_k(super_block *s, const uint8_t *b)
 
 GLIA_INLINE void prepare_q3_k(super_block *s, const uint8_t *b)
 {
-    const uint32_t l0 = word(b + 96), l1 = word(b + 100), h = word(b + 104), nibble = 0x0f0f0f0fu, top = 0x30303030u;
+    const uint32_t l0 = word(b + 96), l1 = word(b + 100), h = word(b + 104), nibble = 0x0f0f0f0fu,
+                   top = 0x30303030u;
     const __m256i high = plane(b);
     GLIA_UNROLL
-    for (int i = 0; i < 8; i++) s->q[i] = _mm256_or_si256(bits_of(plane(b + 32 + i / 4 * 32), i % 4 * 2, 3), raised(bits_of(high, i, 1), 2));
-    const __m128i scale = _mm_set_epi32((int)((l1 >> 4 & nibble) | (h >> 2 & top)), (int)((l0 >> 4 & nibble) | (h & top)),
-                                        (int)((l1 & nibble) | (h << 2 & top)), (int)((l0 & nibble) | (h << 4 & top)));
+    for (int i = 0; i < 8; i++)
+        s->q[i] = _mm256_or_si256(bits_of(plane(b + 32 + i / 4 * 32), i % 4 * 2, 3),
+                                  raised(bits_of(high, i, 1), 2));
+    const __m128i scale =
+        _mm_set_epi32((int)((l1 >> 4 & nibble) | (h >> 2 & top)), (int)((l0 >> 4 & nibble) | (h & top)),
+                      (int)((l1 & nibble) | (h << 2 & top)), (int)((l0 & nibble) | (h << 4 & top)));
     set_scales(s, _mm_sub_epi8(scale, _mm_set1_epi8(32)), 4);
     s->d = load_half(b + 108);
 }
@@ -100,7 +112,9 @@ GLIA_INLINE void prepare_q5_k(super_block *s, const uint8_t *b)
 {
     const __m256i high = plane(b + 16);
     GLIA_UNROLL
-    for (int i = 0; i < 8; i++) s->q[i] = _mm256_or_si256(bits_of(plane(b + 48 + i / 2 * 32), i % 2 * 4, 15), raised(bits_of(high, i, 1), 4));
+    for (int i = 0; i < 8; i++)
+        s->q[i] = _mm256_or_si256(bits_of(plane(b + 48 + i / 2 * 32), i % 2 * 4, 15),
+                                  raised(bits_of(high, i, 1), 4));
     six_bits(s, b + 4);
     s->d = load_half(b);
     s->dmin = load_half(b + 2);
@@ -150,21 +164,25 @@ GLIA_INLINE __m256i narrow_sums(const uint8_t *sums)
 }
 
 /* One super-block onto the chain; x: its quants, da: its scale, sums: its 16 sums. */
-GLIA_INLINE float super_dot(const glia_dtype t, const super_block *s, const uint8_t *x, float da, const uint8_t *sums, float acc)
+GLIA_INLINE float super_dot(const glia_dtype t, const super_block *s, const uint8_t *x, float da,
+                            const uint8_t *sums, float acc)
 {
     const bool mins = t == GLIA_Q2_K || t == GLIA_Q4_K || t == GLIA_Q5_K;
     const __m256i b = narrow_sums(sums);
     __m256i v = _mm256_setzero_si256();
     if (!mins) v = _mm256_madd_epi16(b, s->scales);
     GLIA_UNROLL
-    for (int i = 0; i < 8; i++) v = _mm256_add_epi32(v, _mm256_madd_epi16(_mm256_maddubs_epi16(s->q[i], plane(x + 32 * i)), s->scale[i]));
+    for (int i = 0; i < 8; i++)
+        v = _mm256_add_epi32(
+            v, _mm256_madd_epi16(_mm256_maddubs_epi16(s->q[i], plane(x + 32 * i)), s->scale[i]));
     acc = fmaf(s->d * da, (float)total(v), acc);
     if (mins) acc = fmaf(-(s->dmin * da), (float)total(_mm256_madd_epi16(b, s->mins)), acc);
     return acc;
 }
 
 /* One weight row by R rows of activations. */
-GLIA_INLINE void k_row(const glia_dtype t, const int R, const glia_linear_call *c, const uint8_t *w, int64_t column, int64_t row)
+GLIA_INLINE void k_row(const glia_dtype t, const int R, const glia_linear_call *c, const uint8_t *w,
+                       int64_t column, int64_t row)
 {
     const int bytes = glia_dtype_get(t)->block_bytes;
     const uint8_t *x = c->x + row * c->x_bytes, *scales = x + c->depth, *sums = scales + c->depth / SUPER * 4;
@@ -180,7 +198,8 @@ GLIA_INLINE void k_row(const glia_dtype t, const int R, const glia_linear_call *
             prepare(t, &s, w);
             for (int r = 0; r < R; r++) {
                 const int64_t at = r * c->x_bytes;
-                acc[r] = super_dot(t, &s, x + at + b * SUPER, glia_load_f32(scales + at + b * 4), sums + at + b * 64, acc[r]);
+                acc[r] = super_dot(t, &s, x + at + b * SUPER, glia_load_f32(scales + at + b * 4),
+                                   sums + at + b * 64, acc[r]);
             }
         }
         for (int r = 0; r < R; r++) glia_tree_push_f32(&sum[r], acc[r]);
@@ -194,7 +213,8 @@ GLIA_INLINE void k_row(const glia_dtype t, const int R, const glia_linear_call *
 GLIA_INLINE void linear_k(const glia_dtype t, const glia_kargs *k)
 {
     const glia_tensor *x = &k->in[0], *w = &k->in[1], *bias = glia_optional(k, 2);
-    glia_linear_call c = {.x = x->data, .w = w->data, .bias = bias ? bias->data : 0, .y = k->out[0].data, .n = w->dims[0]};
+    glia_linear_call c = {
+        .x = x->data, .w = w->data, .bias = bias ? bias->data : 0, .y = k->out[0].data, .n = w->dims[0]};
     int64_t w_bytes = 0;
     c.depth = w->dims[1];
     glia_dtype_row_bytes(x->dtype, c.depth, &c.x_bytes);

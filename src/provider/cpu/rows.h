@@ -14,7 +14,8 @@ typedef struct glia_row_run {
 
 /* The box's leading axes as runs of rows: the last leading axis gives the run, those before it the odometer.
  *
- *     for (glia_box b = glia_runs(k); b.more; glia_box_next(&b)) { glia_row_run r = glia_run_of(k, &b); ... } */
+ *     for (glia_box b = glia_runs(k); b.more; glia_box_next(&b)) { glia_row_run r = glia_run_of(k, &b); ... }
+ */
 static inline glia_box glia_runs(const glia_kargs *k)
 {
     const int lead = glia_leading(&k->out[0]);

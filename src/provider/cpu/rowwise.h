@@ -1,5 +1,5 @@
-/* Kernels along the last axis: quantise, rms_norm, softmax, the elementwise ones, rope and kv_put. The body of kernels_avx2.c
- * and kernels_avx512.c. Sums run in the specification's 16 lanes per segment of 4096. */
+/* Kernels along the last axis: quantise, rms_norm, softmax, the elementwise ones, rope and kv_put. The body
+ * of kernels_avx2.c and kernels_avx512.c. Sums run in the specification's 16 lanes per segment of 4096. */
 #include <math.h>
 
 #include "base/check.h"
@@ -14,7 +14,8 @@ enum { LANES = 16, LANE_SEGMENT = 4096 };
 
 /* ---- quantise: see tensor/formats_activation.c, whose steps these are */
 
-GLIA_INLINE void quantise_block(const float *x, const int block, const int group, int8_t *q, float *d, int32_t *sums)
+GLIA_INLINE void quantise_block(const float *x, const int block, const int group, int8_t *q, float *d,
+                                int32_t *sums)
 {
     v16i most = v16_magnitude(v16_load(x));
     GLIA_UNROLL
@@ -55,7 +56,10 @@ GLIA_INLINE void quantise(const glia_kargs *k, const int block, const int group,
 }
 
 static void quantise_a8x32(const glia_kargs *k) { quantise(k, 32, 32, glia_last_dim(&k->in[0]) / 32 * 40); }
-static void quantise_a8x256(const glia_kargs *k) { quantise(k, 256, 16, glia_last_dim(&k->in[0]) / 256 * 324); }
+static void quantise_a8x256(const glia_kargs *k)
+{
+    quantise(k, 256, 16, glia_last_dim(&k->in[0]) / 256 * 324);
+}
 
 /* ---- rms_norm */
 
@@ -89,9 +93,12 @@ static void rms_norm(const glia_kargs *k)
         const float r = 1.0f / sqrtf(sum_of_squares(x, n) / (float)n + (float)k->attr[0].f);
         const v16 scale = v16_set(r);
         int64_t i = 0;
-        for (; i + LANES <= n; i += LANES) v16_store(y + i, v16_mul(v16_mul(v16_load(x + i), scale), v16_load(w + i)));
+        for (; i + LANES <= n; i += LANES)
+            v16_store(y + i, v16_mul(v16_mul(v16_load(x + i), scale), v16_load(w + i)));
         const int rest = (int)(n - i);
-        if (rest) v16_store_n(y + i, v16_mul(v16_mul(v16_load_n(x + i, rest), scale), v16_load_n(w + i, rest)), rest);
+        if (rest)
+            v16_store_n(y + i, v16_mul(v16_mul(v16_load_n(x + i, rest), scale), v16_load_n(w + i, rest)),
+                        rest);
     }
 }
 
@@ -102,7 +109,8 @@ GLIA_INLINE float row_max(const float *x, int64_t n)
     float m = -INFINITY;
     v16 most = v16_set(-INFINITY);
     int64_t i = 0;
-    for (; i + LANES <= n; i += LANES) most = v16_max(v16_load(x + i), most); /* a NaN leaves the maximum alone */
+    for (; i + LANES <= n; i += LANES)
+        most = v16_max(v16_load(x + i), most); /* a NaN leaves the maximum alone */
     float lanes[LANES];
     v16_store(lanes, most);
     for (int j = 0; j < LANES; j++) m = lanes[j] > m ? lanes[j] : m;
@@ -138,7 +146,8 @@ static void softmax(const glia_kargs *k)
         float *y = (float *)k->out[0].data + b.row * n;
         const v16 m = v16_set(row_max(x, n)), sum = v16_set(sum_of_exp(x, n, m));
         int64_t i = 0;
-        for (; i + LANES <= n; i += LANES) v16_store(y + i, v16_div(v16_exp(v16_sub(v16_load(x + i), m)), sum));
+        for (; i + LANES <= n; i += LANES)
+            v16_store(y + i, v16_div(v16_exp(v16_sub(v16_load(x + i), m)), sum));
         const int rest = (int)(n - i);
         if (rest) v16_store_n(y + i, v16_div(v16_exp(v16_sub(v16_load_n(x + i, rest), m)), sum), rest);
     }
@@ -159,13 +168,16 @@ GLIA_INLINE v16 mul_of(v16 a, v16 b) { return v16_mul(a, b); }
 typedef v16 binary_fn(v16 a, v16 b);
 
 /* n elements; a stride of 0 repeats the first element. */
-GLIA_INLINE void binary_row(binary_fn *f, const float *a, int64_t sa, const float *b, int64_t sb, float *y, int64_t n)
+GLIA_INLINE void binary_row(binary_fn *f, const float *a, int64_t sa, const float *b, int64_t sb, float *y,
+                            int64_t n)
 {
     const v16 a0 = v16_set(n ? *a : 0.0f), b0 = v16_set(n ? *b : 0.0f);
     int64_t i = 0;
-    for (; i + LANES <= n; i += LANES) v16_store(y + i, f(sa ? v16_load(a + i) : a0, sb ? v16_load(b + i) : b0));
+    for (; i + LANES <= n; i += LANES)
+        v16_store(y + i, f(sa ? v16_load(a + i) : a0, sb ? v16_load(b + i) : b0));
     const int rest = (int)(n - i);
-    if (rest) v16_store_n(y + i, f(sa ? v16_load_n(a + i, rest) : a0, sb ? v16_load_n(b + i, rest) : b0), rest);
+    if (rest)
+        v16_store_n(y + i, f(sa ? v16_load_n(a + i, rest) : a0, sb ? v16_load_n(b + i, rest) : b0), rest);
 }
 
 GLIA_INLINE void binary(const glia_kargs *k, binary_fn *f)
@@ -217,7 +229,8 @@ static void rope_halves(const float *x, const float *table, float sign, int64_t 
     const v16 turn = v16_set(sign);
     int64_t i = 0;
     for (; i + LANES <= half; i += LANES) {
-        const v16 a = v16_load(x + i), b = v16_load(x + half + i), c = v16_load(table + i), s = v16_mul(turn, v16_load(table + half + i));
+        const v16 a = v16_load(x + i), b = v16_load(x + half + i), c = v16_load(table + i),
+                  s = v16_mul(turn, v16_load(table + half + i));
         v16_store(y + i, v16_fma(a, c, v16_negate(v16_mul(b, s))));
         v16_store(y + half + i, v16_fma(b, c, v16_mul(a, s)));
     }
@@ -230,21 +243,26 @@ static void rope(const glia_kargs *k)
     const int64_t d = x->dims[2], r = cs->dims[1], half = r / 2;
     const float sign = k->attr[1].i ? -1.0f : 1.0f;
     for (glia_box box = glia_box_rows(k, 2); box.more; glia_box_next(&box)) {
-        const float *table = (const float *)cs->data + box.index[0] * r, *from = (const float *)x->data + box.row * d;
+        const float *table = (const float *)cs->data + box.index[0] * r,
+                    *from = (const float *)x->data + box.row * d;
         float *to = (float *)k->out[0].data + box.row * d;
         if (k->attr[0].i) rope_halves(from, table, sign, half, to);
         else
-            for (int64_t i = 0; i < half; i++) rotate(from[2 * i], from[2 * i + 1], table[i], sign * table[half + i], to + 2 * i, to + 2 * i + 1);
+            for (int64_t i = 0; i < half; i++)
+                rotate(from[2 * i], from[2 * i + 1], table[i], sign * table[half + i], to + 2 * i,
+                       to + 2 * i + 1);
         for (int64_t i = r; i < d; i++) to[i] = from[i];
     }
 }
 
-/* ---- kv_put: tokens in ascending order, so that of two at one place the later stays; the box bounds all axes */
+/* ---- kv_put: tokens in ascending order, so that of two at one place the later stays; the box bounds all
+ * axes */
 
 GLIA_INLINE void put_element(const int size, uint8_t *to, float v)
 {
     if (size == 2) {
-        const uint16_t h = (uint16_t)_mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(v), _MM_FROUND_TO_NEAREST_INT), 0);
+        const uint16_t h =
+            (uint16_t)_mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(v), _MM_FROUND_TO_NEAREST_INT), 0);
         memcpy(to, &h, sizeof h);
     } else {
         memcpy(to, &v, sizeof v);
@@ -260,12 +278,17 @@ GLIA_INLINE void kv_put(const int size, const glia_kargs *k)
     const int64_t step = (transposed ? slots : 1) * size;
     const int slot_axis = transposed ? 3 : 2, dim_axis = transposed ? 2 : 3;
     for (int64_t t = 0; t < x->dims[0]; t++) {
-        const int64_t slot = pos[t] % slots, page = ((const int32_t *)table->data)[seq[t] * table->dims[1] + pos[t] / slots];
-        if (page < k->begin[0] || page >= k->end[0] || slot < k->begin[slot_axis] || slot >= k->end[slot_axis]) continue;
+        const int64_t slot = pos[t] % slots,
+                      page = ((const int32_t *)table->data)[seq[t] * table->dims[1] + pos[t] / slots];
+        if (page < k->begin[0] || page >= k->end[0] || slot < k->begin[slot_axis] ||
+            slot >= k->end[slot_axis])
+            continue;
         for (int64_t g = k->begin[1]; g < k->end[1]; g++) {
             const float *from = (const float *)x->data + (t * groups + g) * d;
-            uint8_t *to = (uint8_t *)c->data + ((page * groups + g) * slots * d + (transposed ? slot : slot * d)) * size;
-            for (int64_t i = k->begin[dim_axis]; i < k->end[dim_axis]; i++) put_element(size, to + i * step, from[i]);
+            uint8_t *to = (uint8_t *)c->data +
+                          ((page * groups + g) * slots * d + (transposed ? slot : slot * d)) * size;
+            for (int64_t i = k->begin[dim_axis]; i < k->end[dim_axis]; i++)
+                put_element(size, to + i * step, from[i]);
         }
     }
 }

@@ -27,13 +27,28 @@ GLIA_INLINE v16 v16_set(float f) { return _mm512_set1_ps(f); }
 GLIA_INLINE v16 v16_load(const void *p) { return _mm512_loadu_ps(p); }
 GLIA_INLINE void v16_store(void *p, v16 a) { _mm512_storeu_ps(p, a); }
 /* The first n lanes, 0 <= n <= 16; the others are zero and their memory is not touched. */
-GLIA_INLINE v16 v16_load_n(const void *p, int n) { return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
-GLIA_INLINE void v16_store_n(void *p, v16 a, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), a); }
+GLIA_INLINE v16 v16_load_n(const void *p, int n)
+{
+    return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+GLIA_INLINE void v16_store_n(void *p, v16 a, int n)
+{
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), a);
+}
 /* The lanes of a mask; p is where lane 0 would be. */
-GLIA_INLINE void v16_store_lanes(float *p, v16 a, uint32_t lanes) { _mm512_mask_storeu_ps(p, (__mmask16)lanes, a); }
-GLIA_INLINE v16 v16_load_lanes(const float *p, uint32_t lanes) { return _mm512_maskz_loadu_ps((__mmask16)lanes, p); }
+GLIA_INLINE void v16_store_lanes(float *p, v16 a, uint32_t lanes)
+{
+    _mm512_mask_storeu_ps(p, (__mmask16)lanes, a);
+}
+GLIA_INLINE v16 v16_load_lanes(const float *p, uint32_t lanes)
+{
+    return _mm512_maskz_loadu_ps((__mmask16)lanes, p);
+}
 GLIA_INLINE v16 v16_load_f16(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256(p)); }
-GLIA_INLINE void v16_store_f16(void *p, v16 a) { _mm256_storeu_si256(p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT)); }
+GLIA_INLINE void v16_store_f16(void *p, v16 a)
+{
+    _mm256_storeu_si256(p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+}
 GLIA_INLINE v16 v16_load_bf16(const void *p)
 {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)), 16));
@@ -41,21 +56,30 @@ GLIA_INLINE v16 v16_load_bf16(const void *p)
 GLIA_INLINE v16 v16_add(v16 a, v16 b) { return _mm512_add_ps(a, b); }
 GLIA_INLINE v16 v16_mul(v16 a, v16 b) { return _mm512_mul_ps(a, b); }
 GLIA_INLINE v16 v16_div(v16 a, v16 b) { return _mm512_div_ps(a, b); }
-GLIA_INLINE v16 v16_fma(v16 a, v16 b, v16 c) { return _mm512_fmadd_ps(a, b, c); }  /* a b + c */
+GLIA_INLINE v16 v16_fma(v16 a, v16 b, v16 c) { return _mm512_fmadd_ps(a, b, c); }   /* a b + c */
 GLIA_INLINE v16 v16_fnma(v16 a, v16 b, v16 c) { return _mm512_fnmadd_ps(a, b, c); } /* c - a b */
 /* a > b ? a : b, so that a NaN gives b; likewise below. */
 GLIA_INLINE v16 v16_max(v16 a, v16 b) { return _mm512_max_ps(a, b); }
 GLIA_INLINE v16 v16_min(v16 a, v16 b) { return _mm512_min_ps(a, b); }
 GLIA_INLINE v16 v16_sub(v16 a, v16 b) { return _mm512_sub_ps(a, b); }
-GLIA_INLINE v16 v16_rint(v16 a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+GLIA_INLINE v16 v16_rint(v16 a)
+{
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 GLIA_INLINE v16 v16_negate(v16 a) { return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f)); }
 GLIA_INLINE v16i v16_to_int(v16 a) { return _mm512_cvtps_epi32(a); } /* to nearest even */
 GLIA_INLINE v16i v16i_half(v16i a) { return _mm512_srai_epi32(a, 1); }
 GLIA_INLINE v16i v16i_sub(v16i a, v16i b) { return _mm512_sub_epi32(a, b); }
 /* 2^a as floats, for exponents of normal numbers. */
-GLIA_INLINE v16 v16_power_of_2(v16i a) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(a, _mm512_set1_epi32(127)), 23)); }
+GLIA_INLINE v16 v16_power_of_2(v16i a)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(a, _mm512_set1_epi32(127)), 23));
+}
 /* Magnitudes as their bits, whose order is that of the values, NaNs last. */
-GLIA_INLINE v16i v16_magnitude(v16 a) { return _mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(0x7fffffff)); }
+GLIA_INLINE v16i v16_magnitude(v16 a)
+{
+    return _mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(0x7fffffff));
+}
 GLIA_INLINE v16i v16i_max(v16i a, v16i b) { return _mm512_max_epi32(a, b); }
 GLIA_INLINE v16i v16i_add(v16i a, v16i b) { return _mm512_add_epi32(a, b); }
 GLIA_INLINE int32_t v16i_most(v16i a) { return _mm512_reduce_max_epi32(a); }
@@ -87,7 +111,10 @@ GLIA_INLINE v16i v16i_pair(__m256i lo, __m256i hi)
 }
 GLIA_INLINE v16 v16_zero(void) { return v16_pair(_mm256_setzero_ps(), _mm256_setzero_ps()); }
 GLIA_INLINE v16 v16_set(float f) { return v16_pair(_mm256_set1_ps(f), _mm256_set1_ps(f)); }
-GLIA_INLINE v16 v16_load(const void *p) { return v16_pair(_mm256_loadu_ps(p), _mm256_loadu_ps((const float *)p + 8)); }
+GLIA_INLINE v16 v16_load(const void *p)
+{
+    return v16_pair(_mm256_loadu_ps(p), _mm256_loadu_ps((const float *)p + 8));
+}
 GLIA_INLINE void v16_store(void *p, v16 a)
 {
     _mm256_storeu_ps(p, a.lo);
@@ -120,22 +147,53 @@ GLIA_INLINE v16 v16_load_lanes(const float *p, uint32_t lanes)
 }
 GLIA_INLINE v16 v16_load_f16(const void *p)
 {
-    return v16_pair(_mm256_cvtph_ps(_mm_loadu_si128(p)), _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p + 1)));
+    return v16_pair(_mm256_cvtph_ps(_mm_loadu_si128(p)),
+                    _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p + 1)));
 }
 GLIA_INLINE __m256 half_bf16(const void *p)
 {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(p)), 16));
 }
-GLIA_INLINE v16 v16_load_bf16(const void *p) { return v16_pair(half_bf16(p), half_bf16((const uint16_t *)p + 8)); }
-GLIA_INLINE v16 v16_add(v16 a, v16 b) { return v16_pair(_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)); }
-GLIA_INLINE v16 v16_sub(v16 a, v16 b) { return v16_pair(_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)); }
-GLIA_INLINE v16 v16_mul(v16 a, v16 b) { return v16_pair(_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)); }
-GLIA_INLINE v16 v16_div(v16 a, v16 b) { return v16_pair(_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)); }
-GLIA_INLINE v16 v16_fma(v16 a, v16 b, v16 c) { return v16_pair(_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)); }
-GLIA_INLINE v16 v16_fnma(v16 a, v16 b, v16 c) { return v16_pair(_mm256_fnmadd_ps(a.lo, b.lo, c.lo), _mm256_fnmadd_ps(a.hi, b.hi, c.hi)); }
-GLIA_INLINE v16 v16_max(v16 a, v16 b) { return v16_pair(_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)); }
-GLIA_INLINE v16 v16_min(v16 a, v16 b) { return v16_pair(_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)); }
-GLIA_INLINE __m256 half_rint(__m256 a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+GLIA_INLINE v16 v16_load_bf16(const void *p)
+{
+    return v16_pair(half_bf16(p), half_bf16((const uint16_t *)p + 8));
+}
+GLIA_INLINE v16 v16_add(v16 a, v16 b)
+{
+    return v16_pair(_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi));
+}
+GLIA_INLINE v16 v16_sub(v16 a, v16 b)
+{
+    return v16_pair(_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi));
+}
+GLIA_INLINE v16 v16_mul(v16 a, v16 b)
+{
+    return v16_pair(_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi));
+}
+GLIA_INLINE v16 v16_div(v16 a, v16 b)
+{
+    return v16_pair(_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi));
+}
+GLIA_INLINE v16 v16_fma(v16 a, v16 b, v16 c)
+{
+    return v16_pair(_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi));
+}
+GLIA_INLINE v16 v16_fnma(v16 a, v16 b, v16 c)
+{
+    return v16_pair(_mm256_fnmadd_ps(a.lo, b.lo, c.lo), _mm256_fnmadd_ps(a.hi, b.hi, c.hi));
+}
+GLIA_INLINE v16 v16_max(v16 a, v16 b)
+{
+    return v16_pair(_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi));
+}
+GLIA_INLINE v16 v16_min(v16 a, v16 b)
+{
+    return v16_pair(_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi));
+}
+GLIA_INLINE __m256 half_rint(__m256 a)
+{
+    return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 GLIA_INLINE v16 v16_rint(v16 a) { return v16_pair(half_rint(a.lo), half_rint(a.hi)); }
 GLIA_INLINE v16 v16_negate(v16 a)
 {
@@ -143,17 +201,32 @@ GLIA_INLINE v16 v16_negate(v16 a)
     return v16_pair(_mm256_xor_ps(a.lo, sign), _mm256_xor_ps(a.hi, sign));
 }
 GLIA_INLINE v16i v16_to_int(v16 a) { return v16i_pair(_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi)); }
-GLIA_INLINE v16i v16i_half(v16i a) { return v16i_pair(_mm256_srai_epi32(a.lo, 1), _mm256_srai_epi32(a.hi, 1)); }
-GLIA_INLINE v16i v16i_sub(v16i a, v16i b) { return v16i_pair(_mm256_sub_epi32(a.lo, b.lo), _mm256_sub_epi32(a.hi, b.hi)); }
+GLIA_INLINE v16i v16i_half(v16i a)
+{
+    return v16i_pair(_mm256_srai_epi32(a.lo, 1), _mm256_srai_epi32(a.hi, 1));
+}
+GLIA_INLINE v16i v16i_sub(v16i a, v16i b)
+{
+    return v16i_pair(_mm256_sub_epi32(a.lo, b.lo), _mm256_sub_epi32(a.hi, b.hi));
+}
 GLIA_INLINE __m256 half_power_of_2(__m256i a)
 {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(a, _mm256_set1_epi32(127)), 23));
 }
 GLIA_INLINE v16 v16_power_of_2(v16i a) { return v16_pair(half_power_of_2(a.lo), half_power_of_2(a.hi)); }
-GLIA_INLINE __m256i half_magnitude(__m256 a) { return _mm256_and_si256(_mm256_castps_si256(a), _mm256_set1_epi32(0x7fffffff)); }
+GLIA_INLINE __m256i half_magnitude(__m256 a)
+{
+    return _mm256_and_si256(_mm256_castps_si256(a), _mm256_set1_epi32(0x7fffffff));
+}
 GLIA_INLINE v16i v16_magnitude(v16 a) { return v16i_pair(half_magnitude(a.lo), half_magnitude(a.hi)); }
-GLIA_INLINE v16i v16i_max(v16i a, v16i b) { return v16i_pair(_mm256_max_epi32(a.lo, b.lo), _mm256_max_epi32(a.hi, b.hi)); }
-GLIA_INLINE v16i v16i_add(v16i a, v16i b) { return v16i_pair(_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi)); }
+GLIA_INLINE v16i v16i_max(v16i a, v16i b)
+{
+    return v16i_pair(_mm256_max_epi32(a.lo, b.lo), _mm256_max_epi32(a.hi, b.hi));
+}
+GLIA_INLINE v16i v16i_add(v16i a, v16i b)
+{
+    return v16i_pair(_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi));
+}
 GLIA_INLINE int32_t v16i_most(v16i a)
 {
     const __m256i m = _mm256_max_epi32(a.lo, a.hi);
