@@ -178,6 +178,14 @@ static int list_variants(int32_t slots, int64_t most, glia_variant *v)
     return n;
 }
 
+/* The geometric mean of a class's ends. */
+static int64_t typical(int64_t least, int64_t most)
+{
+    int64_t t = glia_max(1, least);
+    while (t < most && t * t < glia_max(1, least) * most) t++;
+    return glia_min(t, most);
+}
+
 static glia_status compile_variant(glia_plan *p, glia_variant *v, const glia_node_binding *bind, const int64_t *most, glia_error *e)
 {
     const glia_graph *g = p->graph;
@@ -192,9 +200,10 @@ static glia_status compile_variant(glia_plan *p, glia_variant *v, const glia_nod
         goto done;
     }
     if (g->symbol_count) memcpy(symbols, most, (size_t)g->symbol_count * sizeof *symbols);
-    /* Symbols that never exceed symbol 0 (rows asked for) shrink with it; sizes are taken at the bound. */
-    if (g->symbol_count) symbols[0] = v->symbol_max;
+    /* Costs are taken at a size typical of the class, memory at its bound. */
+    if (g->symbol_count) symbols[0] = typical(v->symbol_min, v->symbol_max);
     s = glia_schedule(g, v->slots, symbols, &scratch, parts, &phases, &v->cost_seconds, e);
+    if (g->symbol_count) symbols[0] = v->symbol_max;
     if (!s) s = glia_encode_variant(p, v, bind, parts, phases, symbols, e);
     if (!s) s = glia_plan_validate(p, v, e);
 done:

@@ -9,6 +9,7 @@
 #include "compile/plan.h"
 
 #include "base/check.h"
+#include "ops/ops.h"
 
 #include <string.h>
 
@@ -32,6 +33,7 @@ typedef struct encoder {
 } encoder;
 
 static const double PIECE_SECONDS = 5e-4;
+enum { PIECE_GRANULES = 4 }; /* products run fastest on a few panels at a time */
 
 static const glia_value_info *info_of(const encoder *x, uint32_t id) { return glia_graph_value(x->g, (glia_value){id}); }
 
@@ -269,29 +271,30 @@ static void shapes_of(const encoder *x, const glia_node *n, shapes *s)
     s->k = (glia_kargs){s->in, s->out, n->in_count, n->out_count, s->zero, s->dims[GLIA_IN_MAX], n->attr, NULL, NULL};
 }
 
-/* Long items are run in pieces of about PIECE_SECONDS, between which a run can be stopped. */
+/* Long items are run in pieces of about PIECE_SECONDS, between which a run can be stopped. Pieces cut the last axis that
+ * can be cut into enough of them: for products the weights' rows, which are then still read only once. */
 static void cut_pieces(const encoder *x, const glia_node *n, const shapes *s, glia_item *it)
 {
     glia_regions r;
-    glia_cost c = {0, 0};
     it->pieces = 1;
     if (it->guard || !n->op->cost || !glia_node_regions(x->g, n, &r)) return;
-    n->op->cost(&s->k, &c);
-    double f = c.flops / 3e10, b = c.bytes / 1e10, seconds = f > b ? f : b;
+    glia_work w = glia_node_work(n->op, &s->k);
+    double seconds = w.flops > w.bytes ? w.flops : w.bytes;
     if (it->kind == GLIA_PART_SPLIT) seconds /= x->v->slots;
     if (seconds <= PIECE_SECONDS) return;
-    if (it->kind != GLIA_PART_SPLIT) {
-        int best = -1;
-        for (int a = 0; a < s->out[0].rank; a++)
-            if (r.split[a] && (best < 0 || s->out[0].dims[a] > s->out[0].dims[best])) best = a;
-        if (best < 0) return;
-        it->axis = (uint8_t)best;
-        it->granule = glia_max(1, r.granule[best]);
-        if (n->op->granule) it->granule = glia_max(it->granule, n->op->granule(&s->k, best));
+    double wanted = seconds / PIECE_SECONDS + 1, most = 1;
+    for (int a = s->out[0].rank - 1; a >= 0 && most < wanted; a--) {
+        if (!r.split[a]) continue;
+        int64_t granule = glia_max(1, r.granule[a]);
+        if (n->op->granule) granule = glia_max(granule, n->op->granule(&s->k, a) * PIECE_GRANULES);
+        double units = (double)s->out[0].dims[a] / (double)granule;
+        if (it->kind == GLIA_PART_SPLIT && it->axis == a) units /= x->v->slots;
+        if (units <= most) continue;
+        most = units;
+        it->piece_axis = (uint8_t)a;
+        it->piece_granule = granule;
     }
-    double most = (double)s->out[0].dims[it->axis] / (double)it->granule;
-    double pieces = seconds / PIECE_SECONDS + 1;
-    it->pieces = (uint32_t)(pieces < most ? pieces : most > 1 ? most : 1);
+    it->pieces = (uint32_t)glia_max(1, (int64_t)(wanted < most ? wanted : most));
 }
 
 static void fill_item(encoder *x, int64_t node, glia_item *it, glia_arg_record *args, int32_t *arg_count, int64_t *scratch)
@@ -307,17 +310,19 @@ static void fill_item(encoder *x, int64_t node, glia_item *it, glia_arg_record *
     for (int i = 0; i < n->in_count; i++) args[(*arg_count)++] = arg_of(x, n->in[i]);
     for (int i = 0; i < n->out_count; i++) args[(*arg_count)++] = arg_of(x, n->out[i]);
     cut_pieces(x, n, &s, it);
-    it->axis_dim = dims_entry(x, n->out[0].id) + it->axis;
-    if (s.out[0].rank == 0) it->axis_dim = 0;
+    it->axis_dim = s.out[0].rank ? dims_entry(x, n->out[0].id) + it->axis : 0;
     *scratch = n->op->scratch ? glia_max(0, n->op->scratch(&s.k)) : 0;
 }
 
-/* Items that are all cut alike can be handed out as tiles: a slow or busy processor then takes fewer. */
+/* Items that are all cut alike can be handed out as tiles: a slow or busy processor then takes fewer. Not where every
+ * tile would read all of a product's weights again. */
 static bool tiles_alike(const encoder *x, const glia_item *items, const glia_phase *ph, const glia_dim *dims)
 {
     for (uint32_t i = 0; i < ph->count; i++) {
         const glia_item *a = &items[ph->first], *b = &items[ph->first + i];
         if (b->kind != GLIA_PART_SPLIT || b->granule != a->granule || dims[b->axis_dim] != dims[a->axis_dim]) return false;
+        const glia_node *n = &x->g->nodes[b->node];
+        if (n->op == &glia_op_linear && b->axis + 1 < info_of(x, n->out[0].id)->type.rank) return false;
     }
     return x->v->slots > 1;
 }

@@ -39,16 +39,18 @@ typedef struct glia_item {
     uint32_t args;        /* first record: inputs, then outputs */
     uint32_t attrs;       /* first entry in the attribute table */
     uint32_t node;        /* node index in plan->graph */
-    int64_t granule;      /* SPLIT, and of the pieces */
+    int64_t granule;      /* SPLIT */
     int64_t scratch;      /* arena offset of scratch, slot 0 */
     int64_t scratch_stride;
     uint32_t axis_dim;    /* entry of the dims table that holds the size of the split axis */
     uint16_t slot;        /* WHOLE */
     uint8_t kind;         /* glia_part_kind */
-    uint8_t axis;         /* axis of output 0 that shares and pieces cut */
+    uint8_t axis;         /* SPLIT: axis of output 0 */
     uint8_t in_count, out_count, attr_count;
     uint8_t guard;        /* the kernel may set the fault word */
-    uint32_t pieces;      /* the box is run in so many pieces along `axis`, so that cancellation is bounded; at least 1 */
+    uint32_t pieces;      /* the box is run in so many pieces, so that cancellation is bounded; at least 1 */
+    int64_t piece_granule;
+    uint8_t piece_axis;   /* axis of output 0 that the pieces cut */
 } glia_item;
 
 typedef struct glia_phase {
@@ -177,6 +179,13 @@ typedef struct glia_buffer { /* for the planner */
 int64_t glia_place_buffers(glia_buffer *b, int64_t count, glia_arena *scratch, int64_t *lower_bound, bool *failed);
 /* Independent check: no two buffers alive at once overlap, all within `bytes`. */
 bool glia_check_buffers(const glia_buffer *b, int64_t count, int64_t bytes);
+
+/* Seconds of one core for a node on the given dims, arithmetic and memory apart: what the scheduler and the cutting
+ * of long items go by. */
+typedef struct glia_work {
+    double flops, bytes;
+} glia_work;
+glia_work glia_node_work(const glia_op *op, const glia_kargs *k);
 
 /* One variant's records from its schedule: roots, lifetimes, offsets, records. encode.c */
 typedef struct glia_node_binding { /* what is the same in every variant */

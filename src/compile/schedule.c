@@ -20,7 +20,7 @@
 enum { SPREADS_MAX = 24, BEAM_MAX = 48, WISHES_MAX = 4, CANDIDATES_MAX = 20 };
 
 /* Calibrated on one core of a server processor; only their ratios matter for the choice. */
-static const double FLOPS_PER_SECOND = 1e11, BYTES_PER_SECOND = 1e10, NODE_SECONDS = 1e-7, MEETING_SECONDS = 1e-6;
+static const double FLOPS_PER_SECOND = 5e10, INTEGER_OPS_PER_SECOND = 3e11, BYTES_PER_SECOND = 1e10, NODE_SECONDS = 1e-7, MEETING_SECONDS = 1e-6;
 /* Replicating dearer nodes than this is never a gain. */
 static const double REPLICATE_SECONDS_MAX = 1e-4;
 
@@ -124,27 +124,23 @@ static void dims_of(const search *s, const glia_node *n, node_dims *d)
     d->k = (glia_kargs){d->in, d->out, n->in_count, n->out_count, d->zero, d->dims[GLIA_IN_MAX], n->attr, NULL, NULL};
 }
 
-/* Work of a node in seconds of one core. */
-typedef struct work {
-    double flops, bytes;
-} work;
-
-static work work_of(const glia_node *n, const node_dims *d)
+glia_work glia_node_work(const glia_op *op, const glia_kargs *k)
 {
     glia_cost c = {0, 0};
-    if (n->op->cost) {
-        n->op->cost(&d->k, &c);
+    if (op->cost) {
+        op->cost(k, &c);
     } else {
         double elements = 1;
-        for (int i = 0; i < d->out[0].rank; i++) elements *= (double)d->out[0].dims[i];
+        for (int i = 0; i < k->out[0].rank; i++) elements *= (double)k->out[0].dims[i];
         c.flops = elements;
         c.bytes = 8 * elements;
     }
-    return (work){c.flops / FLOPS_PER_SECOND, c.bytes / BYTES_PER_SECOND};
+    bool integers = k->in_count > 0 && (glia_dtype_get(k->in[0].dtype)->classes & GLIA_CLASS_ACTIVATION);
+    return (glia_work){c.flops / (integers ? INTEGER_OPS_PER_SECOND : FLOPS_PER_SECOND), c.bytes / BYTES_PER_SECOND};
 }
 
 /* A slot with `share` of the work; `fixed` of the bytes are read by every slot whatever its share. */
-static double seconds_of(work w, double fixed, double share)
+static double seconds_of(glia_work w, double fixed, double share)
 {
     double f = w.flops * share, b = (w.bytes > fixed ? w.bytes - fixed : 0) * share + (share > 0 ? fixed : 0);
     return (f > b ? f : b) + NODE_SECONDS;
@@ -300,7 +296,7 @@ static int32_t remember(search *s, int32_t parent, const glia_part *p)
 }
 
 static void take(search *s, const state *from, const glia_node *n, int32_t index, const glia_regions *r,
-                 const glia_part *candidate, work w, double fixed, int64_t axis_size)
+                 const glia_part *candidate, glia_work w, double fixed, int64_t axis_size)
 {
     state st = *from;
     bool meet = st.overflow;
@@ -468,7 +464,7 @@ static void step(search *s, int32_t index)
         for (int32_t i = 0; i < s->now_count; i++) take_view(s, &s->now[i], n, index, &r);
     } else {
         glia_part c[CANDIDATES_MAX];
-        work w = work_of(n, &d);
+        glia_work w = glia_node_work(n->op, &d.k);
         int count = 1;
         /* A guard must have run before its consumer on every slot: each slot looks for itself. */
         if (n->op->traits & GLIA_GUARD) c[0] = (glia_part){GLIA_PART_REPLICATED, 0, 1, 0};
@@ -508,7 +504,7 @@ static double sum_seconds(search *s)
         node_dims d;
         if ((s->g->nodes[i].op->traits & GLIA_VIEW) || done_before(s, &s->g->nodes[i])) continue;
         dims_of(s, &s->g->nodes[i], &d);
-        t += seconds_of(work_of(&s->g->nodes[i], &d), 0, 1);
+        t += seconds_of(glia_node_work(s->g->nodes[i].op, &d.k), 0, 1);
     }
     return t;
 }

@@ -165,35 +165,6 @@ static void where_reference(const glia_kargs *k)
     }
 }
 
-/* The shape of all three, broadcast: sizes agree where none of them is 1. */
-static bool where_infer(glia_infer *x)
-{
-    if (x->in_count < 3 || !x->in[0].dtype || !x->in[1].dtype || !x->in[2].dtype)
-        return glia_infer_fail(x, GLIA_E_ARG, "G0160", "`where` takes a condition and two values");
-    if (x->in[0].dtype != GLIA_BOOL || x->in[1].dtype != x->in[2].dtype ||
-        !glia_is_class(x->in[1].dtype, GLIA_CLASS_FLOAT | GLIA_CLASS_INT | GLIA_CLASS_BOOL))
-        return glia_infer_fail(x, GLIA_E_DTYPE, "G0157",
-                               "`where` takes bool and two values of one dtype, not %s, %s, %s",
-                               glia_dtype_name(x->in[0].dtype), glia_dtype_name(x->in[1].dtype),
-                               glia_dtype_name(x->in[2].dtype));
-    glia_type *y = &x->out[0];
-    *y = (glia_type){x->in[1].dtype, 0, 0, {0}};
-    x->out_count = 1;
-    for (int i = 0; i < 3; i++) y->rank = x->in[i].rank > y->rank ? x->in[i].rank : y->rank;
-    for (int a = 0; a < y->rank; a++) {
-        y->dims[a] = 1;
-        for (int i = 0; i < 3; i++) {
-            int from = a - (y->rank - x->in[i].rank);
-            if (from < 0 || x->in[i].dims[from] == 1) continue;
-            if (y->dims[a] != 1 && y->dims[a] != x->in[i].dims[from])
-                return glia_infer_fail(x, GLIA_E_SHAPE, "G0165",
-                                       "`where`: the sizes along axis %d differ, and none is 1", a);
-            y->dims[a] = x->in[i].dims[from];
-        }
-    }
-    return glia_infer_plain(x);
-}
-
 static void where_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
 {
     glia_value c = n->in[0], dy = dout[0], zero = glia_build_scalar(g, dy, 0.0);
@@ -214,8 +185,9 @@ static void where_sample(glia_sample *s)
 
 const glia_op glia_op_where = {
     .name = "where",
+    .signature = "c: bool[..w], a: T[..x], b: T[..y] -> z: T[..w^x^y]",
     .traits = GLIA_ELEMENTWISE,
-    .infer = where_infer,
+    .infer = comparable_infer,
     .grad = where_grad,
     .cost = compare_cost,
     .reference = where_reference,

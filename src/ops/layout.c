@@ -324,6 +324,7 @@ static void concat_sample(glia_sample *s)
 
 const glia_op glia_op_concat = {
     .name = "concat",
+    .signature = "xs*: T[.., p@axis, ..] -> z: T[.., sum(p)@axis, ..]",
     .attrs = axis_attrs,
     .infer = concat_infer,
     .grad = concat_grad,

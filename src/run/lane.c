@@ -170,26 +170,22 @@ static void run_item(glia_lane *l, const glia_item *it, int32_t slot, int64_t sh
     int32_t fault = 0;
     glia_kargs k = {in, out, it->in_count, it->out_count, begin, end, l->plan->attrs + it->attrs,
                     l->scratch + slot * it->scratch_stride, &fault};
-    int axis = it->axis;
-    int64_t lo = 0, hi = 0;
-    if (it->kind == GLIA_PART_SPLIT || it->pieces > 1) {
-        hi = l->dims[it->axis_dim];
-        if (it->kind == GLIA_PART_SPLIT) glia_share(hi, it->granule, shares, share, &lo, &hi);
-        if (lo >= hi) return;
-        begin[axis] = lo;
-        end[axis] = hi;
+    if (it->kind == GLIA_PART_SPLIT) {
+        glia_share(end[it->axis], it->granule, shares, share, &begin[it->axis], &end[it->axis]);
+        if (begin[it->axis] >= end[it->axis]) return;
     }
     glia_kernel run = l->plan->kernels[it->kernel].run;
     if (it->pieces <= 1) {
         run(&k);
     } else {
+        int64_t lo = begin[it->piece_axis], size = end[it->piece_axis] - lo;
         for (uint32_t i = 0; i < it->pieces; i++) {
             int64_t b, t;
-            glia_share(hi - lo, it->granule, it->pieces, i, &b, &t);
-            begin[axis] = lo + b;
-            end[axis] = lo + t;
+            glia_share(size, it->piece_granule, it->pieces, i, &b, &t);
             if (b == t) continue;
-            if (i && stopped(l, slot == 0)) return;
+            if (b && stopped(l, slot == 0)) return;
+            begin[it->piece_axis] = lo + b;
+            end[it->piece_axis] = lo + t;
             run(&k);
         }
     }

@@ -74,6 +74,12 @@ GLIA_INLINE void tile(const glia_dtype type, const int R, const int P, const gli
         for (int p = 0; p < P; p++) acc[r][p] = v16_zero();
         for (; i < end; i++) {
             v16 v[PANELS_MAX];
+            if (R == 1) { /* each panel is a stream of its own from memory, 2 KiB ahead */
+                const int64_t ahead = i * (type == GLIA_F32 ? 64 : 32) + 2048;
+                GLIA_UNROLL
+                for (int p = 0; p < P; p++)
+                    _mm_prefetch((const char *)w + p * c->panel_bytes + ahead, _MM_HINT_T0);
+            }
             GLIA_UNROLL
             for (int p = 0; p < P; p++) v[p] = weights(type, w + p * c->panel_bytes, i);
             GLIA_UNROLL
