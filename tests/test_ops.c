@@ -512,7 +512,8 @@ static bool check_gradient(one_case *c, double *worst, int *kinks)
             x[j] = keep;
             double slope = (up - down) / (2 * h),
                    off = fabs(slope - g[j]) / fmax(1, fmax(fabs(slope), fabs(at)));
-            double bend = fabs((up - at) - (at - down)) / h; /* h f'' where smooth, a jump of the slope at a kink */
+            double bend =
+                fabs((up - at) - (at - down)) / h; /* h f'' where smooth, a jump of the slope at a kink */
             if (bend > 1e-2 * fmax(1, fabs(slope)) && ++*kinks) continue;
             *worst = fmax(*worst, off);
             if (off <= 1e-7) continue;
@@ -751,6 +752,24 @@ static void linear_over_long_rows(void)
     free(w);
 }
 
+/* Every op's sample prints, parses back and prints the same: attributes with symbols and defaults too. */
+static bool round_trip(const glia_graph *g)
+{
+    char *first = NULL, *second = NULL;
+    int64_t size = 0, again = 0;
+    glia_graph *back = NULL;
+    glia_error err = GLIA_ERROR_INIT;
+    bool ok = glia_graph_print(g, &first, &size, &err) == GLIA_OK &&
+              glia_graph_parse(first, size, NULL, &back, &err) == GLIA_OK &&
+              glia_graph_print(back, &second, &again, &err) == GLIA_OK && size == again &&
+              !memcmp(first, second, (size_t)size);
+    if (!ok) fprintf(stderr, "%s\n%s\n%s\n", err.text, first ? first : "", second ? second : "");
+    if (first) glia_text_free(NULL, first, size);
+    if (second) glia_text_free(NULL, second, again);
+    glia_graph_destroy(back);
+    return ok;
+}
+
 /* Sizes that are known at run time only: one graph for T = 1..5, its loss and its gradient, against the
  * formula. y = mean(softmax(x)^2) over [T, 4], seen as [T, 2, 2], with a row of zeros joined and cut off
  * again */
@@ -783,6 +802,7 @@ static void symbolic_sizes(void)
     glia_graph_output(g, "grad", grad);
     CHECK(glia_graph_seal(g, &err) == GLIA_OK);
     if (err.status) fprintf(stderr, "%s\n", err.text);
+    CHECK(round_trip(g));
     for (int64_t n = 1; n <= 5 && !err.status; n++) {
         double data[20], want = 0;
         uint64_t random = (uint64_t)n;
@@ -807,6 +827,19 @@ static void symbolic_sizes(void)
         eval_free(e);
     }
     glia_graph_destroy(g);
+}
+
+static void text_round_trips(void)
+{
+    for (int i = 0; glia_ops[i]; i++)
+        for (uint64_t seed = 0; seed < 8 && glia_ops[i]->sample; seed++) {
+            one_case c;
+            bool ok = case_make(&c, glia_ops[i], 500 * seed + (uint64_t)i, false) && case_seal(&c) &&
+                      round_trip(c.g);
+            case_free(&c);
+            CHECK(ok);
+            if (!ok) break;
+        }
 }
 
 /* Every descriptor is found by its name, and is whole. */
@@ -958,6 +991,7 @@ int main(void)
     RUN(guard_sets_fault);
     RUN(linear_over_quantised_rows);
     RUN(linear_over_long_rows);
+    RUN(text_round_trips);
     RUN(symbolic_sizes);
     RUN(ill_typed_nodes_are_refused);
     RUN(packed_weights_stay_with_their_readers);

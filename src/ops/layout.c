@@ -319,7 +319,7 @@ static void concat_sample(glia_sample *s)
         s->in[i].dims[axis] = s->pick(s->ctx, 1, 5);
         s->lo[i] = -1, s->hi[i] = 1;
     }
-    s->attrs[0] = (glia_attr_arg)GLIA_INT("axis", axis);
+    s->attrs[0] = (glia_attr_arg)GLIA_INT("axis", s->pick(s->ctx, 0, 1) ? axis : axis - 3);
 }
 
 const glia_op glia_op_concat = {
