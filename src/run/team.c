@@ -16,7 +16,7 @@ static void relax(void) {}
 
 enum {
     CACHE_LINE = 64,
-    SPINS = 4000,       /* about 20 to 100 us of pauses in a run: longer than any balanced wait */
+    SPINS = 1000,       /* 10 to 70 us of pauses: longer than a balanced wait, short enough to leave a busy machine alone */
     IDLE_SPINS = 2000   /* between runs: a token's sampling is shorter than this */
 };
 

@@ -1,0 +1,232 @@
+/* glia run: a prompt and what follows it. */
+#include "cli/cli.h"
+
+#include "base/check.h"
+#include "base/error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct generation {
+    cli *c;
+    glia_model *m;
+    glia_session *s;
+    const glia_tokenizer *t;
+    glia_detok detok;
+    char *piece; /* one token's text */
+    int64_t piece_bytes;
+    const int32_t *prompt;
+    int64_t prompt_count;
+    bool prompt_shown;
+    glia_writer *to; /* JSON: texts are gathered; else null, they go to stdout */
+    glia_writer prompt_text, text;
+    cli_ints ids;
+    uint64_t begin_ns, first_ns, last_ns;
+    int64_t made;
+} generation;
+
+static uint64_t now_ns(void)
+{
+    const glia_os *os = glia_os_default();
+    return os->clock_ns(os->ctx);
+}
+
+static void show(generation *g, int64_t size)
+{
+    if (size <= 0) return;
+    if (g->to) glia_write_bytes(g->to, g->piece, size);
+    else fwrite(g->piece, 1, (size_t)size, stdout);
+}
+
+static void show_token(generation *g, int32_t id)
+{
+    show(g, glia_detok_push(g->t, &g->detok, id, g->piece, g->piece_bytes));
+}
+
+/* The prompt as decoded, but for its beginning token. Only once there is something to follow it, so that a
+ * prompt that is refused leaves stdout empty. */
+static void show_prompt(generation *g)
+{
+    if (g->prompt_shown) return;
+    g->prompt_shown = true;
+    int64_t first = g->prompt_count > 0 && g->prompt[0] == glia_tokenizer_bos(g->t);
+    for (int64_t i = first; i < g->prompt_count; i++) show_token(g, g->prompt[i]);
+    if (g->to) g->to = &g->text;
+}
+
+static int on_token(void *user, int32_t id, const char *text, int64_t size)
+{
+    generation *g = user;
+    (void)text; /* prompt and continuation are decoded as one text, by show_token */
+    (void)size;
+    if (id < 0) return 0;
+    g->last_ns = now_ns();
+    if (!g->first_ns) g->first_ns = g->last_ns;
+    show_prompt(g);
+    show_token(g, id);
+    if (!g->to) return fflush(stdout) != 0 || cli_interrupted();
+    int64_t *grown = glia_arena_grow(&g->c->arena, g->ids.v, g->ids.count, &g->ids.capacity, sizeof *grown);
+    if (!grown) return 1;
+    g->ids.v = grown;
+    g->ids.v[g->ids.count++] = id;
+    return cli_interrupted();
+}
+
+static glia_generate_options generate_options(const cli_settings *s)
+{
+    glia_generate_options o = GLIA_GENERATE_OPTIONS_INIT;
+    o.temperature = (float)s->temperature;
+    o.tokens_max = s->tokens == CLI_UNSET ? 0 : s->tokens;
+    o.top_k = s->top_k == CLI_UNSET ? 0 : (int32_t)s->top_k;
+    o.top_p = (float)s->top_p;
+    o.min_p = (float)s->min_p;
+    if (s->repeat_last_n != 0) { /* 0 recent tokens: nothing to penalise */
+        o.repeat_penalty = (float)s->repeat_penalty;
+        o.presence_penalty = (float)s->presence_penalty;
+        o.frequency_penalty = (float)s->frequency_penalty;
+        o.penalty_last_n = s->repeat_last_n == CLI_UNSET ? 0 : (int32_t)s->repeat_last_n;
+    }
+    o.seed = s->seed == CLI_UNSET ? 0 : (uint64_t)s->seed;
+    o.ignore_end = s->ignore_end;
+    o.bias_count = (int32_t)s->biases.count;
+    o.bias_ids = s->biases.ids;
+    o.bias_values = s->biases.values;
+    return o;
+}
+
+/* Tokens a second after the first token, which belongs to the prompt's time. */
+static double speed(int64_t count, uint64_t ns) { return count > 0 && ns > 0 ? (double)count * 1e9 / (double)ns : 0; }
+
+static void put_ids(glia_json_writer *j, const char *key, const int32_t *ids32, const int64_t *ids64, int64_t count)
+{
+    glia_json_open(j, key, '[');
+    for (int64_t i = 0; i < count; i++) glia_json_put_i64(j, NULL, ids32 ? ids32[i] : ids64[i]);
+    glia_json_close(j, ']');
+}
+
+static void put_json(generation *g, double prompt_speed, double text_speed)
+{
+    glia_json_writer *j = &g->c->json;
+    glia_json_open(j, NULL, '{');
+    glia_json_put_string(j, "prompt", g->prompt_text.size ? (const char *)g->prompt_text.data : "", g->prompt_text.size);
+    glia_json_put_string(j, "text", g->text.size ? (const char *)g->text.data : "", g->text.size);
+    put_ids(j, "prompt_ids", g->prompt, NULL, g->prompt_count);
+    put_ids(j, "ids", NULL, g->ids.v, g->ids.count);
+    glia_json_put_i64(j, "prompt_tokens", g->prompt_count);
+    glia_json_put_i64(j, "tokens", g->made);
+    glia_json_put_f64(j, "prompt_tokens_per_second", prompt_speed);
+    glia_json_put_f64(j, "tokens_per_second", text_speed);
+    glia_json_close(j, '}');
+    glia_write_text(&g->c->out, "\n");
+}
+
+static int finish(generation *g)
+{
+    const cli_settings *set = &g->c->set;
+    show_prompt(g);
+    show(g, glia_detok_flush(&g->detok, g->piece, g->piece_bytes));
+    double prompt_speed = speed(g->prompt_count, g->first_ns - g->begin_ns);
+    double text_speed = speed(g->made - 1, g->last_ns - g->first_ns);
+    if (set->json) put_json(g, g->first_ns ? prompt_speed : 0, text_speed);
+    else putchar('\n');
+    if ((set->verbose || isatty(STDERR_FILENO)) && g->first_ns)
+        fprintf(stderr, "prompt %lld tokens, %.1f tokens/s; text %lld tokens, %.1f tokens/s\n", (long long)g->prompt_count,
+                prompt_speed, (long long)g->made, text_speed);
+    return cli_flush(g->c);
+}
+
+static int prepare(generation *g, const char *text, int64_t size, int32_t **ids)
+{
+    cli *c = g->c;
+    int flags = GLIA_TOK_BOS | (c->set.special ? GLIA_TOK_SPECIAL : 0);
+    int code = cli_encode(c, g->t, text, size, flags, ids, &g->prompt_count);
+    if (code) return code;
+    if (g->prompt_count == 0) {
+        (*ids)[0] = glia_tokenizer_bos(g->t);
+        if ((*ids)[0] < 0)
+            return cli_refuse(c, GLIA_E_ARG, "G0901", "the prompt is empty and the model has no beginning token to start from");
+        g->prompt_count = 1;
+    }
+    g->prompt = *ids;
+    if (g->prompt_count > glia_model_context(g->m))
+        return cli_refuse(c, GLIA_E_CONTEXT, "G0718", "the prompt has %lld tokens; the context is %lld",
+                          (long long)g->prompt_count, (long long)glia_model_context(g->m));
+    for (int64_t i = 0; i < c->set.biases.count; i++)
+        if (c->set.biases.ids[i] >= glia_model_vocab_size(g->m))
+            return cli_refuse(c, GLIA_E_ARG, "G0902", "--logit-bias names token %d; the vocabulary has %lld",
+                              c->set.biases.ids[i], (long long)glia_model_vocab_size(g->m));
+    return CLI_OK;
+}
+
+static int run_text(generation *shared, const char *text, int64_t size)
+{
+    generation g = *shared;
+    cli *c = g.c;
+    int32_t *ids;
+    int code = prepare(&g, text, size, &ids);
+    if (code) return code;
+    g.prompt_text.arena = g.text.arena = &c->arena;
+    if (c->set.json) g.to = &g.prompt_text;
+    glia_detok_init(g.t, &g.detok, c->set.special ? GLIA_TOK_RENDER : 0);
+    glia_generate_options o = generate_options(&c->set);
+    o.on_token = on_token;
+    o.user = &g;
+    g.begin_ns = now_ns();
+    glia_status s = glia_session_generate(g.s, g.prompt, g.prompt_count, &o, &g.made, &c->error);
+    if (s == GLIA_OK && !cli_interrupted()) return finish(&g);
+    if (g.prompt_shown && !c->set.json) putchar('\n');
+    fflush(stdout);
+    return cli_failed(c);
+}
+
+/* A prompt a line. A line that is refused is reported, and the next one read. */
+static int run_lines(generation *g, FILE *f)
+{
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t size;
+    int worst = CLI_OK;
+    while (!cli_interrupted() && (size = getline(&line, &capacity, f)) >= 0) {
+        if (size && line[size - 1] == '\n') size--;
+        glia_error_clear(&g->c->error);
+        int code = run_text(g, line, size);
+        if (code > worst) worst = code;
+    }
+    free(line);
+    return cli_interrupted() ? CLI_INTERRUPTED : worst;
+}
+
+static int run_loop(generation *g)
+{
+    const char *path = g->c->set.file;
+    if (!path || !strcmp(path, "-")) return run_lines(g, stdin);
+    FILE *f = fopen(path, "rb");
+    if (!f) return cli_refuse(g->c, GLIA_E_IO, "G0802", "%.200s could not be opened", path);
+    int code = run_lines(g, f);
+    fclose(f);
+    return code;
+}
+
+int cli_cmd_run(cli *c)
+{
+    generation g = {.c = c};
+    const char *text = NULL;
+    int64_t size = 0;
+    if (c->set.loop && c->set.prompt) return cli_usage(c, "--loop and --prompt exclude each other");
+    int code = c->set.loop ? CLI_OK : cli_read_text(c, &text, &size);
+    if (code) return code;
+    glia_model_options o = cli_model_options(c);
+    code = cli_open(c, &o, true, &g.m);
+    if (code) return code;
+    g.t = glia_model_tokenizer(g.m);
+    g.piece_bytes = 3 * (glia_tokenizer_piece_max(g.t) + GLIA_DETOK_PENDING);
+    g.piece = glia_arena_alloc(&c->arena, g.piece_bytes, 1);
+    code = g.piece ? cli_session(c, g.m, &g.s) : cli_no_memory(c);
+    if (!code) code = c->set.loop ? run_loop(&g) : run_text(&g, text, size);
+    if (!code) code = cli_profile(c, g.m);
+    cli_session_close(g.s);
+    glia_model_close(g.m);
+    return code;
+}

@@ -1,0 +1,302 @@
+/* The tables of commands and options, and the parser that walks them. */
+#include "cli/cli.h"
+
+#include "base/check.h"
+#include "base/number.h"
+
+#include <string.h>
+
+const cli_command cli_commands[] = {
+    {"run", CLI_RUN, "MODEL", 1, 1, "Generate text from a prompt",
+     "Prints the prompt and what follows it, as it comes, until an end token, the context's end or -n tokens.\n"
+     "The same options give the same text on every machine and with any number of threads.\n",
+     "glia run model.gguf -p \"Once upon a time\" -n 200 --temp 0", cli_cmd_run},
+    {"inspect", CLI_INSPECT, "MODEL", 1, 1, "Show what a GGUF file holds",
+     "Prints metadata, tensors, types and sizes; long arrays and texts are shortened. Reads the header only, so\n"
+     "vocabularies and files with tensor types that cannot be run are shown too.\n",
+     "glia inspect model.gguf", cli_cmd_inspect},
+    {"plan", CLI_PLAN, "MODEL", 1, 1, "Show how a model would run",
+     "Prints the compiled plan without loading the weights: passes, memory by class beside the lower bound, phases,\n"
+     "meetings of the threads, and the kernels that were chosen.\n",
+     "glia plan model.gguf -c 2048 -t 2", cli_cmd_plan},
+    {"logits", CLI_LOGITS, "MODEL", 1, 1, "Write the logits of every token of a text",
+     "Writes a NumPy file of float32, [tokens, vocabulary]. The text's tokens follow the model's policy on\n"
+     "beginning tokens; ids are used as they are given.\n",
+     "glia logits model.gguf -f text.txt -o out.npy", cli_cmd_logits},
+    {"tokenize", CLI_TOKENIZE, "MODEL", 1, 1, "Turn text into token ids, or back",
+     "Reads stdin unless -p or -f is given, and prints the ids on one line. Beginning tokens are added by the\n"
+     "model's policy. Vocabularies without weights will do.\n",
+     "glia tokenize model.gguf < text", cli_cmd_tokenize},
+    {"perplexity", CLI_PERPLEXITY, "MODEL", 1, 1, "Measure how well a model predicts a text",
+     "Cuts the text into windows of -c tokens without overlap and scores every token after a window's first.\n"
+     "Prints the mean negative log-likelihood in nats, its exponential, and the number of scored tokens.\n",
+     "glia perplexity model.gguf -f text.txt -c 512", cli_cmd_perplexity},
+    {"bench", CLI_BENCH, "MODEL", 1, 1, "Measure the speed of a model",
+     "Prefill: -p random tokens into an empty context, with the logits of the last. Decode: -n tokens one by one,\n"
+     "each with its logits, after --depth tokens. Loading and the first, warming repetition are not counted.\n",
+     "glia bench model.gguf -p 512 -n 128 -t 1,2 -o md", cli_cmd_bench},
+    {"synth", CLI_SYNTH, "OUT", 1, 1, "Write a model of a known shape with random weights",
+     "For tests and benchmarks: work and bytes are those of the real model, the text has no meaning.\n",
+     "glia synth --shape llama-110m --type Q4_0 out.gguf", cli_cmd_synth},
+    {"explain", CLI_EXPLAIN, "[CODE]", 0, 1, "Explain an error code",
+     "Without a code: the list of all of them.\n",
+     "glia explain G0102", cli_cmd_explain},
+    {0},
+};
+
+#define AT(field) offsetof(cli_settings, field)
+#define MODEL_COMMANDS (CLI_RUN | CLI_PLAN | CLI_LOGITS | CLI_PERPLEXITY | CLI_BENCH)
+#define FLAG(letter, name, commands, field, help) {letter, name, NULL, CLI_FLAG, commands, 0, 0, NULL, AT(field), help}
+#define INT(letter, name, commands, min, max, field, help) \
+    {letter, name, "N", CLI_INT, commands, min, max, NULL, AT(field), help}
+#define REAL(name, commands, min, max, field, help) \
+    {0, name, "X", CLI_REAL, commands, min, max, NULL, AT(field), help}
+#define TEXT(letter, name, value, commands, field, help) \
+    {letter, name, value, CLI_TEXT, commands, 0, 0, NULL, AT(field), help}
+#define CHOICE(letter, name, value, commands, choices, field, help) \
+    {letter, name, value, CLI_CHOICE, commands, 0, 0, choices, AT(field), help}
+
+const cli_option cli_options[] = {
+    TEXT('p', "prompt", "TEXT", CLI_RUN | CLI_TOKENIZE, prompt, "the text; an empty prompt starts from the beginning token"),
+    INT('p', "prompt", CLI_BENCH, 0, 1 << 24, bench_prompt, "tokens of prefill (512); 0: no prefill"),
+    TEXT('f', "file", "FILE", CLI_RUN | CLI_TOKENIZE | CLI_LOGITS | CLI_PERPLEXITY, file,
+         "read the text from a file; - is stdin"),
+    {0, "ids", "ID,ID,..", CLI_INTS, CLI_LOGITS, 0, INT32_MAX, NULL, AT(ids), "token ids instead of a text, used as given"},
+    FLAG(0, "loop", CLI_RUN, loop, "one prompt a line, from stdin or -f, until input ends"),
+    INT('n', "tokens", CLI_RUN, 1, 1 << 30, tokens, "tokens to generate (until an end token or the context's end)"),
+    INT('n', "tokens", CLI_BENCH, 0, 1 << 24, tokens, "tokens of decode (128); 0: no decode"),
+    INT('d', "depth", CLI_BENCH, 0, 1 << 24, depth, "tokens in the context before decode (as -p)"),
+    INT('r', "repetitions", CLI_BENCH, 1, 1000000, repetitions, "counted repetitions (5)"),
+    REAL("temp", CLI_RUN, 0, 1e6, temperature, "temperature; 0: always the likeliest token (0)"),
+    INT(0, "top-k", CLI_RUN, 0, INT32_MAX, top_k, "keep the N likeliest tokens; 0: all (0)"),
+    REAL("top-p", CLI_RUN, 0, 1, top_p, "keep the likeliest tokens that reach probability X; 0: all (0)"),
+    REAL("min-p", CLI_RUN, 0, 1, min_p, "keep tokens of at least X times the likeliest; 0: all (0)"),
+    REAL("repeat-penalty", CLI_RUN, 0, 1e6, repeat_penalty, "divide the logits of recent tokens; 0, 1: off (0)"),
+    REAL("presence-penalty", CLI_RUN, -1e6, 1e6, presence_penalty, "subtract from the logits of recent tokens (0)"),
+    REAL("frequency-penalty", CLI_RUN, -1e6, 1e6, frequency_penalty, "subtract, times how often a token is recent (0)"),
+    INT(0, "repeat-last-n", CLI_RUN, -1, INT32_MAX, repeat_last_n, "how many tokens are recent; 0: none, -1: all (64)"),
+    {0, "logit-bias", "ID=BIAS", CLI_BIAS, CLI_RUN, -1e30, 1e30, NULL, AT(biases),
+     "add BIAS to a token's logit; -inf forbids it; may be repeated"},
+    INT(0, "seed", CLI_RUN | CLI_SYNTH, 0, 9007199254740992.0, seed, "seed of the random numbers (0)"),
+    FLAG(0, "ignore-eos", CLI_RUN, ignore_end, "go on after end tokens"),
+    FLAG(0, "special", CLI_RUN | CLI_TOKENIZE | CLI_LOGITS | CLI_PERPLEXITY, special,
+         "control tokens written in the text are taken as such, and shown"),
+    FLAG(0, "no-bos", CLI_TOKENIZE, no_bos, "add no beginning token, whatever the model's policy"),
+    FLAG(0, "pieces", CLI_TOKENIZE, pieces, "print one token a line with its text"),
+    FLAG(0, "decode", CLI_TOKENIZE, decode, "the input is ids, the output their text"),
+    INT('c', "context", MODEL_COMMANDS, 1, 1 << 30, context, "tokens of context (the model's own, at most 4096)"),
+    INT('b', "batch", CLI_RUN | CLI_PLAN | CLI_PERPLEXITY | CLI_BENCH, 1, 65536, batch, "most tokens in one step (128)"),
+    INT(0, "chunk", CLI_LOGITS, 1, 65536, batch, "tokens in one step (128)"),
+    INT('t', "threads", CLI_RUN | CLI_PLAN | CLI_LOGITS | CLI_PERPLEXITY, 1, 1024, threads,
+        "worker threads (the usable processors)"),
+    {'t', "threads", "N,N,..", CLI_INTS, CLI_BENCH, 1, 1024, NULL, AT(thread_list), "worker threads, one measurement each"},
+    INT(0, "slots", MODEL_COMMANDS, 1, 64, slots, "shares of the work (as many as threads)"),
+    CHOICE(0, "isa", "NAME", MODEL_COMMANDS, "portable|avx2|avx512|avx512vnni", isa, "no faster instruction set than this"),
+    CHOICE(0, "kv", "TYPE", MODEL_COMMANDS, "f16|f32", kv, "element type of the key-value cache (by the model)"),
+    {0, "memory-limit", "BYTES", CLI_BYTES, MODEL_COMMANDS, 1, 0, NULL, AT(memory_limit),
+     "refuse to load above this; K, M, G may follow"},
+    TEXT(0, "profile", "FILE", CLI_RUN | CLI_LOGITS | CLI_PERPLEXITY, profile,
+         "write a trace for a trace viewer (JSON); -: a table to stderr"),
+    FLAG(0, "graph", CLI_PLAN, graph, "print the graph's text form instead"),
+    TEXT('o', "output", "FILE", CLI_LOGITS, out, "the NumPy file to write"),
+    CHOICE('o', "output", "FORMAT", CLI_BENCH, "md|json|csv", format, "form of the result (md)"),
+    TEXT(0, "shape", "NAME", CLI_SYNTH, shape, "tiny, stories-15m, llama-110m, llama-3.2-1b or llama-3-8b"),
+    TEXT(0, "type", "TYPE", CLI_SYNTH, type, "type of the matrices, for example F32, F16, Q8_0, Q4_0, Q4_K (Q4_0)"),
+    FLAG('v', "verbose", CLI_RUN | CLI_LOGITS | CLI_PERPLEXITY | CLI_BENCH, verbose, "report on stderr"),
+    FLAG(0, "json", CLI_ALL, json, "print the result as JSON"),
+    FLAG('h', "help", CLI_ALL, help, "print this help"),
+    FLAG(0, "version", CLI_ALL, version, "print the version"),
+    FLAG(0, "man", CLI_TOP, man, "print the manual page (roff)"),
+    CHOICE(0, "completion", "SHELL", CLI_TOP, "bash|zsh|fish", completion, "print the shell's completions"),
+    {0},
+};
+
+const cli_command *cli_command_find(const char *name)
+{
+    for (const cli_command *k = cli_commands; k->name; k++)
+        if (!strcmp(k->name, name)) return k;
+    return NULL;
+}
+
+/* ---- values -------------------------------------------------------------------------------------- */
+
+/* Digits with an optional minus, all of text[0..size). */
+static bool parse_int(const char *text, int64_t size, int64_t *out)
+{
+    bool minus = size > 0 && text[0] == '-';
+    int64_t v = 0;
+    if (size <= minus) return false;
+    for (int64_t i = minus; i < size; i++) {
+        if (text[i] < '0' || text[i] > '9') return false;
+        if (!glia_mul(v, 10, &v) || !glia_add(v, text[i] - '0', &v)) return false;
+    }
+    *out = minus ? -v : v;
+    return true;
+}
+
+static bool in_range(const cli_option *o, int64_t v) { return (double)v >= o->min && (double)v <= o->max; }
+
+static int bad_number(const cli *c, const cli_option *o, const char *value, const char *kind)
+{
+    return cli_usage(c, "option --%s is `%.60s`; it must be %s from %.10g to %.10g", o->name, value, kind, o->min, o->max);
+}
+
+static int set_int(cli *c, const cli_option *o, const char *value, void *to)
+{
+    int64_t v;
+    if (!parse_int(value, (int64_t)strlen(value), &v) || !in_range(o, v)) return bad_number(c, o, value, "a whole number");
+    memcpy(to, &v, sizeof v);
+    return CLI_OK;
+}
+
+static int set_real(cli *c, const cli_option *o, const char *value, void *to)
+{
+    double v;
+    if (!glia_number_parse(value, (int64_t)strlen(value), &v) || !(v >= o->min && v <= o->max))
+        return bad_number(c, o, value, "a number");
+    memcpy(to, &v, sizeof v);
+    return CLI_OK;
+}
+
+static int set_bytes(cli *c, const cli_option *o, const char *value, void *to)
+{
+    static const char units[] = "KMGT", small[] = "kmgt";
+    int64_t size = (int64_t)strlen(value), v;
+    int shift = 0;
+    for (int i = 0; size && i < 4; i++)
+        if (value[size - 1] == units[i] || value[size - 1] == small[i]) shift = 10 * (i + 1);
+    if (!parse_int(value, size - (shift != 0), &v) || v < 1 || !glia_mul(v, (int64_t)1 << shift, &v))
+        return cli_usage(c, "option --%s is `%.60s`; it must be a number of bytes, such as 800M", o->name, value);
+    memcpy(to, &v, sizeof v);
+    return CLI_OK;
+}
+
+static int set_choice(cli *c, const cli_option *o, const char *value, void *to)
+{
+    size_t size = strlen(value);
+    for (const char *at = o->choices; size && at; at = strchr(at, '|')) {
+        at += *at == '|';
+        if (strncmp(at, value, size) || (at[size] && at[size] != '|')) continue;
+        memcpy(to, &value, sizeof value);
+        return CLI_OK;
+    }
+    return cli_usage(c, "option --%s is `%.60s`; it must be one of %s", o->name, value, o->choices);
+}
+
+static int set_ints(cli *c, const cli_option *o, const char *value, void *to)
+{
+    cli_ints *list = to;
+    list->count = 0;
+    for (const char *at = value;; at++) {
+        const char *end = strchr(at, ',');
+        int64_t size = end ? end - at : (int64_t)strlen(at), v;
+        if (!parse_int(at, size, &v) || !in_range(o, v))
+            return bad_number(c, o, value, "whole numbers separated by commas, each");
+        int64_t *grown = glia_arena_grow(&c->arena, list->v, list->count, &list->capacity, sizeof v);
+        if (!grown) return cli_no_memory(c);
+        list->v = grown;
+        list->v[list->count++] = v;
+        at += size;
+        if (!*at) return CLI_OK;
+    }
+}
+
+static int set_bias(cli *c, const cli_option *o, const char *value, void *to)
+{
+    cli_biases *list = to;
+    const char *equals = strchr(value, '=');
+    int64_t id;
+    double bias = 0;
+    bool ok = equals && parse_int(value, equals - value, &id) && id >= 0 && id <= INT32_MAX;
+    bool forbid = ok && !strcmp(equals + 1, "-inf");
+    if (ok && !forbid)
+        ok = glia_number_parse(equals + 1, (int64_t)strlen(equals + 1), &bias) && bias >= o->min && bias <= o->max;
+    if (!ok) return cli_usage(c, "option --%s is `%.60s`; it must be ID=BIAS, such as 15043=-1.5 or 15043=-inf", o->name, value);
+    int32_t *ids = glia_arena_grow(&c->arena, list->ids, list->count, &list->capacity, sizeof *ids);
+    float *values = glia_arena_grow(&c->arena, list->values, list->count, &list->capacity_values, sizeof *values);
+    if (!ids || !values) return cli_no_memory(c);
+    list->ids = ids;
+    list->values = values;
+    ids[list->count] = (int32_t)id;
+    values[list->count++] = forbid ? -__builtin_inff() : (float)bias;
+    return CLI_OK;
+}
+
+static int set_text(cli *c, const cli_option *o, const char *value, void *to)
+{
+    (void)c;
+    (void)o;
+    memcpy(to, &value, sizeof value);
+    return CLI_OK;
+}
+
+static int set_value(cli *c, const cli_option *o, const char *value)
+{
+    static int (*const setters[])(cli *, const cli_option *, const char *, void *) = {
+        [CLI_INT] = set_int, [CLI_REAL] = set_real, [CLI_TEXT] = set_text, [CLI_BYTES] = set_bytes,
+        [CLI_CHOICE] = set_choice, [CLI_INTS] = set_ints, [CLI_BIAS] = set_bias,
+    };
+    return setters[o->kind](c, o, value, (char *)&c->set + o->offset);
+}
+
+/* ---- words ---------------------------------------------------------------------------------------- */
+
+static const cli_option *find_option(const cli *c, char letter, const char *name, size_t size)
+{
+    int bit = c->command ? c->command->bit : CLI_TOP;
+    for (const cli_option *o = cli_options; o->name; o++) {
+        if (!(o->commands & bit)) continue;
+        if (letter ? o->letter == letter : !strncmp(o->name, name, size) && !o->name[size]) return o;
+    }
+    return NULL;
+}
+
+/* One word that begins with a dash; *at is moved over the value where it is a word of its own. */
+static int parse_option(cli *c, int argc, char **argv, int *at)
+{
+    const char *word = argv[*at], *value = NULL;
+    const cli_option *o;
+    if (word[1] == '-') {
+        const char *equals = strchr(word, '=');
+        size_t size = equals ? (size_t)(equals - word - 2) : strlen(word + 2);
+        o = size ? find_option(c, 0, word + 2, size) : NULL;
+        if (equals) value = equals + 1;
+    } else {
+        o = find_option(c, word[1], NULL, 0);
+        if (o && word[2]) value = word + 2;
+    }
+    if (!o) return cli_usage(c, "unknown option `%.60s`", word);
+    if (o->kind == CLI_FLAG) {
+        if (value) return cli_usage(c, "option --%s takes no value", o->name);
+        *((bool *)((char *)&c->set + o->offset)) = true;
+        return CLI_OK;
+    }
+    if (!value) {
+        if (*at + 1 >= argc) return cli_usage(c, "option --%s needs a value", o->name);
+        value = argv[++*at];
+    }
+    return set_value(c, o, value);
+}
+
+int cli_parse(cli *c, int argc, char **argv, int from, int *next)
+{
+    bool words_only = false;
+    int at = from;
+    for (; at < argc; at++) {
+        const char *word = argv[at];
+        if (!words_only && !strcmp(word, "--")) {
+            words_only = true;
+        } else if (!words_only && word[0] == '-' && word[1]) {
+            int code = parse_option(c, argc, argv, &at);
+            if (code) return code;
+        } else {
+            if (!c->command) break;
+            if (c->arg_count >= c->command->args_max) return cli_usage(c, "extra argument `%.60s`", word);
+            c->args[c->arg_count++] = word;
+        }
+    }
+    *next = at;
+    if (c->set.help || c->set.version || !c->command) return CLI_OK;
+    if (c->arg_count < c->command->args_min) return cli_usage(c, "%s is missing", c->command->args);
+    return CLI_OK;
+}
