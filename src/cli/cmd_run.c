@@ -130,7 +130,7 @@ static int finish(generation *g)
     double prompt_speed = speed(g->prompt_count, g->first_ns - g->begin_ns);
     double text_speed = speed(g->made - 1, g->last_ns - g->first_ns);
     if (set->json) put_json(g, g->first_ns ? prompt_speed : 0, text_speed);
-    else putchar('\n');
+    else if (set->loop || isatty(STDOUT_FILENO)) putchar('\n'); /* else the text alone, to the byte */
     if ((set->verbose || isatty(STDERR_FILENO)) && g->first_ns)
         fprintf(stderr, "prompt %lld tokens, %.1f tokens/s; text %lld tokens, %.1f tokens/s\n", (long long)g->prompt_count,
                 prompt_speed, (long long)g->made, text_speed);

@@ -17,7 +17,7 @@
 
 #include <string.h>
 
-enum { SPREADS_MAX = 24, BEAM_MAX = 48, WISHES_MAX = 4, CANDIDATES_MAX = 20 };
+enum { SPREADS_MAX = 24, BEAM_MAX = 64, WISHES_MAX = 4, CANDIDATES_MAX = 20 };
 
 /* Calibrated on one core of a server processor; only their ratios matter for the choice. */
 static const double FLOPS_PER_SECOND = 5e10, INTEGER_OPS_PER_SECOND = 3e11, BYTES_PER_SECOND = 1e10, NODE_SECONDS = 1e-7, MEETING_SECONDS = 1e-6;
@@ -152,6 +152,13 @@ static int64_t own_granule(const glia_node *n, const glia_regions *r, const node
     return n->op->granule ? lcm(g, glia_max(1, n->op->granule(&d->k, axis))) : g;
 }
 
+/* What bounds must be multiples of: blocks, packed panels that are written. A product's panels are only read: a bound
+ * within one costs that the panel is computed twice. */
+static int64_t hard_granule(const glia_node *n, const glia_regions *r, const node_dims *d, int axis)
+{
+    return n->op == &glia_op_linear ? glia_max(1, r->granule[axis]) : own_granule(n, r, d, axis);
+}
+
 /* Passes wishes of outputs, and a node's own granules, back to its inputs. */
 static void spread_wishes(search *s, const glia_node *n)
 {
@@ -230,9 +237,13 @@ static bool writes_state(const search *s, const glia_node *n)
 
 static double total(const search *s, const state *st)
 {
-    double most = 0;
-    for (int i = 0; i < s->slots; i++) most = st->slot[i] > most ? st->slot[i] : most;
-    return st->closed + most;
+    const double tie = 1e-4; /* of what is equally fast, the one with less work in all */
+    double most = 0, sum = 0;
+    for (int i = 0; i < s->slots; i++) {
+        most = st->slot[i] > most ? st->slot[i] : most;
+        sum += st->slot[i];
+    }
+    return st->closed + most + tie * sum;
 }
 
 static void close_phase(const search *s, state *st)
@@ -296,7 +307,7 @@ static int32_t remember(search *s, int32_t parent, const glia_part *p)
 }
 
 static void take(search *s, const state *from, const glia_node *n, int32_t index, const glia_regions *r,
-                 const glia_part *candidate, glia_work w, double fixed, int64_t axis_size)
+                 const glia_part *candidate, glia_work w, double fixed, int64_t axis_size, int64_t panel)
 {
     state st = *from;
     bool meet = st.overflow;
@@ -311,6 +322,10 @@ static void take(search *s, const state *from, const glia_node *n, int32_t index
         if (p.kind == GLIA_PART_SPLIT) {
             int64_t b, e;
             glia_share(axis_size, p.granule, s->slots, i, &b, &e);
+            if (b < e) { /* panels that are begun are computed whole */
+                b = b / panel * panel;
+                e = glia_min(axis_size, glia_ceil_div(e, panel) * panel);
+            }
             part = axis_size ? (double)(e - b) / (double)axis_size : 0;
         }
         st.slot[i] += seconds_of(w, p.kind == GLIA_PART_SPLIT ? fixed : 0, part);
@@ -409,13 +424,11 @@ static int candidates_of(const search *s, const glia_node *n, const glia_regions
     for (int pass = 0; pass < 2 && count == 0; pass++) { /* pass 1: nothing even was found */
         for (int a = 0; has_regions && a < d->out[0].rank; a++) {
             if (!r->split[a]) continue;
-            int64_t own = own_granule(n, r, d, a), size = d->out[0].dims[a];
-            for (int i = -1; i < w->count; i++) {
-                if (i >= 0 && w->w[i].axis != a) continue;
-                /* Kernels take any range; a granule below their own only costs a panel computed twice, which a consumer
-                 * with small heads may be worth. */
-                bool finer = i >= 0 && own % w->w[i].granule == 0;
-                int64_t g = i < 0 ? own : finer ? w->w[i].granule : lcm(own, w->w[i].granule);
+            int64_t own = own_granule(n, r, d, a), hard = hard_granule(n, r, d, a), size = d->out[0].dims[a];
+            for (int i = -1; i < 2 * w->count; i++) { /* a consumer's heads as they are, and in whole panels */
+                const wish *k = i < 0 ? NULL : &w->w[i / 2];
+                if (k && k->axis != a) continue;
+                int64_t g = k ? lcm(i % 2 ? hard : own, k->granule) : own;
                 int64_t units = glia_ceil_div(size, glia_max(1, g));
                 if (units < 2 && !writer) continue;
                 if (pass == 0 && wants_even && !even(s, units)) {
@@ -431,6 +444,22 @@ static int candidates_of(const search *s, const glia_node *n, const glia_regions
     bool replicable = !writer && n->op != &glia_op_linear && seconds <= REPLICATE_SECONDS_MAX;
     if (replicable) count = add_candidate(c, count, (glia_part){GLIA_PART_REPLICATED, 0, 1, 0});
     if (count == 0 || !replicable) count = add_candidate(c, count, (glia_part){GLIA_PART_WHOLE, 0, 1, 0});
+    return count;
+}
+
+/* Adds the splits that go on where an input of this phase was cut: a residual or an activation stays with its product. */
+static int followers_of(const search *s, const state *st, const glia_node *n, const glia_regions *r, const node_dims *d,
+                        glia_part *c, int count)
+{
+    if ((n->op->traits & GLIA_GUARD) || reads_state(s, n)) return count;
+    for (int i = 0; i < n->in_count; i++) {
+        const spread *have = find_spread(st, n->in[i].id);
+        if (!have || have->kind != GLIA_PART_SPLIT) continue;
+        const glia_axis_region *ar = &r->in[i].axis[have->axis];
+        if (ar->kind != GLIA_AXIS_SAME || !r->split[ar->axis]) continue;
+        if (have->granule % hard_granule(n, r, d, ar->axis)) continue;
+        count = add_candidate(c, count, (glia_part){GLIA_PART_SPLIT, ar->axis, have->granule, 0});
+    }
     return count;
 }
 
@@ -463,17 +492,23 @@ static void step(search *s, int32_t index)
     if ((n->op->traits & GLIA_VIEW) || done_before(s, n)) {
         for (int32_t i = 0; i < s->now_count; i++) take_view(s, &s->now[i], n, index, &r);
     } else {
-        glia_part c[CANDIDATES_MAX];
+        glia_part c[CANDIDATES_MAX] = {{0}};
         glia_work w = glia_node_work(n->op, &d.k);
         int count = 1;
         /* A guard must have run before its consumer on every slot: each slot looks for itself. */
         if (n->op->traits & GLIA_GUARD) c[0] = (glia_part){GLIA_PART_REPLICATED, 0, 1, 0};
         else count = candidates_of(s, n, &r, has_regions, &d, seconds_of(w, 0, 1), c);
-        for (int32_t i = 0; i < s->now_count; i++)
-            for (int j = 0; j < count; j++) {
-                int64_t size = c[j].kind == GLIA_PART_SPLIT ? d.out[0].dims[c[j].axis] : 1;
-                take(s, &s->now[i], n, index, &r, &c[j], w, fixed_bytes(s, n, &r, &c[j]), size);
+        for (int32_t i = 0; i < s->now_count; i++) {
+            glia_part own[CANDIDATES_MAX];
+            memcpy(own, c, sizeof own);
+            int all = has_regions ? followers_of(s, &s->now[i], n, &r, &d, own, count) : count;
+            for (int j = 0; j < all; j++) {
+                bool split = own[j].kind == GLIA_PART_SPLIT;
+                int64_t size = split ? d.out[0].dims[own[j].axis] : 1;
+                int64_t panel = split && n->op == &glia_op_linear ? own_granule(n, &r, &d, own[j].axis) : 1;
+                take(s, &s->now[i], n, index, &r, &own[j], w, fixed_bytes(s, n, &r, &own[j]), size, panel);
             }
+        }
     }
     state *t = s->now;
     s->now = s->next;

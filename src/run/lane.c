@@ -294,6 +294,8 @@ glia_status glia_lane_run(glia_lane *l, const glia_run *run, glia_error *e)
 glia_team *glia_lane_team(glia_lane *l) { return l->team; }
 int64_t glia_lane_meetings(const glia_lane *l) { return l->meetings; }
 const glia_variant *glia_lane_variant(const glia_lane *l) { return l->variant; }
+const glia_plan *glia_lane_plan(const glia_lane *l) { return l->plan; }
+int glia_lane_workers(const glia_lane *l) { return glia_team_workers(l->team); }
 
 const glia_event *glia_lane_events(const glia_lane *l, int worker, int64_t *count, int64_t *dropped)
 {
