@@ -1,73 +1,189 @@
-# Glia. `make` builds the program and the libraries; `make check` runs every test; `make demo` tells a story.
+# Glia. `make` builds the program and the libraries; `make demo` tells a story; `make check` says whether the tree is
+# sound. `make help` lists the rest.
 #
 # Sources are found by wildcard: a file put into a folder of src/ is part of the library (src/cli: of the
 # program). A file named *_avx2.c, *_avx512.c or *_avx512vnni.c is built with that instruction set's flags.
+#
+# MODE picks the build, each in its own folder build/MODE: release, debug, asan (address and undefined behaviour),
+# tsan (threads), hostile (asan with small buffers, poisoned memory and a scheduler that yields). The variables CC,
+# CFLAGS, EXTRA_CFLAGS, PREFIX and DESTDIR are the usual ones; V=1 shows the commands.
 
 PREFIX  ?= /usr/local
 CC      ?= cc
 MODE    ?= release
 OUT     ?= build/$(MODE)
-VERSION := 0.1.0
+VERSION := $(shell sed -n 's/^.define GLIA_VERSION_STRING "\(.*\)"/\1/p' include/glia/status.h)
 ABI     := 0
 
 WARN    := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wwrite-strings
 CSTD    := -std=c17 -D_GNU_SOURCE -ffp-contract=off -fno-math-errno -fvisibility=hidden -fPIC -pthread
-CFLAGS  ?= -O2 -g
+SANE    := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 ifeq ($(MODE),debug)
   CFLAGS := -O1 -g -DGLIA_DEBUG
-endif
-ifeq ($(MODE),asan)
-  CFLAGS := -O1 -g -DGLIA_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-endif
-ifeq ($(MODE),tsan)
+else ifeq ($(MODE),asan)
+  CFLAGS := -O1 -g -DGLIA_DEBUG $(SANE)
+else ifeq ($(MODE),tsan)
   CFLAGS := -O1 -g -DGLIA_DEBUG -fsanitize=thread
+else ifeq ($(MODE),hostile)
+  CFLAGS := -O1 -g -DGLIA_DEBUG -DGLIA_HOSTILE $(SANE)
+else
+  CFLAGS ?= -O2 -g
 endif
-ifeq ($(MODE),hostile)
-  CFLAGS := -O1 -g -DGLIA_DEBUG -DGLIA_HOSTILE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-endif
-ALL_CFLAGS := $(CSTD) $(WARN) $(CFLAGS) -Iinclude -Isrc $(EXTRA_CFLAGS)
+ALL_CFLAGS = $(CSTD) $(WARN) $(CFLAGS) -Iinclude -Isrc $(EXTRA_CFLAGS)
+LIBS       := -pthread -lm
 
-ARCH := $(shell uname -m)
+# The target's processor, which is not this machine's when CC is a cross compiler.
+ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 LIB_SRC := $(filter-out src/cli/%,$(shell find src -name '*.c' | LC_ALL=C sort))
 ifneq ($(ARCH),x86_64)
   LIB_SRC := $(filter-out %_avx2.c %_avx512.c %_avx512vnni.c,$(LIB_SRC))
 endif
-CLI_SRC := $(wildcard src/cli/*.c)
-TEST_SRC := $(wildcard tests/test_*.c)
-LIB_OBJ := $(LIB_SRC:%.c=$(OUT)/%.o)
-CLI_OBJ := $(CLI_SRC:%.c=$(OUT)/%.o)
-TESTS   := $(TEST_SRC:tests/%.c=$(OUT)/tests/%)
+CLI_SRC   := $(sort $(wildcard src/cli/*.c))
+LIB_OBJ   := $(LIB_SRC:%.c=$(OUT)/%.o)
+CLI_OBJ   := $(CLI_SRC:%.c=$(OUT)/%.o)
+TESTS     := $(patsubst tests/%.c,$(OUT)/tests/%,$(sort $(wildcard tests/test_*.c)))
+FUZZERS   := $(patsubst tests/%.c,$(OUT)/tests/%,$(sort $(wildcard tests/fuzz_*.c)))
+BENCHES   := $(patsubst bench/%.c,$(OUT)/bench/%,$(sort $(wildcard bench/bench_*.c)))
+TOOLS     := $(patsubst tools/%.c,$(OUT)/tools/%,$(sort $(wildcard tools/*.c)))
+EXAMPLES  := $(patsubst examples/%.c,$(OUT)/examples/%,$(sort $(wildcard examples/*.c)))
 
-.PHONY: all lib tests clean
+Q   := $(if $(V),,@)
+say  = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
+
+.PHONY: all lib tests fuzzers benches examples tools help demo check fuzz campaign bench tidy format format-check install \
+        uninstall clean
 all: glia libglia.a libglia.so
+lib: $(OUT)/libglia.a $(OUT)/libglia.so
+tests: $(TESTS)
+fuzzers: $(FUZZERS)
+benches: $(BENCHES)
+examples: $(EXAMPLES)
+tools: $(TOOLS)
+
+help:
+	@echo 'make              glia, libglia.a, libglia.so'
+	@echo 'make demo         installs what is missing, builds, and tells a story'
+	@echo 'make check        every test; the last line is "N passed, N failed, N skipped"'
+	@echo 'make tests        the test programs of MODE; tools/run_tests.sh MODE runs them'
+	@echo 'make fuzz         FUZZ_RUNS runs of each fuzz target, under ASan and UBSan'
+	@echo 'make campaign     the long form: CAMPAIGN_MINUTES of fuzzing per target, all tests in all builds'
+	@echo 'make bench        the benchmarks of bench/ on BENCH_MODEL'
+	@echo 'make install      into PREFIX (/usr/local), below DESTDIR;  make uninstall'
+	@echo 'make format       clang-format over src, include, tests, bench, examples;  make format-check'
+	@echo 'make tidy         clang-tidy with .clang-tidy'
+	@echo 'make clean        removes build/ and what lies here from it'
+	@echo 'MODE=release|debug|asan|tsan|hostile  CC=  CFLAGS=  EXTRA_CFLAGS=  V=1'
 
 glia: $(OUT)/glia
-	cp -f $< $@
 libglia.a: $(OUT)/libglia.a
-	cp -f $< $@
 libglia.so: $(OUT)/libglia.so
-	cp -f $< $@
+glia libglia.a libglia.so:
+	$(Q)cp -f $< $@
+
+# Objects made with other flags are not kept: this file changes when the compiler or its flags do.
+FLAGS_NOW := $(CC) $(ALL_CFLAGS)
+$(OUT)/flags: force
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' >$@
+.PHONY: force
+force:
 
 $(OUT)/libglia.a: $(LIB_OBJ)
-	@rm -f $@; ar rcs $@ $^
+	$(call say,AR)
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $(LIB_OBJ)
 $(OUT)/libglia.so: $(LIB_OBJ)
-	$(CC) $(ALL_CFLAGS) -shared -Wl,-soname,libglia.so.$(ABI) -Wl,-z,defs -o $@ $^ -pthread -lm
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libglia.so.$(ABI) $(if $(findstring sanitize,$(CFLAGS)),,-Wl$(,)-z$(,)defs) \
+	    -o $@ $(LIB_OBJ) $(LIBS)
 $(OUT)/glia: $(CLI_OBJ) $(OUT)/libglia.a
-	$(CC) $(ALL_CFLAGS) -o $@ $^ -pthread -lm
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(CLI_OBJ) $(OUT)/libglia.a $(LIBS)
+, := ,
 
 $(OUT)/%_avx2.o: ISA := -mavx2 -mfma -mf16c
 $(OUT)/%_avx512.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c
 $(OUT)/%_avx512vnni.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c
-$(OUT)/%.o: %.c
+$(OUT)/src/%.o: src/%.c $(OUT)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ISA) -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ISA) -MMD -MP -c $< -o $@
 
-tests: $(TESTS)
-$(OUT)/tests/%: tests/%.c $(OUT)/libglia.a
+# Tests, benchmarks and examples are one file each, linked with the static library.
+$(OUT)/tests/fuzz_%: INCLUDES := -Itests -DGLIA_FUZZ_MAIN
+$(OUT)/tests/test_%: INCLUDES := -Itests
+$(OUT)/%: %.c $(OUT)/libglia.a $(OUT)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests -MMD -MP $< $(OUT)/libglia.a -o $@ -pthread -lm
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) $(INCLUDES) $(LDFLAGS) -MMD -MP -MF $@.d $< $(OUT)/libglia.a -o $@ $(LIBS)
+
+# -- what people run ---------------------------------------------------------------------------------------------
+
+DEMO_MODEL  ?= models/demo-stories.gguf
+DEMO_PROMPT ?= Once upon a time
+demo:
+	@tools/install_deps.sh build
+	@$(MAKE) --no-print-directory -j"$$(nproc)" glia
+	@echo
+	./glia run $(DEMO_MODEL) -p "$(DEMO_PROMPT)" -n 250 --temp 0
+	@echo
+
+check:
+	@tools/check.sh
+
+FUZZ_RUNS ?= 100000
+fuzz:
+	@$(MAKE) --no-print-directory -j"$$(nproc)" MODE=asan fuzzers
+	@for t in $(notdir $(FUZZERS)); do build/asan/tests/$$t -n $(FUZZ_RUNS) -s "$${FUZZ_SEED:-1}" || exit 1; done
+
+CAMPAIGN_MINUTES ?= 10
+campaign:
+	@CAMPAIGN_MINUTES=$(CAMPAIGN_MINUTES) tools/campaign.sh
+
+BENCH_MODEL ?= $(DEMO_MODEL)
+bench: glia benches
+	@tools/bench.sh $(OUT) $(BENCH_MODEL)
+
+C_FILES = $(shell find src include tests bench examples tools -name '*.[ch]' | LC_ALL=C sort)
+format:
+	clang-format -i $(C_FILES)
+format-check:
+	clang-format --dry-run -Werror $(C_FILES)
+tidy:
+	@echo $(LIB_SRC) $(CLI_SRC) | tr ' ' '\n' | grep -v _avx | xargs -P "$$(nproc)" -n 8 sh -c \
+	    'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- $(CSTD) -Iinclude -Isrc' sh
+
+# -- installing --------------------------------------------------------------------------------------------------
+
+BIN_DIR = $(DESTDIR)$(PREFIX)/bin
+LIB_DIR = $(DESTDIR)$(PREFIX)/lib
+INC_DIR = $(DESTDIR)$(PREFIX)/include/glia
+MAN_DIR = $(DESTDIR)$(PREFIX)/share/man/man1
+BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSH_DIR  = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+FISH_DIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+
+install: all
+	install -d $(BIN_DIR) $(LIB_DIR)/pkgconfig $(INC_DIR) $(MAN_DIR) $(BASH_DIR) $(ZSH_DIR) $(FISH_DIR)
+	install -m 755 glia $(BIN_DIR)/glia
+	install -m 644 libglia.a $(LIB_DIR)/libglia.a
+	install -m 755 libglia.so $(LIB_DIR)/libglia.so.$(VERSION)
+	ln -sf libglia.so.$(VERSION) $(LIB_DIR)/libglia.so.$(ABI)
+	ln -sf libglia.so.$(ABI) $(LIB_DIR)/libglia.so
+	install -m 644 include/glia/*.h $(INC_DIR)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' glia.pc.in >$(LIB_DIR)/pkgconfig/glia.pc
+	./glia --man >$(MAN_DIR)/glia.1
+	./glia --completion bash >$(BASH_DIR)/glia
+	./glia --completion zsh >$(ZSH_DIR)/_glia
+	./glia --completion fish >$(FISH_DIR)/glia.fish
+
+uninstall:
+	rm -f $(BIN_DIR)/glia $(LIB_DIR)/libglia.a $(LIB_DIR)/libglia.so $(LIB_DIR)/libglia.so.$(ABI) \
+	    $(LIB_DIR)/libglia.so.$(VERSION) $(LIB_DIR)/pkgconfig/glia.pc $(MAN_DIR)/glia.1 $(BASH_DIR)/glia \
+	    $(ZSH_DIR)/_glia $(FISH_DIR)/glia.fish
+	rm -rf $(INC_DIR)
 
 clean:
 	rm -rf build glia libglia.a libglia.so
 
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TESTS:=.d)
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(addsuffix .d,$(TESTS) $(FUZZERS) $(BENCHES) $(EXAMPLES) $(TOOLS))

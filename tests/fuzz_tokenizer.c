@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         vocab_add_bytes(v, s, n, (float)(n ? s[0] % 4 : 0), whole || type < 24 ? GLIA_TOK_TYPE_NORMAL : type - 24);
     }
     for (int i = 0; i < merges && size > 1 && !spm && v->src.count; i++) {
-        char text[80];
+        char text[128];
         const char *a = v->text[data[0] % v->src.count], *b = v->text[data[1] % v->src.count];
         const size_t left = strlen(a), right = strlen(b);
         if (left + right > 60) break;

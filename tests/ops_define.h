@@ -234,7 +234,7 @@ static const struct {
 
 static void def_where(define *d)
 {
-    int64_t index[GLIA_RANK_MAX];
+    int64_t index[GLIA_RANK_MAX] = {0};
     for (int64_t i = 0; i < def_out_elements(d); i++) {
         def_unravel(d->out_rank, d->out_dims, i, index);
         d->out[0][i] = def_at(d, def_at(d, 0, index) != 0 ? 1 : 2, index);

@@ -4,7 +4,8 @@
 # usage: tools/run_tests.sh [MODE [NAME...]]     MODE: release (default), debug, asan, tsan, hostile
 #
 # NAME: only these programs (test_base). A program that is not built, ends by a signal, runs longer than
-# TEST_SECONDS (600), or prints no case counts as a failure.
+# TEST_SECONDS (600), or prints no case counts as a failure. OUT: the build's folder, where it is not build/MODE.
+# TEST_LABEL: a word before each name. TEST_RESULTS: a file that the lines are added to, instead of adding them up.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 mode=${1:-release}
@@ -26,26 +27,32 @@ fi
 
 for name in "$@"; do
     program=$out/tests/$name
-    echo "== $name"
+    case_name=${TEST_LABEL:+$TEST_LABEL }$name
+    echo "== $case_name"
     if [ ! -x "$program" ]; then
-        echo "FAIL $name is not built" | tee -a "$all"
+        echo "FAIL $case_name: it is not built" | tee -a "$all"
         continue
     fi
-    # The status of the program, not of tee, which shows each line as it comes.
-    { timeout "$limit" "$program"; echo "status $?"; } | tee "$lines" | grep -v '^status '
+    # The status of the program, not of what shows each line as it comes.
+    { timeout "$limit" "$program"; echo "status $?"; } | sed -u -E "s/^(ok|FAIL|skip) /\\1 $case_name: /" |
+        tee "$lines" | grep --line-buffered -v '^status '
     status=$(sed -n 's/^status //p' "$lines" | tail -n 1)
-    cases=$(grep -cE '^(ok|FAIL|skip) ' "$lines")
-    grep -E '^(ok|FAIL|skip) ' "$lines" | sed "s/^\([a-zA-Z]*\) /\1 $name: /" >>"$all"
+    grep -E '^(ok|FAIL|skip) ' "$lines" >>"$all"
     if [ "$status" -eq 124 ]; then
-        echo "FAIL $name ran longer than $limit seconds" | tee -a "$all"
+        echo "FAIL $case_name: it ran longer than $limit seconds" | tee -a "$all"
     elif [ "$status" -ne 0 ] && ! grep -q '^FAIL ' "$lines"; then
-        echo "FAIL $name ended with status $status" | tee -a "$all"
+        echo "FAIL $case_name: it ended with status $status" | tee -a "$all"
     elif [ "$status" -gt 1 ]; then
-        echo "FAIL $name ended early, with status $status" | tee -a "$all"
-    elif [ "$cases" -eq 0 ]; then
-        echo "FAIL $name printed no case" | tee -a "$all"
+        echo "FAIL $case_name: it ended early, with status $status" | tee -a "$all"
+    elif ! grep -qE '^(ok|FAIL|skip) ' "$lines"; then
+        echo "FAIL $case_name: it printed no case" | tee -a "$all"
     fi
 done
+
+if [ -n "${TEST_RESULTS:-}" ]; then # the caller adds up
+    cat "$all" >>"$TEST_RESULTS"
+    exit
+fi
 
 passed=$(grep -c '^ok ' "$all")
 failed=$(grep -c '^FAIL ' "$all")

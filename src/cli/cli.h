@@ -150,7 +150,8 @@ int cli_session(cli *c, glia_model *m, glia_session **out);
 void cli_session_close(glia_session *s);
 bool cli_interrupted(void);
 /* Ids of a text by the model's policy, in the arena. */
-int cli_encode(cli *c, const glia_tokenizer *t, const char *text, int64_t size, int flags, int32_t **ids, int64_t *count);
+int cli_encode(cli *c, const glia_tokenizer *t, const char *text, int64_t size, int flags, int32_t **ids,
+               int64_t *count);
 /* The profile that --profile asks for, after the work. */
 int cli_profile(cli *c, const glia_model *m);
 

@@ -78,7 +78,8 @@ static int measure(bench *b, bool decoding, int64_t threads)
 {
     cli *c = b->c;
     result *r = &b->results[b->count++];
-    *r = (result){decoding ? b->depth : b->prompt, decoding ? b->gen : 0, threads, glia_model_settings(b->m)->slots, NULL};
+    *r = (result){decoding ? b->depth : b->prompt, decoding ? b->gen : 0, threads,
+                  glia_model_settings(b->m)->slots, NULL};
     r->ns = GLIA_NEW_ARRAY(&c->arena, int64_t, b->repetitions);
     if (!r->ns) return cli_no_memory(c);
     for (int64_t i = -1; i < b->repetitions; i++) {
@@ -127,8 +128,9 @@ static int measure_threads(bench *b, int64_t threads)
     int code = cli_open(c, &o, true, &b->m);
     if (code) return code;
     if (longest > glia_model_context(b->m))
-        code = cli_refuse(c, GLIA_E_CONTEXT, "G0718", "the measurement needs %lld tokens; the context is %lld", (long long)longest,
-                          (long long)glia_model_context(b->m));
+        code =
+            cli_refuse(c, GLIA_E_CONTEXT, "G0718", "the measurement needs %lld tokens; the context is %lld",
+                       (long long)longest, (long long)glia_model_context(b->m));
     if (!code) {
         b->ids = GLIA_NEW_ARRAY(&c->arena, int32_t, longest);
         code = b->ids ? cli_session(c, b->m, &b->s) : cli_no_memory(c);
@@ -215,7 +217,8 @@ static void put_field(glia_writer *w, const char *s)
 static void put_csv(const bench *b)
 {
     glia_writer *w = &b->c->out;
-    glia_write_text(w, "model_filename,model_type,model_size,n_prompt,n_gen,n_threads,n_slots,avg_ns,avg_ts,stddev_ts\n");
+    glia_write_text(
+        w, "model_filename,model_type,model_size,n_prompt,n_gen,n_threads,n_slots,avg_ns,avg_ts,stddev_ts\n");
     for (int i = 0; i < b->count; i++) {
         const result *r = &b->results[i];
         double mean, deviation;
@@ -241,7 +244,8 @@ static void put_markdown(const bench *b)
         mean_speed(r, b->repetitions, &mean, &deviation);
         glia_write_text(w, "| ");
         cli_write_safe(w, b->file, (int64_t)strlen(b->file), 80);
-        glia_write_text(w, " | %s %s | %s | %lld | ", b->arch, b->type, cli_bytes_text(b->model_bytes, human), (long long)r->threads);
+        glia_write_text(w, " | %s %s | %s | %lld | ", b->arch, b->type, cli_bytes_text(b->model_bytes, human),
+                        (long long)r->threads);
         if (r->n_gen) glia_write_text(w, "decode %lld after %lld", (long long)r->n_gen, (long long)r->n_prompt);
         else glia_write_text(w, "prefill %lld", (long long)r->n_prompt);
         glia_write_text(w, " | %.2f ± %.2f |\n", mean, deviation);
@@ -260,7 +264,8 @@ int cli_cmd_bench(cli *c)
     b.repetitions = or_default(set->repetitions, 5);
     if (!b.prompt && !b.gen) return cli_usage(c, "--prompt and --tokens are both 0: there is nothing to measure");
     if (set->thread_list.count > THREADS_MAX) return cli_usage(c, "--threads lists more than %d numbers", THREADS_MAX);
-    if (set->json && set->format && set->format[0] != 'j') return cli_usage(c, "--json and --output %s exclude each other", set->format);
+    if (set->json && set->format && set->format[0] != 'j')
+        return cli_usage(c, "--json and --output %s exclude each other", set->format);
     int code = CLI_OK;
     if (!set->thread_list.count) {
         const glia_os *os = glia_os_default();

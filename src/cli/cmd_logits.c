@@ -36,8 +36,8 @@ static int collect_ids(cli *c, const glia_model *m, const char *text, int64_t si
     if (!*ids) return cli_no_memory(c);
     for (int64_t i = 0; i < given->count; i++) {
         if (given->v[i] >= glia_model_vocab_size(m))
-            return cli_refuse(c, GLIA_E_ARG, "G0902", "--ids has token %lld; the vocabulary has %lld", (long long)given->v[i],
-                              (long long)glia_model_vocab_size(m));
+            return cli_refuse(c, GLIA_E_ARG, "G0902", "--ids has token %lld; the vocabulary has %lld",
+                              (long long)given->v[i], (long long)glia_model_vocab_size(m));
         (*ids)[i] = (int32_t)given->v[i];
     }
     return CLI_OK;

@@ -76,7 +76,9 @@ static int score(cli *c, glia_model *m, const char *text, int64_t size)
     int64_t count;
     int code = cli_encode(c, glia_model_tokenizer(m), text, size, flags, &ids, &count);
     if (code) return code;
-    if (count < 2) return cli_refuse(c, GLIA_E_ARG, "G0904", "the text has %lld tokens; at least two are needed", (long long)count);
+    if (count < 2)
+        return cli_refuse(c, GLIA_E_ARG, "G0904", "the text has %lld tokens; at least two are needed",
+                          (long long)count);
     g.rows = GLIA_NEW_ARRAY(&c->arena, int32_t, g.batch);
     if (!g.rows) return cli_no_memory(c);
     for (int64_t i = 0; i < g.batch; i++) g.rows[i] = (int32_t)i;

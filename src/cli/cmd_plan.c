@@ -159,8 +159,9 @@ static void text_head(report *r)
 {
     glia_writer *w = &r->c->out;
     const glia_model_options *o = glia_model_settings(r->m);
-    glia_write_text(w, "model      %s (%s), context %lld, batch %lld, kv %s\n", glia_gguf_file_name(glia_model_file(r->m)),
-                    glia_model_architecture(r->m), (long long)o->context, (long long)o->batch, glia_dtype_name(o->kv_dtype));
+    glia_write_text(w, "model      %s (%s), context %lld, batch %lld, kv %s\n",
+                    glia_gguf_file_name(glia_model_file(r->m)), glia_model_architecture(r->m),
+                    (long long)o->context, (long long)o->batch, glia_dtype_name(o->kv_dtype));
     glia_write_text(w, "threads    %d, slots %d\n", o->threads, r->p->slots);
     glia_write_text(w, "graph      %lld nodes, %lld values\n", (long long)r->p->graph->node_count,
                     (long long)r->p->graph->value_count - 1);
@@ -181,8 +182,9 @@ static void text_memory(report *r)
     char human[32];
     glia_write_text(w, "\nmemory            bytes\n");
     for (int i = 0; i < GLIA_COUNT(rows); i++) {
-        glia_write_text(w, "%-9s %13lld  %10s", rows[i].name, (long long)rows[i].bytes, cli_bytes_text(rows[i].bytes, human));
-        if (rows[i].bytes == b->arena && !strcmp(rows[i].name, "arena"))
+        glia_write_text(w, "%-9s %13lld  %10s", rows[i].name, (long long)rows[i].bytes,
+                        cli_bytes_text(rows[i].bytes, human));
+        if (!strcmp(rows[i].name, "arena"))
             glia_write_text(w, "  (lower bound %lld)", (long long)b->arena_lower_bound);
         glia_write_text(w, "\n");
     }
@@ -194,9 +196,10 @@ static void text_variants(report *r)
     glia_write_text(w, "\nvariant  tokens      slots  phases  meetings  items       arena  lower bound\n");
     for (int i = 0; i < r->p->variant_count; i++) {
         const glia_variant *v = &r->p->variants[i];
-        glia_write_text(w, "%-7d %4lld..%-7lld %3d %7d %9d %6d %11lld %12lld%s\n", i, (long long)v->symbol_min,
-                        (long long)v->symbol_max, v->slots, v->phase_count, v->slots > 1 ? v->phase_count : 0, v->item_count,
-                        (long long)v->arena_bytes, (long long)v->arena_lower_bound, v == r->decode ? "  decode" : "");
+        glia_write_text(w, "%-7d %4lld..%-7lld %3d %7d %9d %6d %11lld %12lld%s\n", i,
+                        (long long)v->symbol_min, (long long)v->symbol_max, v->slots, v->phase_count,
+                        v->slots > 1 ? v->phase_count : 0, v->item_count, (long long)v->arena_bytes,
+                        (long long)v->arena_lower_bound, v == r->decode ? "  decode" : "");
     }
     glia_write_text(w, "\ndecode: %lld meetings a token, %lld a layer\n", (long long)r->meetings_token,
                     (long long)r->meetings_layer);
@@ -216,7 +219,8 @@ static void text_phases(report *r)
         glia_write_text(w, "%5d  ", ph);
         for (uint32_t i = phase->first; i < phase->first + phase->count; i++) {
             const glia_item *it = &v->items[i];
-            glia_write_text(w, "%s%s:%c", i == phase->first ? "" : " > ", node_of(r, it)->op->name, part_name(it->kind)[0]);
+            glia_write_text(w, "%s%s:%c", i == phase->first ? "" : " > ", node_of(r, it)->op->name,
+                            part_name(it->kind)[0]);
         }
         if (phase->tiles_per_slot) glia_write_text(w, "  (%u tiles a slot)", phase->tiles_per_slot);
         glia_write_text(w, "\n");

@@ -110,7 +110,8 @@ static void put_json(generation *g, double prompt_speed, double text_speed)
 {
     glia_json_writer *j = &g->c->json;
     glia_json_open(j, NULL, '{');
-    glia_json_put_string(j, "prompt", g->prompt_text.size ? (const char *)g->prompt_text.data : "", g->prompt_text.size);
+    glia_json_put_string(j, "prompt", g->prompt_text.size ? (const char *)g->prompt_text.data : "",
+                         g->prompt_text.size);
     glia_json_put_string(j, "text", g->text.size ? (const char *)g->text.data : "", g->text.size);
     put_ids(j, "prompt_ids", g->prompt, NULL, g->prompt_count);
     put_ids(j, "ids", NULL, g->ids.v, g->ids.count);
@@ -132,8 +133,8 @@ static int finish(generation *g)
     if (set->json) put_json(g, g->first_ns ? prompt_speed : 0, text_speed);
     else if (set->loop || isatty(STDOUT_FILENO)) putchar('\n'); /* else the text alone, to the byte */
     if ((set->verbose || isatty(STDERR_FILENO)) && g->first_ns)
-        fprintf(stderr, "prompt %lld tokens, %.1f tokens/s; text %lld tokens, %.1f tokens/s\n", (long long)g->prompt_count,
-                prompt_speed, (long long)g->made, text_speed);
+        fprintf(stderr, "prompt %lld tokens, %.1f tokens/s; text %lld tokens, %.1f tokens/s\n",
+                (long long)g->prompt_count, prompt_speed, (long long)g->made, text_speed);
     return cli_flush(g->c);
 }
 
@@ -146,7 +147,8 @@ static int prepare(generation *g, const char *text, int64_t size, int32_t **ids)
     if (g->prompt_count == 0) {
         (*ids)[0] = glia_tokenizer_bos(g->t);
         if ((*ids)[0] < 0)
-            return cli_refuse(c, GLIA_E_ARG, "G0901", "the prompt is empty and the model has no beginning token to start from");
+            return cli_refuse(c, GLIA_E_ARG, "G0901",
+                              "the prompt is empty and the model has no beginning token to start from");
         g->prompt_count = 1;
     }
     g->prompt = *ids;
@@ -176,9 +178,27 @@ static int run_text(generation *shared, const char *text, int64_t size)
     g.begin_ns = now_ns();
     glia_status s = glia_session_generate(g.s, g.prompt, g.prompt_count, &o, &g.made, &c->error);
     if (s == GLIA_OK && !cli_interrupted()) return finish(&g);
+    if (s == GLIA_E_CONTEXT && g.made) { /* what fits is printed all the same */
+        code = finish(&g);
+        return code ? code : cli_failed(c);
+    }
     if (g.prompt_shown && !c->set.json) putchar('\n');
     fflush(stdout);
     return cli_failed(c);
+}
+
+/* One line of --loop, in an arena of its own: a loop may run for long. */
+static int run_line(generation *g, const char *line, int64_t size)
+{
+    cli *c = g->c;
+    glia_arena kept = c->arena;
+    glia_arena_init(&c->arena, NULL, 0);
+    glia_error_clear(&c->error);
+    int code = run_text(g, line, size);
+    glia_arena_free(&c->arena);
+    c->arena = kept;
+    c->out = (glia_writer){.arena = &c->arena}; /* its bytes went with the line's arena */
+    return code;
 }
 
 /* A prompt a line. A line that is refused is reported, and the next one read. */
@@ -190,8 +210,7 @@ static int run_lines(generation *g, FILE *f)
     int worst = CLI_OK;
     while (!cli_interrupted() && (size = getline(&line, &capacity, f)) >= 0) {
         if (size && line[size - 1] == '\n') size--;
-        glia_error_clear(&g->c->error);
-        int code = run_text(g, line, size);
+        int code = run_line(g, line, size);
         if (code > worst) worst = code;
     }
     free(line);

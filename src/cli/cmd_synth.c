@@ -22,7 +22,8 @@ int cli_cmd_synth(cli *c)
     if (!set->shape) return cli_usage(c, "--shape NAME is missing");
     if (!known_shape(set->shape)) return cli_usage(c, "there is no shape `%.60s`", set->shape);
     if (t == GLIA_DTYPE_NONE) return cli_usage(c, "there is no type `%.60s`", type);
-    glia_status s = glia_synth(NULL, set->shape, t, set->seed == CLI_UNSET ? 0 : (uint64_t)set->seed, c->args[0], &c->error);
+    glia_status s = glia_synth(NULL, set->shape, t, set->seed == CLI_UNSET ? 0 : (uint64_t)set->seed,
+                               c->args[0], &c->error);
     if (s == GLIA_E_UNSUPPORTED) return cli_refused(c);
     if (s) return cli_failed(c);
     if (!set->json) return CLI_OK;

@@ -61,7 +61,9 @@ static int read_ids(cli *c, const glia_tokenizer *t, const char *text, int64_t s
         }
         int64_t begin = i, v = 0;
         while (i < size && text[i] >= '0' && text[i] <= '9' && v < vocab) v = v * 10 + (text[i++] - '0');
-        if (i == begin) return cli_refuse(c, GLIA_E_FORMAT, "G0903", "byte %lld of the ids is neither a digit nor a blank", (long long)i);
+        if (i == begin)
+            return cli_refuse(c, GLIA_E_FORMAT, "G0903",
+                              "byte %lld of the ids is neither a digit nor a blank", (long long)i);
         if (v >= vocab)
             return cli_refuse(c, GLIA_E_ARG, "G0902", "number %lld of the ids is not in the vocabulary of %lld tokens",
                               (long long)*count + 1, (long long)vocab);

@@ -40,9 +40,9 @@ static int report(const cli *c, int code)
         fprintf(stderr, "glia: interrupted\n");
         return CLI_INTERRUPTED;
     }
-    fprintf(stderr, "glia %s: %s", name_of(c), e->text[0] ? e->text : glia_status_name(e->status));
-    if (e->code[0]) fprintf(stderr, " [%s]", e->code);
-    fprintf(stderr, "\n");
+    fprintf(stderr, "glia %s: ", name_of(c));
+    if (e->code[0]) fprintf(stderr, "%s: ", e->code);
+    fprintf(stderr, "%s\n", e->text[0] ? e->text : glia_status_name(e->status));
     return code;
 }
 
@@ -74,7 +74,7 @@ int cli_flush(cli *c)
     if (c->out.failed) return cli_no_memory(c);
     bool ok = !c->out.size || fwrite(c->out.data, 1, (size_t)c->out.size, stdout) == (size_t)c->out.size;
     c->out.size = 0;
-    if (fflush(stdout) || !ok) {
+    if (fflush(stdout) || ferror(stdout) || !ok) {
         if (!cli_interrupted()) fprintf(stderr, "glia: the output could not be written: %s\n", strerror(errno));
         return cli_interrupted() ? CLI_INTERRUPTED : CLI_FAILED;
     }
@@ -154,7 +154,9 @@ int cli_read_text(cli *c, const char **text, int64_t *size)
         *size = (int64_t)strlen(s->prompt);
         return CLI_OK;
     }
-    if (!s->file) return cli_usage(c, "a text is missing: give --file FILE%s", c->command->bit == CLI_RUN ? " or --prompt TEXT" : "");
+    if (!s->file)
+        return cli_usage(c, "a text is missing: give --file FILE%s",
+                         c->command->bit == CLI_RUN ? " or --prompt TEXT" : "");
     return cli_read_file(c, s->file, text, size);
 }
 
@@ -173,7 +175,7 @@ glia_model_options cli_model_options(const cli *c)
     o.memory_limit = or_zero(s->memory_limit);
     o.isa = s->isa;
     o.kv_dtype = s->kv ? glia_dtype_parse(s->kv) : GLIA_DTYPE_NONE;
-    if (s->profile) o.profile_events = 1 << 18;
+    if (s->profile) o.profile_events = o.threads > 16 ? 1 << 16 : 1 << 18; /* of 32 bytes, for each thread */
     return o;
 }
 
@@ -209,7 +211,8 @@ void cli_session_close(glia_session *s)
     glia_session_destroy(s);
 }
 
-int cli_encode(cli *c, const glia_tokenizer *t, const char *text, int64_t size, int flags, int32_t **ids, int64_t *count)
+int cli_encode(cli *c, const glia_tokenizer *t, const char *text, int64_t size, int flags, int32_t **ids,
+               int64_t *count)
 {
     int64_t capacity = size + 16; /* a token has at least a byte, but for those that policy adds */
     for (int attempt = 0; attempt < 2; attempt++) {

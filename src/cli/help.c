@@ -30,8 +30,8 @@ static void put_options(glia_writer *w, int bit)
 void cli_write_help(const cli *c, glia_writer *w)
 {
     if (c->command) {
-        glia_write_text(w, "usage: glia %s %s [options]\n\n%s.\n%s", c->command->name, c->command->args, c->command->summary,
-                        c->command->details);
+        glia_write_text(w, "usage: glia %s %s [options]\n\n%s.\n%s", c->command->name, c->command->args,
+                        c->command->summary, c->command->details);
         put_options(w, c->command->bit);
         glia_write_text(w, "\nexample:\n  %s\n", c->command->example);
         return;
@@ -91,9 +91,11 @@ static void put_roff_command(glia_writer *w, const cli_command *k)
 
 void cli_write_man(glia_writer *w)
 {
-    glia_write_text(w, ".TH GLIA 1 \"\" \"glia %s\"\n.SH NAME\nglia \\- run language models on processors\n", glia_version());
+    glia_write_text(w, ".TH GLIA 1 \"\" \"glia %s\"\n.SH NAME\nglia \\- run language models on processors\n",
+                    glia_version());
     glia_write_text(w, ".SH SYNOPSIS\n.B glia\n\\fICOMMAND\\fR [arguments] [options]\n.SH COMMANDS\n");
-    for (const cli_command *k = cli_commands; k->name; k++) glia_write_text(w, ".TP\n.B %s\n%s.\n", k->name, k->summary);
+    for (const cli_command *k = cli_commands; k->name; k++)
+        glia_write_text(w, ".TP\n.B %s\n%s.\n", k->name, k->summary);
     glia_write_text(w, ".SH OPTIONS OF ALL COMMANDS\n");
     for (const cli_option *o = cli_options; o->name; o++)
         if (o->commands == CLI_ALL) put_roff_option(w, o);
@@ -183,7 +185,9 @@ static void put_zsh(glia_writer *w)
             if (o->commands & k->bit) put_zsh_option(w, o);
         glia_write_text(w, " '*:file:_files' ;;\n");
     }
-    glia_write_text(w, "    esac\n}\ncompdef _glia glia\n");
+    /* Loaded as a function of that name by zsh itself, or sourced by the user. */
+    glia_write_text(
+        w, "    esac\n}\nif [[ $funcstack[1] == _glia ]]; then _glia \"$@\"; else compdef _glia glia; fi\n");
 }
 
 static void put_fish_text(glia_writer *w, const char *s)

@@ -57,13 +57,16 @@ const cli_command cli_commands[] = {
     {letter, name, value, CLI_CHOICE, commands, 0, 0, choices, AT(field), help}
 
 const cli_option cli_options[] = {
-    TEXT('p', "prompt", "TEXT", CLI_RUN | CLI_TOKENIZE, prompt, "the text; an empty prompt starts from the beginning token"),
+    TEXT('p', "prompt", "TEXT", CLI_RUN | CLI_TOKENIZE, prompt,
+         "the text; an empty prompt starts from the beginning token"),
     INT('p', "prompt", CLI_BENCH, 0, 1 << 24, bench_prompt, "tokens of prefill (512); 0: no prefill"),
     TEXT('f', "file", "FILE", CLI_RUN | CLI_TOKENIZE | CLI_LOGITS | CLI_PERPLEXITY, file,
          "read the text from a file; - is stdin"),
-    {0, "ids", "ID,ID,..", CLI_INTS, CLI_LOGITS, 0, INT32_MAX, NULL, AT(ids), "token ids instead of a text, used as given"},
+    {0, "ids", "ID,ID,..", CLI_INTS, CLI_LOGITS, 0, INT32_MAX, NULL, AT(ids),
+     "token ids instead of a text, used as given"},
     FLAG(0, "loop", CLI_RUN, loop, "one prompt a line, from stdin or -f, until input ends"),
-    INT('n', "tokens", CLI_RUN, 1, 1 << 30, tokens, "tokens to generate (until an end token or the context's end)"),
+    INT('n', "tokens", CLI_RUN, 1, 1 << 30, tokens,
+        "tokens to generate (until an end token or the context's end)"),
     INT('n', "tokens", CLI_BENCH, 0, 1 << 24, tokens, "tokens of decode (128); 0: no decode"),
     INT('d', "depth", CLI_BENCH, 0, 1 << 24, depth, "tokens in the context before decode (as -p)"),
     INT('r', "repetitions", CLI_BENCH, 1, 1000000, repetitions, "counted repetitions (5)"),
@@ -71,10 +74,14 @@ const cli_option cli_options[] = {
     INT(0, "top-k", CLI_RUN, 0, INT32_MAX, top_k, "keep the N likeliest tokens; 0: all (0)"),
     REAL("top-p", CLI_RUN, 0, 1, top_p, "keep the likeliest tokens that reach probability X; 0: all (0)"),
     REAL("min-p", CLI_RUN, 0, 1, min_p, "keep tokens of at least X times the likeliest; 0: all (0)"),
-    REAL("repeat-penalty", CLI_RUN, 0, 1e6, repeat_penalty, "divide the logits of recent tokens; 0, 1: off (0)"),
-    REAL("presence-penalty", CLI_RUN, -1e6, 1e6, presence_penalty, "subtract from the logits of recent tokens (0)"),
-    REAL("frequency-penalty", CLI_RUN, -1e6, 1e6, frequency_penalty, "subtract, times how often a token is recent (0)"),
-    INT(0, "repeat-last-n", CLI_RUN, -1, INT32_MAX, repeat_last_n, "how many tokens are recent; 0: none, -1: all (64)"),
+    REAL("repeat-penalty", CLI_RUN, 0, 1e6, repeat_penalty,
+         "divide the logits of recent tokens; 0, 1: off (0)"),
+    REAL("presence-penalty", CLI_RUN, -1e6, 1e6, presence_penalty,
+         "subtract from the logits of recent tokens (0)"),
+    REAL("frequency-penalty", CLI_RUN, -1e6, 1e6, frequency_penalty,
+         "subtract, times how often a token is recent (0)"),
+    INT(0, "repeat-last-n", CLI_RUN, -1, INT32_MAX, repeat_last_n,
+        "how many tokens are recent; 0: none, -1: all (64)"),
     {0, "logit-bias", "ID=BIAS", CLI_BIAS, CLI_RUN, -1e30, 1e30, NULL, AT(biases),
      "add BIAS to a token's logit; -inf forbids it; may be repeated"},
     INT(0, "seed", CLI_RUN | CLI_SYNTH, 0, 9007199254740992.0, seed, "seed of the random numbers (0)"),
@@ -84,15 +91,20 @@ const cli_option cli_options[] = {
     FLAG(0, "no-bos", CLI_TOKENIZE, no_bos, "add no beginning token, whatever the model's policy"),
     FLAG(0, "pieces", CLI_TOKENIZE, pieces, "print one token a line with its text"),
     FLAG(0, "decode", CLI_TOKENIZE, decode, "the input is ids, the output their text"),
-    INT('c', "context", MODEL_COMMANDS, 1, 1 << 30, context, "tokens of context (the model's own, at most 4096)"),
-    INT('b', "batch", CLI_RUN | CLI_PLAN | CLI_PERPLEXITY | CLI_BENCH, 1, 65536, batch, "most tokens in one step (128)"),
+    INT('c', "context", MODEL_COMMANDS, 1, 1 << 30, context,
+        "tokens of context (the model's own, at most 4096)"),
+    INT('b', "batch", CLI_RUN | CLI_PLAN | CLI_PERPLEXITY | CLI_BENCH, 1, 65536, batch,
+        "most tokens in one step (128)"),
     INT(0, "chunk", CLI_LOGITS, 1, 65536, batch, "tokens in one step (128)"),
     INT('t', "threads", CLI_RUN | CLI_PLAN | CLI_LOGITS | CLI_PERPLEXITY, 1, 1024, threads,
         "worker threads (the usable processors)"),
-    {'t', "threads", "N,N,..", CLI_INTS, CLI_BENCH, 1, 1024, NULL, AT(thread_list), "worker threads, one measurement each"},
+    {'t', "threads", "N,N,..", CLI_INTS, CLI_BENCH, 1, 1024, NULL, AT(thread_list),
+     "worker threads, one measurement each"},
     INT(0, "slots", MODEL_COMMANDS, 1, 64, slots, "shares of the work (as many as threads)"),
-    CHOICE(0, "isa", "NAME", MODEL_COMMANDS, "portable|avx2|avx512|avx512vnni", isa, "no faster instruction set than this"),
-    CHOICE(0, "kv", "TYPE", MODEL_COMMANDS, "f16|f32", kv, "element type of the key-value cache (by the model)"),
+    CHOICE(0, "isa", "NAME", MODEL_COMMANDS, "portable|avx2|avx512|avx512vnni", isa,
+           "no faster instruction set than this"),
+    CHOICE(0, "kv", "TYPE", MODEL_COMMANDS, "f16|f32", kv,
+           "element type of the key-value cache (by the model)"),
     {0, "memory-limit", "BYTES", CLI_BYTES, MODEL_COMMANDS, 1, 0, NULL, AT(memory_limit),
      "refuse to load above this; K, M, G may follow"},
     TEXT(0, "profile", "FILE", CLI_RUN | CLI_LOGITS | CLI_PERPLEXITY, profile,
@@ -101,7 +113,8 @@ const cli_option cli_options[] = {
     TEXT('o', "output", "FILE", CLI_LOGITS, out, "the NumPy file to write"),
     CHOICE('o', "output", "FORMAT", CLI_BENCH, "md|json|csv", format, "form of the result (md)"),
     TEXT(0, "shape", "NAME", CLI_SYNTH, shape, "tiny, stories-15m, llama-110m, llama-3.2-1b or llama-3-8b"),
-    TEXT(0, "type", "TYPE", CLI_SYNTH, type, "type of the matrices, for example F32, F16, Q8_0, Q4_0, Q4_K (Q4_0)"),
+    TEXT(0, "type", "TYPE", CLI_SYNTH, type,
+         "type of the matrices, for example F32, F16, Q8_0, Q4_0, Q4_K (Q4_0)"),
     FLAG('v', "verbose", CLI_RUN | CLI_LOGITS | CLI_PERPLEXITY | CLI_BENCH, verbose, "report on stderr"),
     FLAG(0, "json", CLI_ALL, json, "print the result as JSON"),
     FLAG('h', "help", CLI_ALL, help, "print this help"),
@@ -138,13 +151,15 @@ static bool in_range(const cli_option *o, int64_t v) { return (double)v >= o->mi
 
 static int bad_number(const cli *c, const cli_option *o, const char *value, const char *kind)
 {
-    return cli_usage(c, "option --%s is `%.60s`; it must be %s from %.10g to %.10g", o->name, value, kind, o->min, o->max);
+    return cli_usage(c, "option --%s is `%.60s`; it must be %s from %.10g to %.10g", o->name, value, kind,
+                     o->min, o->max);
 }
 
 static int set_int(cli *c, const cli_option *o, const char *value, void *to)
 {
     int64_t v;
-    if (!parse_int(value, (int64_t)strlen(value), &v) || !in_range(o, v)) return bad_number(c, o, value, "a whole number");
+    if (!parse_int(value, (int64_t)strlen(value), &v) || !in_range(o, v))
+        return bad_number(c, o, value, "a whole number");
     memcpy(to, &v, sizeof v);
     return CLI_OK;
 }
@@ -211,7 +226,9 @@ static int set_bias(cli *c, const cli_option *o, const char *value, void *to)
     bool forbid = ok && !strcmp(equals + 1, "-inf");
     if (ok && !forbid)
         ok = glia_number_parse(equals + 1, (int64_t)strlen(equals + 1), &bias) && bias >= o->min && bias <= o->max;
-    if (!ok) return cli_usage(c, "option --%s is `%.60s`; it must be ID=BIAS, such as 15043=-1.5 or 15043=-inf", o->name, value);
+    if (!ok)
+        return cli_usage(c, "option --%s is `%.60s`; it must be ID=BIAS, such as 15043=-1.5 or 15043=-inf",
+                         o->name, value);
     int32_t *ids = glia_arena_grow(&c->arena, list->ids, list->count, &list->capacity, sizeof *ids);
     float *values = glia_arena_grow(&c->arena, list->values, list->count, &list->capacity_values, sizeof *values);
     if (!ids || !values) return cli_no_memory(c);

@@ -918,7 +918,7 @@ bool glia_dim_substitute(glia_graph *g, glia_dim d, int32_t symbol, glia_dim wit
     return substitute_poly(g, d, symbol, &w, &r) && poly_store(g, &r, out);
 }
 
-bool glia_dim_solve(glia_graph *g, glia_dim d, int32_t *symbol, glia_dim *value)
+bool glia_dim_solve(glia_graph *g, glia_dim d, int nth, int32_t *symbol, glia_dim *value)
 {
     dim_poly p;
     poly_load(g, &p, d);
@@ -933,7 +933,7 @@ bool glia_dim_solve(glia_graph *g, glia_dim d, int32_t *symbol, glia_dim *value)
         poly_constant(&zero, 0);
         poly_add(g->dims, &zero, &rest, t->coef == 1 ? -1 : 1);
         glia_dim v;
-        if (zero.bad || !poly_store(g, &zero, &v) || dim_has_symbol(g, v, a->symbol)) continue;
+        if (zero.bad || !poly_store(g, &zero, &v) || dim_has_symbol(g, v, a->symbol) || nth-- > 0) continue;
         *symbol = a->symbol;
         *value = v;
         return true;

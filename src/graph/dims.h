@@ -35,8 +35,9 @@ bool glia_dim_products_equal(const glia_graph *g, const glia_dim *a, int an, con
 bool glia_dim_find_product(const glia_graph *g, const glia_dim *a, int n, glia_dim *out);
 /* d with `with` put in place of the symbol everywhere. */
 bool glia_dim_substitute(glia_graph *g, glia_dim d, int32_t symbol, glia_dim with, glia_dim *out);
-/* Solves d = 0 for a symbol that occurs once, with coefficient 1 or -1, and not inside an opaque term. */
-bool glia_dim_solve(glia_graph *g, glia_dim d, int32_t *symbol, glia_dim *value);
+/* Solves d = 0 for a symbol that occurs once, with coefficient 1 or -1, and not inside an opaque term: the nth
+ * such symbol, counted from 0. */
+bool glia_dim_solve(glia_graph *g, glia_dim d, int nth, int32_t *symbol, glia_dim *value);
 /* True when d is a multiple of the constant b for all symbols. */
 bool glia_dim_divisible(const glia_graph *g, glia_dim d, int64_t b);
 /* To be called when a symbol's bounds or multiple changed. */

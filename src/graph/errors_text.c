@@ -265,6 +265,11 @@ bool glia_explain_dtype(glia_building *b, int input)
     headline(b, GLIA_E_DTYPE, "G0101", input, what);
     put_rows(b, one, 1, -1, 0);
     put_signature(b);
+    static const char *const classes_of[][2] = {{"F", "f64, f32, f16 or bf16"}, {"Q", "a block format of weights"}, {"A", "a8x32 or a8x256"}, {"I", "an integer"},
+                                                {"B", "bool"}, {"T", "any dtype but block formats"}};
+    for (int i = 0; i < GLIA_COUNT(classes_of); i++) {
+        if (memchr(t->dtype_text, classes_of[i][0][0], (size_t)t->dtype_text_len)) glia_error_more(&b->x.g->error, "   = %s is %s", classes_of[i][0], classes_of[i][1]);
+    }
     uint32_t classes = glia_dtype_get(b->x.in[input].dtype)->classes;
     if (classes & GLIA_CLASS_QUANT) glia_error_more(&b->x.g->error, "   = help: `decode` turns a block format into f32; `linear` and `embed` take it as it is");
     else glia_error_more(&b->x.g->error, "   = help: dtypes are never converted by themselves; `cast` does it where you write it");

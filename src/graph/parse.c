@@ -23,6 +23,12 @@ static bool wrong(text_parser *p, const char *what)
     return false;
 }
 
+static bool no_memory(text_parser *p)
+{
+    glia_graph_fail(p->g, GLIA_E_NOMEM, "G0109", "no memory to read a graph");
+    return false;
+}
+
 static bool failed(const text_parser *p) { return p->g->error.status != GLIA_OK; }
 
 /* ---- words ------------------------------------------------------------------------------------- */
@@ -260,7 +266,7 @@ static bool constant_line(text_parser *p, const char *own, const glia_type *t)
     if (!expect(p, "=") || !expect(p, "0x")) return false;
     if (p->size - p->at < 2 * bytes) return wrong(p, "the constant's data is cut");
     uint8_t *data = glia_arena_alloc(&p->scratch, bytes, 16);
-    if (!data) return wrong(p, "no memory for a constant");
+    if (!data) return no_memory(p);
     for (int64_t i = 0; i < bytes; i++, p->at += 2) {
         int high = hex(p->text[p->at]), low = hex(p->text[p->at + 1]);
         if (high < 0 || low < 0) return wrong(p, "the constant's data is cut, or no hexadecimal number");
@@ -274,7 +280,7 @@ static bool leaf_line(text_parser *p, glia_value_kind kind)
     glia_type t;
     if (!name(p)) return false;
     char *own = glia_arena_strdup(&p->scratch, p->name);
-    if (!own) return wrong(p, "no memory for a name");
+    if (!own) return no_memory(p);
     if (!expect(p, ":") || !type(p, &t)) return false;
     switch (kind) {
     case GLIA_VALUE_INPUT: return !glia_is_null(glia_graph_input(p->g, own, &t));
@@ -291,7 +297,7 @@ static bool output_line(text_parser *p)
 {
     if (!name(p)) return false;
     char *own = glia_arena_strdup(&p->scratch, p->name);
-    if (!own) return wrong(p, "no memory for a name");
+    if (!own) return no_memory(p);
     if (!expect(p, "=") || !name(p)) return false;
     glia_value v = glia_graph_find(p->g, p->name);
     if (glia_is_null(v)) {
@@ -312,7 +318,7 @@ static bool ints(text_parser *p, bool dims, glia_attr_arg *out)
     do {
         if (out->count == GLIA_TEXT_LIST_MAX) return wrong(p, "a list is too long");
         list = glia_arena_grow(&p->scratch, list, out->count, &capacity, sizeof *list);
-        if (!list) return wrong(p, "no memory for a list");
+        if (!list) return no_memory(p);
         int64_t *x = &list[out->count++];
         if (dims && take(p, "?")) *x = INT64_MIN;
         else if (dims) *x = sum(p);
@@ -371,7 +377,7 @@ static bool node_inputs(text_parser *p, node_text *n)
         glia_value v = {0};
         if (n->in_count == GLIA_GRAPH_INPUTS_MAX) return wrong(p, "a node has too many inputs");
         n->in = glia_arena_grow(&p->scratch, n->in, n->in_count, &capacity, sizeof *n->in);
-        if (!n->in) return wrong(p, "no memory for a list");
+        if (!n->in) return no_memory(p);
         blanks(p);
         int64_t length = word_length(p);
         if (length == 1 && here(p) == '_') {
@@ -419,7 +425,7 @@ static bool node_line(text_parser *p)
         if (n.out_count == GLIA_GRAPH_OUTPUTS_MAX) return wrong(p, "a node has too many outputs");
         if (!name(p)) return false;
         n.out_name[n.out_count] = glia_arena_strdup(&p->scratch, p->name);
-        if (!n.out_name[n.out_count]) return wrong(p, "no memory for a name");
+        if (!n.out_name[n.out_count]) return no_memory(p);
         if (!expect(p, ":") || !type(p, &n.out_type[n.out_count++])) return false;
     } while (take(p, ","));
     if (!expect(p, "=") || !name(p)) return false;

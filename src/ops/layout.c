@@ -238,7 +238,7 @@ static const glia_attr_spec axis_attrs[] = {{"axis", GLIA_ATTR_INT, true, 0}, {0
 
 static bool concat_infer(glia_infer *x)
 {
-    int axis;
+    int axis = 0;
     if (x->in_count > CONCAT_MAX)
         return glia_infer_fail(x, GLIA_E_LIMIT, "G0163", "`concat`: %d inputs; at most %d, join in steps",
                                x->in_count, CONCAT_MAX);
@@ -338,7 +338,7 @@ const glia_op glia_op_concat = {
 
 static bool concat_part_infer(glia_infer *x)
 {
-    int axis;
+    int axis = 0;
     if (!movable(x) || !axis_of(x, x->attr[0].i, x->in[0].rank, &axis)) return false;
     if (x->in_count < 2)
         return glia_infer_fail(x, GLIA_E_ARG, "G0160", "`concat_part` takes a tensor and the parts before");

@@ -365,11 +365,27 @@ static void log_sum_exp_grad(glia_graph *g, const glia_node *n, const glia_value
     din[0] = glia_build_call(g, "mul", 2, glia_build_call(g, "exp", 1, d), with_axes(g, n, dout[0]));
 }
 
-/* dx = dy * y / x, for elements that are not 0. */
+/* 1 where v equals the number, else 0, in v's dtype. */
+static glia_value is_number(glia_graph *g, glia_value v, double number)
+{
+    glia_value hit = glia_build_call(g, "eq", 2, v, glia_build_scalar(g, v, number));
+    const glia_type *t = glia_build_type(g, v);
+    return t ? glia_build_cast(g, hit, t->dtype) : hit;
+}
+
+/* The product of the others. With z the zeros of x, x' = x + z, p the product of x' and c the count of zeros:
+ *     dx = dy * p * ((c = 0) / x' + (c = 1) * z) */
 static void prod_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
 {
-    glia_value all = with_axes(g, n, glia_build_call(g, "mul", 2, dout[0], n->out[0]));
-    din[0] = glia_build_call(g, "div", 2, all, n->in[0]);
+    glia_attr_arg attrs[] = {
+        GLIA_INTS("axes", n->attr[0].ints, n->attr[0].i), GLIA_INT("keepdims", n->attr[1].i), {0}};
+    glia_value z = is_number(g, n->in[0], 0), filled = glia_build_call(g, "add", 2, n->in[0], z);
+    glia_value p = with_axes(g, n, glia_build_attr(g, "prod", attrs, 1, filled));
+    glia_value c = with_axes(g, n, glia_build_attr(g, "sum", attrs, 1, z));
+    glia_value none = glia_build_call(g, "div", 2, is_number(g, c, 0), filled);
+    glia_value one = glia_build_call(g, "mul", 2, is_number(g, c, 1), z);
+    glia_value others = glia_build_call(g, "mul", 2, glia_build_call(g, "add", 2, none, one), p);
+    din[0] = glia_build_call(g, "mul", 2, others, with_axes(g, n, dout[0]));
 }
 
 static void reduce_sample(glia_sample *s)

@@ -23,7 +23,7 @@ static const glia_item *item_of(const glia_plan *p, const glia_event *e)
     return &p->variants[e->variant].items[e->item];
 }
 
-/* A row for each pair of op and kernel that occurs, in the order of their first events; null without memory. */
+/* A row for each pair of op and kernel that occurs, in the order of their first events; *count is -1 without memory. */
 static row *collect_rows(const glia_lane *l, glia_arena *a, int64_t *count)
 {
     const glia_plan *p = glia_lane_plan(l);
@@ -42,7 +42,10 @@ static row *collect_rows(const glia_lane *l, glia_arena *a, int64_t *count)
             while (at < *count && (rows[at].op != op || rows[at].kernel != k->name)) at++;
             if (at == *count) {
                 rows = glia_arena_grow(a, rows, *count, &capacity, sizeof *rows);
-                if (!rows) return NULL;
+                if (!rows) {
+                    *count = -1;
+                    return NULL;
+                }
                 rows[(*count)++] = (row){op, k->name, k->isa, 0, 0};
             }
             rows[at].count++;
@@ -113,13 +116,14 @@ void glia_profile_table(const glia_lane *l, struct glia_writer *w)
     int64_t count;
     uint64_t all = 0;
     row *rows = collect_rows(l, w->arena, &count);
-    if (!rows && count) {
+    if (count < 0) {
         w->failed = true;
         return;
     }
     sort_rows(rows, count);
     for (int64_t i = 0; i < count; i++) all += rows[i].ns;
-    glia_write_text(w, "op                   kernel                           isa            count          ms   share   us/item\n");
+    glia_write_text(w, "op                   kernel                           isa            count          "
+                       "ms   share   us/item\n");
     for (int64_t i = 0; i < count; i++)
         glia_write_text(w, "%-20s %-32s %-11s %8lld %11.3f %6.1f%% %9.2f\n", rows[i].op, rows[i].kernel, rows[i].isa,
                         (long long)rows[i].count, ms(rows[i].ns), percent(rows[i].ns, all),

@@ -1,0 +1,58 @@
+#!/bin/sh
+# Installs what is missing, and only that, with apt-get.
+#
+#     tools/install_deps.sh build     what `make` needs: a C compiler, its library's headers, make
+#     tools/install_deps.sh check     what `make check` needs besides: clang, clang-format, g++, python3
+#
+# Needs root or a sudo that asks nothing. For `build`, what is missing and cannot be installed is a failure; for
+# `check` it is a note, since the check lists what it skips.
+set -u
+
+group=${1:-build}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# A compiler without the C library's headers is no compiler.
+compiles() {
+    t=$(mktemp -d) || return 1
+    echo 'int main(void) { return 0; }' >"$t/a.c"
+    # shellcheck disable=SC2086
+    { echo '#include <stdio.h>'; cat "$t/a.c"; } >"$t/b.c" && ${CC:-cc} "$t/b.c" -o "$t/b" -pthread -lm >/dev/null 2>&1
+    status=$?
+    rm -rf "$t"
+    return "$status"
+}
+
+missing=''
+need() { missing="$missing $1"; }
+
+have make || need make
+compiles || need 'gcc libc6-dev'
+if [ "$group" = check ]; then
+    have clang || need clang
+    have clang-format || need clang-format
+    have g++ || have c++ || need g++
+    have python3 || need python3
+fi
+[ -n "$missing" ] || exit 0
+
+as_root=''
+if [ "$(id -u)" -ne 0 ]; then
+    if have sudo && sudo -n true 2>/dev/null; then as_root='sudo -n'; else as_root=no; fi
+fi
+if ! have apt-get || [ "$as_root" = no ]; then
+    echo "missing:$missing; install them with this system's package manager" >&2
+    [ "$group" = check ]
+    exit
+fi
+
+echo "installing:$missing" >&2
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086
+install() { $as_root apt-get install -y -q --no-install-recommends $missing >&2; }
+# The package lists of a fresh machine may be empty or old: they are fetched when the first try fails.
+if ! install; then
+    # shellcheck disable=SC2086
+    $as_root apt-get update -q >&2
+    install || { echo "could not install:$missing" >&2; [ "$group" = check ]; exit; }
+fi
