@@ -1,7 +1,7 @@
 /* The memory planner: offsets for buffers with lifetimes.
  *
  * Lower bound: the largest sum of bytes alive at one time. Ladder of greedy orders (by size, by length of
- * life, by area, by begin, by the crowd it lives in), each placing a buffer at the lowest gap between the placed ones
+ * life, by area, by begin, by the crowd it lives in and then by begin), each placing a buffer at the lowest gap between the placed ones
  * that are alive with it; then the best order is mended: the buffer that sticks out is placed earlier, and all again.
  * The smallest result wins, and the search stops as soon as one meets the bound. */
 #include "compile/plan.h"
@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUNGS = 6, MENDS_MAX = 2000, MEND_STEPS_MAX = 50000000, CROWD_MAX = 4096 };
+enum { RUNGS = 6, BY_CROWD = 3, MENDS_MAX = 2000, MEND_STEPS_MAX = 50000000, CROWD_MAX = 4096 };
 
 typedef struct keyed {
-    int64_t key, bytes; /* larger first; then by bytes */
+    int64_t key, second; /* larger first */
     int32_t index;
 } keyed;
 
@@ -22,7 +22,7 @@ static int by_key_descending(const void *a, const void *b)
 {
     const keyed *x = a, *y = b;
     if (x->key != y->key) return x->key < y->key ? 1 : -1;
-    if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
+    if (x->second != y->second) return x->second < y->second ? 1 : -1;
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
@@ -98,7 +98,7 @@ static int64_t key_of(const glia_buffer *b, int64_t crowd, int rung)
     case 0: return b->bytes;
     case 1: return life;
     case 2: return glia_mul(b->bytes, life, &area) ? area : INT64_MAX;
-    case 3: return crowd;
+    case BY_CROWD: return crowd;
     case 4: return (int64_t)b->end;
     default: return -(int64_t)b->begin;
     }
@@ -149,7 +149,7 @@ int64_t glia_place_buffers(glia_buffer *b, int64_t count, glia_arena *scratch, i
     else *lower_bound = p.bound = bound_of(b, count, crowd, scratch, failed);
     if (*failed || !count) return 0;
     for (int rung = 0; rung < RUNGS && p.smallest > p.bound; rung++) {
-        for (int64_t i = 0; i < count; i++) p.order[i] = (keyed){key_of(&b[i], crowd[i], rung), b[i].bytes, (int32_t)i};
+        for (int64_t i = 0; i < count; i++) p.order[i] = (keyed){key_of(&b[i], crowd[i], rung), rung == BY_CROWD ? -(int64_t)b[i].begin : b[i].bytes, (int32_t)i};
         qsort(p.order, (size_t)count, sizeof *p.order, by_key_descending);
         try_order(&p, &top);
     }
