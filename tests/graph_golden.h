@@ -33,20 +33,24 @@ static glia_value embedded(glia_graph *g)
     glia_dim t = glia_graph_symbol(g, "T", 1, 4096);
     glia_value w = weight(g, "token_embd.weight", GLIA_F32, 2, DIMS(151936, 1024));
     glia_value x = node2(g, "embed", "embed", w, input(g, "ids", GLIA_I32, 1, DIMS(t)));
-    return node2(g, "rms_norm", "blk.0.attn_norm", x, weight(g, "blk.0.attn_norm.weight", GLIA_F32, 1, DIMS(1024)));
+    return node2(g, "rms_norm", "blk.0.attn_norm", x,
+                 weight(g, "blk.0.attn_norm.weight", GLIA_F32, 1, DIMS(1024)));
 }
 
 static void golden_sizes(void)
 {
     glia_graph *g = graph();
-    node2(g, "linear", "blk.0.attn_q", embedded(g), weight(g, "blk.0.attn_q.weight", GLIA_Q8_0, 2, DIMS(2048, 2048)));
+    node2(g, "linear", "blk.0.attn_q", embedded(g),
+          weight(g, "blk.0.attn_q.weight", GLIA_Q8_0, 2, DIMS(2048, 2048)));
     golden(g, "linear_inner");
     g = graph();
-    node2(g, "linear", "blk.0.attn_q", embedded(g), weight(g, "blk.0.attn_q.weight", GLIA_Q8_0, 2, DIMS(1024, 2048)));
+    node2(g, "linear", "blk.0.attn_q", embedded(g),
+          weight(g, "blk.0.attn_q.weight", GLIA_Q8_0, 2, DIMS(1024, 2048)));
     golden(g, "linear_swapped");
     g = graph();
     glia_dim t = glia_graph_symbol(g, "T", 1, 64), b = glia_graph_symbol(g, "B", 1, 8);
-    glia_value left = input(g, "hidden", GLIA_F32, 3, DIMS(b, glia_dim_add(g, t, 1), 768)), right = input(g, "residual", GLIA_F32, 3, DIMS(b, t, 768));
+    glia_value left = input(g, "hidden", GLIA_F32, 3, DIMS(b, glia_dim_add(g, t, 1), 768)),
+               right = input(g, "residual", GLIA_F32, 3, DIMS(b, t, 768));
     node2(g, "add", "Add_41", left, right);
     golden(g, "add_longer_by_one");
     g = graph();
@@ -56,11 +60,13 @@ static void golden_sizes(void)
     node2(g, "add", "sum", input(g, "a", GLIA_F32, 2, DIMS(4, 6)), input(g, "b", GLIA_F32, 1, DIMS(4)));
     golden(g, "add_other_rank");
     g = graph();
-    node2(g, "rms_norm", "norm", input(g, "x", GLIA_F32, 2, DIMS(4, 6)), weight(g, "norm.weight", GLIA_F32, 1, DIMS(8)));
+    node2(g, "rms_norm", "norm", input(g, "x", GLIA_F32, 2, DIMS(4, 6)),
+          weight(g, "norm.weight", GLIA_F32, 1, DIMS(8)));
     golden(g, "norm_weight");
     g = graph();
     t = glia_graph_symbol(g, "T", 1, 64);
-    node2(g, "swiglu", "ffn", input(g, "gate", GLIA_F32, 2, DIMS(t, 96)), input(g, "up", GLIA_F32, 2, DIMS(glia_dim_mul(g, t, 2), 96)));
+    node2(g, "swiglu", "ffn", input(g, "gate", GLIA_F32, 2, DIMS(t, 96)),
+          input(g, "up", GLIA_F32, 2, DIMS(glia_dim_mul(g, t, 2), 96)));
     golden(g, "swiglu_rows");
     g = graph();
     t = glia_graph_symbol(g, "T", 1, 64);
@@ -83,10 +89,12 @@ static void golden_kinds(void)
     node2(g, "add", "sum", input(g, "a", GLIA_F32, 1, DIMS(4)), input(g, "b", GLIA_F16, 1, DIMS(4)));
     golden(g, "dtypes_differ");
     g = graph();
-    node2(g, "linear", "proj", input(g, "x", GLIA_F32, 2, DIMS(4, 64)), weight(g, "w", GLIA_F32, 3, DIMS(1, 4, 64)));
+    node2(g, "linear", "proj", input(g, "x", GLIA_F32, 2, DIMS(4, 64)),
+          weight(g, "w", GLIA_F32, 3, DIMS(1, 4, 64)));
     golden(g, "rank");
     g = graph();
-    glia_value in[] = {input(g, "x", GLIA_F32, 2, DIMS(4, 64)), weight(g, "w", GLIA_F32, 2, DIMS(8, 64)), weight(g, "b", GLIA_F32, 1, DIMS(9))};
+    glia_value in[] = {input(g, "x", GLIA_F32, 2, DIMS(4, 64)), weight(g, "w", GLIA_F32, 2, DIMS(8, 64)),
+                       weight(g, "b", GLIA_F32, 1, DIMS(9))};
     glia_graph_node(g, "linear", "proj", in, 3, NULL);
     golden(g, "bias");
     g = graph();
@@ -121,7 +129,12 @@ static void golden_states(void)
     p = pages_make();
     glia_value q = input(p.g, "q", GLIA_F32, 3, DIMS(glia_graph_value(p.g, p.x)->type.dims[0], 5, 16));
     glia_type keys = type(GLIA_F32, 4, DIMS(4, 2, 16, 8)), values = type(GLIA_F32, 4, DIMS(4, 2, 8, 16));
-    glia_value in[] = {q, glia_graph_state(p.g, "keys", &keys), glia_graph_state(p.g, "values", &values), p.where[0], p.where[1], p.where[2]};
+    glia_value in[] = {q,
+                       glia_graph_state(p.g, "keys", &keys),
+                       glia_graph_state(p.g, "values", &values),
+                       p.where[0],
+                       p.where[1],
+                       p.where[2]};
     glia_attr_arg scale[] = {GLIA_FLOAT("scale", 0.25), {0}};
     glia_graph_node(p.g, "attend", "attend", in, 6, scale);
     golden(p.g, "heads_and_groups");

@@ -23,10 +23,32 @@ typedef struct lm {
     lm_mutation *m;
 } lm;
 
-enum { LM_EMBED = 96, LM_HEADS = 6, LM_GROUPS = 2, LM_HEAD = 32, LM_FFN = 160, LM_VOCAB = 224, LM_PAGES = 5, LM_SLOTS = 16, LM_TABLE = 3 };
+enum {
+    LM_EMBED = 96,
+    LM_HEADS = 6,
+    LM_GROUPS = 2,
+    LM_HEAD = 32,
+    LM_FFN = 160,
+    LM_VOCAB = 224,
+    LM_PAGES = 5,
+    LM_SLOTS = 16,
+    LM_TABLE = 3
+};
 
 /* The ways to spoil a type. All of them are wrong for a leaf whose axes are all shared with others. */
-enum { LM_PLUS_ONE, LM_TWICE, LM_HALF, LM_ONE, LM_OTHER_DTYPE, LM_BOOL, LM_MORE_RANK, LM_LESS_RANK, LM_SWAPPED, LM_SYMBOL, LM_CHANGES_END = 2 * 4 + 5 };
+enum {
+    LM_PLUS_ONE,
+    LM_TWICE,
+    LM_HALF,
+    LM_ONE,
+    LM_OTHER_DTYPE,
+    LM_BOOL,
+    LM_MORE_RANK,
+    LM_LESS_RANK,
+    LM_SWAPPED,
+    LM_SYMBOL,
+    LM_CHANGES_END = 2 * 4 + 5
+};
 
 /* False if the change does nothing to this type. Changes 0..7 are for axis 0 and 1, then dtypes and ranks. */
 static inline bool lm_spoil(glia_graph *g, glia_type *t, int change)
@@ -36,7 +58,10 @@ static inline bool lm_spoil(glia_graph *g, glia_type *t, int change)
         int axis = change / 4;
         if (axis >= t->rank || t->dims[axis] < 0) return false;
         glia_dim d = t->dims[axis];
-        t->dims[axis] = change % 4 == LM_PLUS_ONE ? d + 1 : change % 4 == LM_TWICE ? 2 * d : change % 4 == LM_HALF ? d / 2 : 1;
+        t->dims[axis] = change % 4 == LM_PLUS_ONE ? d + 1
+                        : change % 4 == LM_TWICE  ? 2 * d
+                        : change % 4 == LM_HALF   ? d / 2
+                                                  : 1;
     } else if (change == 8) {
         t->dtype = t->dtype == GLIA_I32 ? GLIA_F32 : GLIA_I32;
     } else if (change == 9) {
@@ -97,9 +122,13 @@ static inline glia_value lm_heads(lm *b, glia_value x, int64_t heads)
     return glia_graph_node(b->g, "reshape", NULL, &x, 1, a);
 }
 
-static inline glia_value lm_put(lm *b, const char *name, glia_value x, const glia_value *where, int transposed)
+static inline glia_value lm_put(lm *b, const char *name, glia_value x, const glia_value *where,
+                                int transposed)
 {
-    glia_type t = {GLIA_F16, 4, 0, {LM_PAGES, LM_GROUPS, transposed ? LM_HEAD : LM_SLOTS, transposed ? LM_SLOTS : LM_HEAD}};
+    glia_type t = {GLIA_F16,
+                   4,
+                   0,
+                   {LM_PAGES, LM_GROUPS, transposed ? LM_HEAD : LM_SLOTS, transposed ? LM_SLOTS : LM_HEAD}};
     t = lm_type(b, name, t);
     glia_value in[] = {glia_graph_state(b->g, name, &t), x, where[0], where[1], where[2]};
     glia_attr_arg a[] = {GLIA_INT("transposed", transposed), {0}};
@@ -120,17 +149,21 @@ static inline glia_value lm_layer(lm *b, int l, glia_value x, glia_value rope, c
     glia_value v = lm_heads(b, lm_linear(b, h, name[3], LM_GROUPS * LM_HEAD, LM_EMBED), LM_GROUPS);
     q = glia_graph_node(b->g, "rope", NULL, (glia_value[]){q, rope}, 2, NULL);
     k = glia_graph_node(b->g, "rope", NULL, (glia_value[]){k, rope}, 2, NULL);
-    glia_value in[] = {q, lm_put(b, keys, k, where, 1), lm_put(b, values, v, where, 0), where[0], where[1], where[2]};
+    glia_value in[] = {
+        q, lm_put(b, keys, k, where, 1), lm_put(b, values, v, where, 0), where[0], where[1], where[2]};
     glia_attr_arg scale[] = {GLIA_FLOAT("scale", 0.125), {0}};
     glia_value y = glia_graph_node(b->g, "attend", NULL, in, 6, scale);
     int64_t dims[] = {b->t, LM_HEADS * LM_HEAD};
     glia_attr_arg flat[] = {GLIA_INTS("dims", dims, 2), {0}};
-    y = lm_linear(b, glia_graph_node(b->g, "reshape", NULL, &y, 1, flat), name[4], LM_EMBED, LM_HEADS * LM_HEAD);
+    y = lm_linear(b, glia_graph_node(b->g, "reshape", NULL, &y, 1, flat), name[4], LM_EMBED,
+                  LM_HEADS * LM_HEAD);
     x = glia_graph_node(b->g, "add", NULL, (glia_value[]){x, y}, 2, NULL);
     h = lm_norm(b, x, name[5], LM_EMBED);
-    glia_value gate = lm_linear(b, h, name[6], LM_FFN, LM_EMBED), up = lm_linear(b, h, name[7], LM_FFN, LM_EMBED);
+    glia_value gate = lm_linear(b, h, name[6], LM_FFN, LM_EMBED),
+               up = lm_linear(b, h, name[7], LM_FFN, LM_EMBED);
     h = glia_graph_node(b->g, "swiglu", NULL, (glia_value[]){gate, up}, 2, NULL);
-    return glia_graph_node(b->g, "add", NULL, (glia_value[]){x, lm_linear(b, h, name[8], LM_EMBED, LM_FFN)}, 2, NULL);
+    return glia_graph_node(b->g, "add", NULL, (glia_value[]){x, lm_linear(b, h, name[8], LM_EMBED, LM_FFN)},
+                           2, NULL);
 }
 
 /* The graph is not sealed. */
@@ -139,7 +172,8 @@ static inline void lm_build(glia_graph *g, int layers, lm_mutation *m)
     lm b = {g, glia_graph_symbol(g, "T", 1, 64), m};
     glia_dim s = glia_graph_symbol(g, "S", 1, 8);
     glia_type ids = {GLIA_I32, 1, 0, {b.t}}, table = {GLIA_I32, 2, 0, {s, LM_TABLE}};
-    glia_value id = glia_graph_input(g, "ids", &ids), pos = glia_graph_input(g, "pos", &ids), seq = glia_graph_input(g, "seq", &ids);
+    glia_value id = glia_graph_input(g, "ids", &ids), pos = glia_graph_input(g, "pos", &ids),
+               seq = glia_graph_input(g, "seq", &ids);
     glia_value where[] = {glia_graph_input(g, "table", &table), seq, pos};
     /* Tied: both axes of the embedding are shared with the norm and the logits' bias. */
     glia_type w = lm_type(&b, "embed.weight", (glia_type){GLIA_F32, 2, 0, {LM_VOCAB, LM_EMBED}});
@@ -151,7 +185,8 @@ static inline void lm_build(glia_graph *g, int layers, lm_mutation *m)
     for (int l = 0; l < layers; l++) x = lm_layer(&b, l, x, rope, where);
     x = lm_norm(&b, x, "norm", LM_EMBED);
     glia_value bias = lm_weight(&b, "bias", GLIA_F32, 1, LM_VOCAB, 0);
-    glia_graph_output(g, "logits", glia_graph_node(g, "linear", "output", (glia_value[]){x, embed, bias}, 3, NULL));
+    glia_graph_output(g, "logits",
+                      glia_graph_node(g, "linear", "output", (glia_value[]){x, embed, bias}, 3, NULL));
 }
 
 #endif

@@ -6,8 +6,10 @@ static bool comes_back(glia_graph *g, bool show)
     int64_t n = 0, m = 0;
     glia_graph *back = NULL;
     glia_error e = GLIA_ERROR_INIT;
-    bool same = glia_graph_print(g, &first, &n, &e) == GLIA_OK && glia_graph_parse(first, n, NULL, &back, &e) == GLIA_OK &&
-                glia_graph_print(back, &second, &m, &e) == GLIA_OK && n == m && !memcmp(first, second, (size_t)n);
+    bool same = glia_graph_print(g, &first, &n, &e) == GLIA_OK &&
+                glia_graph_parse(first, n, NULL, &back, &e) == GLIA_OK &&
+                glia_graph_print(back, &second, &m, &e) == GLIA_OK && n == m &&
+                !memcmp(first, second, (size_t)n);
     same = same && back->value_count == g->value_count && back->guard_count >= g->guard_count;
     if (!same || show) fprintf(stderr, "%s\n%s\n%s\n", e.text, first ? first : "", second ? second : "");
     glia_text_free(NULL, first, n);
@@ -24,7 +26,8 @@ static void texts_come_back(void)
     glia_graph_destroy(g);
     g = graph();
     glia_dim t = glia_graph_symbol(g, "T", 0, INT64_MAX), u = glia_graph_symbol(g, "layer.U_1", 3, 3);
-    glia_dim odd = glia_dim_min(g, glia_dim_floor_div(g, glia_dim_add(g, glia_dim_mul(g, t, u), 1), 3), glia_dim_max(g, u, glia_dim_add(g, t, 7)));
+    glia_dim odd = glia_dim_min(g, glia_dim_floor_div(g, glia_dim_add(g, glia_dim_mul(g, t, u), 1), 3),
+                                glia_dim_max(g, u, glia_dim_add(g, t, 7)));
     input(g, "a \"quoted\\\n name", GLIA_F32, 2, DIMS(odd, t));
     input(g, "\xff\xfe", GLIA_F64, 0, NULL);
     input(g, "gr\xc3\xbc\xc3\x9f", GLIA_BOOL, 1, DIMS(0));
@@ -75,8 +78,10 @@ static glia_value new_leaf(pool *p, glia_dtype d, int rank, const glia_dim *dims
 {
     glia_type t = type(d, rank, dims);
     int kind = (int)pick(0, 2);
-    return kind == 0 ? glia_graph_input(p->g, some_name(p, "in"), &t) : kind == 1 ? glia_graph_state(p->g, some_name(p, "state"), &t)
-                                                                                 : glia_graph_weight(p->g, some_name(p, "w"), &t, NULL, pick(0, 1) ? some_name(p, "file") : NULL);
+    return kind == 0   ? glia_graph_input(p->g, some_name(p, "in"), &t)
+           : kind == 1 ? glia_graph_state(p->g, some_name(p, "state"), &t)
+                       : glia_graph_weight(p->g, some_name(p, "w"), &t, NULL,
+                                           pick(0, 1) ? some_name(p, "file") : NULL);
 }
 
 static void step_linear(pool *p, glia_value x, const glia_type *t)
@@ -86,7 +91,8 @@ static void step_linear(pool *p, glia_value x, const glia_type *t)
     glia_dtype f = formats[pick(0, 5)];
     int64_t block = glia_dtype_get(f)->block_elements;
     if (k < 0 || k % block) f = GLIA_F32;
-    glia_value in[] = {x, new_leaf(p, f, 2, DIMS(n, k)), pick(0, 1) ? (glia_value){0} : new_leaf(p, GLIA_F32, 1, DIMS(n))};
+    glia_value in[] = {x, new_leaf(p, f, 2, DIMS(n, k)),
+                       pick(0, 1) ? (glia_value){0} : new_leaf(p, GLIA_F32, 1, DIMS(n))};
     keep(p, glia_graph_node(p->g, "linear", pick(0, 1) ? some_name(p, "linear") : NULL, in, 3, NULL));
 }
 
@@ -117,19 +123,24 @@ static void step_shape(pool *p, glia_value x, const glia_type *t)
 
 static void step_random(pool *p)
 {
-    static const char *const unary[] = {"silu", "gelu", "neg", "exp", "softmax", "abs", "tanh", "relu", "softplus"};
+    static const char *const unary[] = {"silu", "gelu", "neg",  "exp",     "softmax",
+                                        "abs",  "tanh", "relu", "softplus"};
     static const char *const binary[] = {"add", "mul", "sub", "div", "max"};
     glia_value x = p->v[pick(0, p->count - 1)];
     const glia_type t = glia_graph_value(p->g, x)->type;
     glia_dim last = t.dims[t.rank - 1];
     switch (pick(0, 7)) {
     case 0: keep(p, node1(p->g, unary[pick(0, 8)], pick(0, 1) ? some_name(p, "u") : NULL, x)); break;
-    case 1: keep(p, node2(p->g, binary[pick(0, 4)], NULL, x, pick(0, 1) ? x : new_leaf(p, GLIA_F32, 1, DIMS(pick(0, 1) ? 1 : last)))); break;
+    case 1:
+        keep(p, node2(p->g, binary[pick(0, 4)], NULL, x,
+                      pick(0, 1) ? x : new_leaf(p, GLIA_F32, 1, DIMS(pick(0, 1) ? 1 : last))));
+        break;
     case 2: step_linear(p, x, &t); break;
     case 3: step_shape(p, x, &t); break;
     case 4: {
         glia_attr_arg eps[] = {GLIA_FLOAT("eps", (double)pick(1, 1000) / 7e7), {0}};
-        keep(p, glia_graph_node(p->g, "rms_norm", some_name(p, "norm"), (glia_value[]){x, new_leaf(p, GLIA_F32, 1, DIMS(last))}, 2, eps));
+        keep(p, glia_graph_node(p->g, "rms_norm", some_name(p, "norm"),
+                                (glia_value[]){x, new_leaf(p, GLIA_F32, 1, DIMS(last))}, 2, eps));
         break;
     }
     case 5: {
@@ -160,8 +171,15 @@ static glia_graph *random_graph(uint64_t seed)
 {
     pool p = {.g = graph()};
     random_state = seed * 2654435761u + 88172645463325252u;
-    glia_dim t = glia_graph_symbol(p.g, "T", pick(1, 3), pick(20, 4000)), b = glia_graph_symbol(p.g, "B", 1, 8);
-    const glia_dim dims[8] = {t, b, 32, 256, glia_dim_add(p.g, t, pick(1, 5)), glia_dim_mul(p.g, t, b), glia_dim_floor_div(p.g, glia_dim_add(p.g, t, 3), 2),
+    glia_dim t = glia_graph_symbol(p.g, "T", pick(1, 3), pick(20, 4000)),
+             b = glia_graph_symbol(p.g, "B", 1, 8);
+    const glia_dim dims[8] = {t,
+                              b,
+                              32,
+                              256,
+                              glia_dim_add(p.g, t, pick(1, 5)),
+                              glia_dim_mul(p.g, t, b),
+                              glia_dim_floor_div(p.g, glia_dim_add(p.g, t, 3), 2),
                               glia_dim_min(p.g, t, glia_dim_mul(p.g, b, 5))};
     memcpy(p.dims, dims, sizeof dims);
     for (int i = 0; i < 3; i++) {
@@ -169,7 +187,8 @@ static glia_graph *random_graph(uint64_t seed)
         keep(&p, new_leaf(&p, GLIA_F32, (int)pick(1, 3), d));
     }
     for (int i = 0, n = (int)pick(1, 14); i < n; i++) step_random(&p);
-    for (int i = 0, n = (int)pick(0, 2); i < n; i++) glia_graph_output(p.g, some_name(&p, "out"), p.v[pick(0, p.count - 1)]);
+    for (int i = 0, n = (int)pick(0, 2); i < n; i++)
+        glia_graph_output(p.g, some_name(&p, "out"), p.v[pick(0, p.count - 1)]);
     return p.g;
 }
 
@@ -194,6 +213,62 @@ static void random_graphs_come_back(void)
     CHECK(nodes > 30000 && refused < 100);
 }
 
+/* Random admissible sizes: whatever the types allow runs clean, with every buffer of exact size. */
+static bool runs_clean(const glia_graph *g, int64_t most)
+{
+    eval *e = eval_make(g);
+    static double zeros[1 << 17];
+    bool ok = true;
+    for (int64_t i = 0; i < g->symbol_count; i++) {
+        int64_t hi =
+            g->symbols[i].max < g->symbols[i].min + most ? g->symbols[i].max : g->symbols[i].min + most;
+        e->symbols[i] = pick(g->symbols[i].min, hi);
+    }
+    for (int64_t i = 1; i < g->value_count && ok; i++) {
+        const glia_value_info *v = &g->values[i];
+        int64_t dims[GLIA_RANK_MAX], bytes;
+        if (v->producer >= 0 || v->kind == GLIA_VALUE_STATE) continue;
+        ok = eval_shape(e, (glia_value){(uint32_t)i}, dims, &bytes) && bytes <= (int64_t)sizeof zeros;
+        if (ok) ok = eval_bind(e, v->name, zeros);
+    }
+    /* Sizes that break an equation, or that are too large for this test, are not admissible. */
+    if (ok && !eval_run(e)) {
+        bool said = strstr(e->error, "entry guard") != NULL || strstr(e->error, "has no size") != NULL;
+        if (!said) fprintf(stderr, "%s\n", e->error);
+        CHECK(said);
+        ok = false;
+    }
+    eval_free(e);
+    return ok;
+}
+
+static bool small_enough(const glia_graph *g)
+{
+    for (int64_t i = 1; i < g->value_count; i++) {
+        int64_t all = 1, lo, hi;
+        const glia_type *t = &g->values[i].type;
+        for (int a = 0; a < t->rank; a++) {
+            glia_dim_bounds(g, t->dims[a], &lo, &hi);
+            if (lo > 100000) return false;
+            all *= lo > 0 ? lo : 1;
+            if (all > 1000000) return false;
+        }
+    }
+    return true;
+}
+
+static void random_graphs_run(void)
+{
+    int ran = 0;
+    for (uint64_t seed = 20001; seed <= 20600 && !check_case_failures; seed++) {
+        glia_graph *g = random_graph(seed);
+        if (glia_graph_seal(g, NULL) == GLIA_OK && small_enough(g)) ran += runs_clean(g, 3);
+        glia_graph_destroy(g);
+    }
+    printf("# %d graphs ran\n", ran);
+    CHECK(ran > 200);
+}
+
 /* ---- hostile texts ----------------------------------------------------------------------------- */
 
 static void parses_or_says_why(const char *text, int64_t size)
@@ -211,21 +286,42 @@ static void parses_or_says_why(const char *text, int64_t size)
 
 static void hostile_texts_are_refused(void)
 {
-    static const char *const bad[] = {
-        "", "glia graph 2\n", "glia graph 1", "glia graph 1\nnonsense\n", "glia graph 1\nsymbol T 5..1\n", "glia graph 1\nsymbol T 0..99999999999999999999\n",
-        "glia graph 1\nsymbol min 0..1\n", "glia graph 1\nsymbol T 0..9\nsymbol T 0..9\n", "glia graph 1\ninput x: f32[T]\n", "glia graph 1\ninput x: f99[4]\n",
-        "glia graph 1\ninput x: f32[1, 1, 1, 1, 1, 1, 1, 1, 1]\n", "glia graph 1\ninput x: f32[-1]\n", "glia graph 1\ninput x: f32[4] trailing\n",
-        "glia graph 1\ninput x: f32[floor(4/0)]\n", "glia graph 1\nsymbol T 0..9\ninput x: f32[floor(T/0)]\n", "glia graph 1\nconstant c: f32[1] = 0x00\n",
-        "glia graph 1\nconstant c: f32[1] = 0x0000zz00\n", "glia graph 1\nconstant c: f32[99999999] = 0x00\n", "glia graph 1\ninput x: f32:r99[4, 4]\n",
-        "glia graph 1\ninput x: f32[4]\nnode y: f32[5] = silu(x)\n", "glia graph 1\ninput x: f32[4]\nnode y: f16[4] = silu(x)\n",
-        "glia graph 1\ninput x: f32[4]\nnode y: f32[4] = no_op(x)\n", "glia graph 1\nnode y: f32[4] = silu(y)\n",
-        "glia graph 1\ninput x: f32[4]\nnode y: f32[4], z: f32[4] = silu(x)\n", "glia graph 1\ninput x: f32[4]\nnode y: f32[4] = silu(x) {q=1}\n",
-        "glia graph 1\ninput x: f32[4]\nnode y: f32[4] = silu(_)\n", "glia graph 1\noutput y = x\n", "glia graph 1\ninput \"x: f32[4]\n",
-        "glia graph 1\ninput \"\\x00\": f32[4]\n", "glia graph 1\ninput \"\\q\": f32[4]\n", "glia graph 1\ninput x: q8_0:r16[33, 33]\n"};
+    static const char *const bad[] = {"",
+                                      "glia graph 2\n",
+                                      "glia graph 1",
+                                      "glia graph 1\nnonsense\n",
+                                      "glia graph 1\nsymbol T 5..1\n",
+                                      "glia graph 1\nsymbol T 0..99999999999999999999\n",
+                                      "glia graph 1\nsymbol min 0..1\n",
+                                      "glia graph 1\nsymbol T 0..9\nsymbol T 0..9\n",
+                                      "glia graph 1\ninput x: f32[T]\n",
+                                      "glia graph 1\ninput x: f99[4]\n",
+                                      "glia graph 1\ninput x: f32[1, 1, 1, 1, 1, 1, 1, 1, 1]\n",
+                                      "glia graph 1\ninput x: f32[-1]\n",
+                                      "glia graph 1\ninput x: f32[4] trailing\n",
+                                      "glia graph 1\ninput x: f32[floor(4/0)]\n",
+                                      "glia graph 1\nsymbol T 0..9\ninput x: f32[floor(T/0)]\n",
+                                      "glia graph 1\nconstant c: f32[1] = 0x00\n",
+                                      "glia graph 1\nconstant c: f32[1] = 0x0000zz00\n",
+                                      "glia graph 1\nconstant c: f32[99999999] = 0x00\n",
+                                      "glia graph 1\ninput x: f32:r99[4, 4]\n",
+                                      "glia graph 1\ninput x: f32[4]\nnode y: f32[5] = silu(x)\n",
+                                      "glia graph 1\ninput x: f32[4]\nnode y: f16[4] = silu(x)\n",
+                                      "glia graph 1\ninput x: f32[4]\nnode y: f32[4] = no_op(x)\n",
+                                      "glia graph 1\nnode y: f32[4] = silu(y)\n",
+                                      "glia graph 1\ninput x: f32[4]\nnode y: f32[4], z: f32[4] = silu(x)\n",
+                                      "glia graph 1\ninput x: f32[4]\nnode y: f32[4] = silu(x) {q=1}\n",
+                                      "glia graph 1\ninput x: f32[4]\nnode y: f32[4] = silu(_)\n",
+                                      "glia graph 1\noutput y = x\n",
+                                      "glia graph 1\ninput \"x: f32[4]\n",
+                                      "glia graph 1\ninput \"\\x00\": f32[4]\n",
+                                      "glia graph 1\ninput \"\\q\": f32[4]\n",
+                                      "glia graph 1\ninput x: q8_0:r16[33, 33]\n"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         glia_graph *g = NULL;
         glia_error e = GLIA_ERROR_INIT;
-        if (glia_graph_parse(bad[i], (int64_t)strlen(bad[i]), NULL, &g, &e) == GLIA_OK) fprintf(stderr, "accepted: %s\n", bad[i]), check_case_failures++;
+        if (glia_graph_parse(bad[i], (int64_t)strlen(bad[i]), NULL, &g, &e) == GLIA_OK)
+            fprintf(stderr, "accepted: %s\n", bad[i]), check_case_failures++;
         else CHECK(g == NULL && glia_explain(e.code) != NULL);
         glia_graph_destroy(g);
     }
@@ -244,7 +340,9 @@ static void hostile_texts_are_refused(void)
         for (int i = 0; i < 80; i++) {
             char *copy = malloc((size_t)size);
             memcpy(copy, text, (size_t)size);
-            for (int k = 0; k < 3; k++) copy[pick(0, size - 1)] = pick(0, 1) ? "0123456789[](){},:=\"\\_-?"[pick(0, 23)] : (char)pick(0, 255);
+            for (int k = 0; k < 3; k++)
+                copy[pick(0, size - 1)] =
+                    pick(0, 1) ? "0123456789[](){},:=\"\\_-?"[pick(0, 23)] : (char)pick(0, 255);
             parses_or_says_why(copy, size);
             free(copy);
         }

@@ -1,7 +1,8 @@
-/* Graphs: dims against brute force, the unifier, mutations that must be refused, error texts, states, regions,
- * gradients, and the text form. */
+/* Graphs: dims against brute force, the unifier, mutations that must be refused, error texts, states,
+ * regions, gradients, and the text form. */
 #include "check.h"
 
+#include "eval.h"
 #include "fault_os.h"
 #include "graph/dims.h"
 #include "graph/signature.h"
@@ -46,8 +47,14 @@ static glia_value weight(glia_graph *g, const char *name, glia_dtype d, int rank
     return glia_graph_weight(g, name, &t, NULL, "model.gguf at 0x1f40a0");
 }
 
-static glia_value node1(glia_graph *g, const char *op, const char *name, glia_value a) { return glia_graph_node(g, op, name, &a, 1, NULL); }
-static glia_value node2(glia_graph *g, const char *op, const char *name, glia_value a, glia_value b) { return glia_graph_node(g, op, name, (glia_value[]){a, b}, 2, NULL); }
+static glia_value node1(glia_graph *g, const char *op, const char *name, glia_value a)
+{
+    return glia_graph_node(g, op, name, &a, 1, NULL);
+}
+static glia_value node2(glia_graph *g, const char *op, const char *name, glia_value a, glia_value b)
+{
+    return glia_graph_node(g, op, name, (glia_value[]){a, b}, 2, NULL);
+}
 
 static const char *text_of(const glia_graph *g, glia_value v)
 {
@@ -74,7 +81,8 @@ static void dims_have_one_form(void)
     CHECK(t < 0 && glia_graph_symbol(g, "T", 0, 200) == t);
     CHECK_I64(glia_dim_add(g, 2, 3), 5);
     CHECK_I64(glia_dim_add(g, t, 1), glia_dim_add(g, 1, t));
-    CHECK_I64(glia_dim_mul(g, glia_dim_add(g, t, 1), glia_dim_add(g, b, 2)), glia_dim_mul(g, glia_dim_add(g, 2, b), glia_dim_add(g, 1, t)));
+    CHECK_I64(glia_dim_mul(g, glia_dim_add(g, t, 1), glia_dim_add(g, b, 2)),
+              glia_dim_mul(g, glia_dim_add(g, 2, b), glia_dim_add(g, 1, t)));
     CHECK_STR(dim_of(g, glia_dim_add(g, t, 1)), "T+1");
     CHECK_STR(dim_of(g, glia_dim_mul(g, b, glia_dim_add(g, t, 3))), "T*B+3*B");
     CHECK_STR(dim_of(g, glia_dim_floor_div(g, glia_dim_add(g, t, 1), 2)), "floor((T+1)/2)");
@@ -86,7 +94,8 @@ static void dims_have_one_form(void)
     CHECK_I64(glia_dim_max(g, t, 100), 100);
     CHECK_I64(glia_dim_min(g, glia_dim_min(g, t, b), 5), glia_dim_min(g, b, glia_dim_min(g, 5, t)));
     glia_dim q;
-    CHECK(glia_dim_exact_div(g, glia_dim_mul(g, glia_dim_add(g, t, 1), b), glia_dim_add(g, t, 1), &q) && q == b);
+    CHECK(glia_dim_exact_div(g, glia_dim_mul(g, glia_dim_add(g, t, 1), b), glia_dim_add(g, t, 1), &q) &&
+          q == b);
     CHECK(!glia_dim_exact_div(g, glia_dim_add(g, t, 1), 2, &q));
     CHECK(!glia_dim_exact_div(g, t, 0, &q));
     CHECK(glia_dim_sub(g, glia_dim_add(g, t, 5), t, &q) && q == 5);
@@ -110,11 +119,17 @@ static void grow(glia_graph *g, const expression *x, const expression *y, expres
 {
     int op = (int)pick(0, 5);
     int64_t c = pick(1, 7);
-    static glia_dim (*const two[])(glia_graph *, glia_dim, glia_dim) = {glia_dim_add, glia_dim_mul, glia_dim_min, glia_dim_max, glia_dim_difference};
+    static glia_dim (*const two[])(glia_graph *, glia_dim, glia_dim) = {
+        glia_dim_add, glia_dim_mul, glia_dim_min, glia_dim_max, glia_dim_difference};
     r->dim = op < 5 ? two[op](g, x->dim, y->dim) : glia_dim_floor_div(g, x->dim, c);
     for (int i = 0; i < 5; i++) {
         int64_t a = x->value[i], b = y->value[i];
-        r->value[i] = op == 0 ? a + b : op == 1 ? a * b : op == 2 ? (a < b ? a : b) : op == 3 ? (a > b ? a : b) : op == 4 ? a - b : floor_div(a, c);
+        r->value[i] = op == 0   ? a + b
+                      : op == 1 ? a * b
+                      : op == 2 ? (a < b ? a : b)
+                      : op == 3 ? (a > b ? a : b)
+                      : op == 4 ? a - b
+                                : floor_div(a, c);
         r->ok[i] = x->ok[i] && y->ok[i] && llabs((long long)r->value[i]) < 1000000000;
     }
 }
@@ -164,7 +179,8 @@ static void dims_agree_with_brute_force(void)
             if (g->error.status != GLIA_OK) break; /* a limit was passed, and said so */
             check_expression(g, &pool[count], symbols);
             glia_dim q, d = pool[pick(0, 4)].dim, product = glia_dim_mul(g, pool[count].dim, d);
-            if (g->error.status == GLIA_OK && d && product) CHECK(glia_dim_exact_div(g, product, d, &q) && q == pool[count].dim);
+            if (g->error.status == GLIA_OK && d && product)
+                CHECK(glia_dim_exact_div(g, product, d, &q) && q == pool[count].dim);
             count++;
         }
         CHECK(g->error.status == GLIA_OK || !strcmp(g->error.code, "G0104"));
@@ -191,7 +207,9 @@ static void dims_survive_hostile_numbers(void)
     glia_graph_destroy(g);
     g = graph();
     d = glia_graph_symbol(g, "T", 0, 1000000);
-    for (int i = 0; i < 200 && g->error.status == GLIA_OK; i++) d = glia_dim_min(g, glia_dim_floor_div(g, glia_dim_add(g, glia_dim_mul(g, d, 3), 1), 5), glia_dim_add(g, d, 0));
+    for (int i = 0; i < 200 && g->error.status == GLIA_OK; i++)
+        d = glia_dim_min(g, glia_dim_floor_div(g, glia_dim_add(g, glia_dim_mul(g, d, 3), 1), 5),
+                         glia_dim_add(g, d, 0));
     glia_dim_bounds(g, d, &lo, &hi);
     glia_graph_destroy(g);
     for (int64_t b = INT64_MIN; b < 1; b += INT64_MAX / 2 + 1) {
@@ -216,31 +234,61 @@ static void signatures_of_all_ops_parse(void)
 
 static void malformed_signatures_are_refused(void)
 {
-    static const char *const bad[] = {
-        "", "x", "x:", "x: F", "x: F[", "x: F[n", "x: F[n]", "x: F[n] ->", "x: F[n] -> y", "x: F[n] -> y:", "x: F[n] -> y: like", "x: F[n] -> y: like(z)",
-        "x: F[n] -> x", "x: G[n] -> y: F[n]", "x: F[..a, .., n] -> y: F[n]", "x: F[n@q] -> y: F[n]", "x: F[#q] -> y: F[n]", "x: F[(h)] -> y: F[h]",
-        "x: F[n] -> y: F[n] where", "x: F[n] -> y: F[n] where n", "x: F[n] -> y: F[n] where n divides", "x: F[n] -> y: F[n] where q <= n",
-        "x: F[n] -> y: F[n] tail", "x*: F[n], y: F[n] -> z: F[n]", "x: F[n], x: F[n] -> z: F[n]", "x: F[..a^b^c^d^e] -> y: F[n]",
-        "x: F[sum()] -> y: F[n]", "x: F[n] -> y: F[n] where block(q) divides n", "abcdefghijklmnopq: F[n] -> y: F[n]", "x: F[99999999999999] -> y: F[n]",
-        "x: F|[n] -> y: F[n]", "x: F[a,b,c,d,e,f,g,h,i,j,k] -> y: F[a]"};
+    static const char *const bad[] = {"",
+                                      "x",
+                                      "x:",
+                                      "x: F",
+                                      "x: F[",
+                                      "x: F[n",
+                                      "x: F[n]",
+                                      "x: F[n] ->",
+                                      "x: F[n] -> y",
+                                      "x: F[n] -> y:",
+                                      "x: F[n] -> y: like",
+                                      "x: F[n] -> y: like(z)",
+                                      "x: F[n] -> x",
+                                      "x: G[n] -> y: F[n]",
+                                      "x: F[..a, .., n] -> y: F[n]",
+                                      "x: F[n@q] -> y: F[n]",
+                                      "x: F[#q] -> y: F[n]",
+                                      "x: F[(h)] -> y: F[h]",
+                                      "x: F[n] -> y: F[n] where",
+                                      "x: F[n] -> y: F[n] where n",
+                                      "x: F[n] -> y: F[n] where n divides",
+                                      "x: F[n] -> y: F[n] where q <= n",
+                                      "x: F[n] -> y: F[n] tail",
+                                      "x*: F[n], y: F[n] -> z: F[n]",
+                                      "x: F[n], x: F[n] -> z: F[n]",
+                                      "x: F[..a^b^c^d^e] -> y: F[n]",
+                                      "x: F[sum()] -> y: F[n]",
+                                      "x: F[n] -> y: F[n] where block(q) divides n",
+                                      "abcdefghijklmnopq: F[n] -> y: F[n]",
+                                      "x: F[99999999999999] -> y: F[n]",
+                                      "x: F|[n] -> y: F[n]",
+                                      "x: F[a,b,c,d,e,f,g,h,i,j,k] -> y: F[a]"};
     static glia_signature s;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         glia_op op = {.name = "bad", .signature = bad[i]};
-        if (glia_signature_parse(&op, &s) || !s.error) fprintf(stderr, "accepted: %s\n", bad[i]), check_case_failures++;
+        if (glia_signature_parse(&op, &s) || !s.error)
+            fprintf(stderr, "accepted: %s\n", bad[i]), check_case_failures++;
     }
 }
 
 static const glia_attr_spec axis_attr[] = {{"a", GLIA_ATTR_INT, true, 0}, {0}};
-static const glia_op op_join = {.name = "join", .signature = "xs*: T[.., p@a, ..] -> z: T[.., sum(p)@a, ..]", .attrs = axis_attr};
+static const glia_op op_join = {
+    .name = "join", .signature = "xs*: T[.., p@a, ..] -> z: T[.., sum(p)@a, ..]", .attrs = axis_attr};
 static const glia_op op_merge = {.name = "merge", .signature = "x: F[t, h, d!] -> y: F[t, (h d)]"};
 static const glia_op op_part = {.name = "part", .signature = "x: F[t, (h d)], w: F[d!] -> y: F[t, h, d]"};
-static const glia_op op_blocks = {.name = "blocks", .signature = "x: F[.., k], w: Q[n, j] -> y: F[.., n] where block(w) divides k, j <= k and 2 divides n"};
+static const glia_op op_blocks = {
+    .name = "blocks",
+    .signature = "x: F[.., k], w: Q[n, j] -> y: F[.., n] where block(w) divides k, j <= k and 2 divides n"};
 
 static void the_language_infers(void)
 {
     glia_graph *g = graph();
     glia_dim t = glia_graph_symbol(g, "T", 1, 64);
-    glia_value a = input(g, "a", GLIA_F32, 3, DIMS(2, t, 8)), b = input(g, "b", GLIA_F32, 3, DIMS(2, 5, 8)), c = input(g, "c", GLIA_F32, 3, DIMS(2, t, 8));
+    glia_value a = input(g, "a", GLIA_F32, 3, DIMS(2, t, 8)), b = input(g, "b", GLIA_F32, 3, DIMS(2, 5, 8)),
+               c = input(g, "c", GLIA_F32, 3, DIMS(2, t, 8));
     glia_attr_arg axis[] = {GLIA_INT("a", -2), {0}};
     glia_value z = glia_graph_apply(g, &op_join, "z", (glia_value[]){a, b, c}, 3, axis);
     CHECK_STR(text_of(g, z), "f32[2, 2*T+5, 8]");
@@ -305,7 +353,9 @@ static void mutations_are_refused_when_built(void)
                 refused += bad;
                 if (!bad) {
                     char a[100], b[100];
-                    fprintf(stderr, "accepted: %s %s as %s\n", m.name, glia_type_text(g, &m.before, a, sizeof a), glia_type_text(g, &m.after, b, sizeof b));
+                    fprintf(stderr, "accepted: %s %s as %s\n", m.name,
+                            glia_type_text(g, &m.before, a, sizeof a),
+                            glia_type_text(g, &m.after, b, sizeof b));
                     built++;
                 }
                 CHECK(!bad || (g->error.code[0] == 'G' && g->error.text[0]));
@@ -324,7 +374,8 @@ static glia_status sealed(glia_graph *g, const char *code)
 {
     glia_error e = GLIA_ERROR_INIT;
     glia_status s = glia_graph_seal(g, &e);
-    if (strcmp(e.code, code)) fprintf(stderr, "want %s, have %s: %s\n", code, e.code, e.text), check_case_failures++;
+    if (strcmp(e.code, code))
+        fprintf(stderr, "want %s, have %s: %s\n", code, e.code, e.text), check_case_failures++;
     glia_graph_destroy(g);
     return s;
 }
@@ -332,8 +383,10 @@ static glia_status sealed(glia_graph *g, const char *code)
 static void sealing_solves_what_is_left(void)
 {
     glia_graph *g = graph();
-    glia_dim t = glia_graph_symbol(g, "T", 1, 64), s = glia_graph_symbol(g, "S", 1, 64), u = glia_graph_symbol(g, "U", 1, 64);
-    glia_value x = input(g, "x", GLIA_F32, 1, DIMS(t)), y = input(g, "y", GLIA_F32, 1, DIMS(s)), z = input(g, "z", GLIA_F32, 1, DIMS(u));
+    glia_dim t = glia_graph_symbol(g, "T", 1, 64), s = glia_graph_symbol(g, "S", 1, 64),
+             u = glia_graph_symbol(g, "U", 1, 64);
+    glia_value x = input(g, "x", GLIA_F32, 1, DIMS(t)), y = input(g, "y", GLIA_F32, 1, DIMS(s)),
+               z = input(g, "z", GLIA_F32, 1, DIMS(u));
     node2(g, "add", NULL, x, y);
     node2(g, "add", NULL, y, z);
     node2(g, "add", NULL, x, z); /* follows from the two before */
@@ -344,14 +397,17 @@ static void sealing_solves_what_is_left(void)
 
     g = graph();
     t = glia_graph_symbol(g, "T", 1, 64), s = glia_graph_symbol(g, "S", 1, 64);
-    x = input(g, "x", GLIA_F32, 1, DIMS(t)), y = input(g, "y", GLIA_F32, 1, DIMS(s)), z = input(g, "z", GLIA_F32, 1, DIMS(glia_dim_add(g, t, 1)));
+    x = input(g, "x", GLIA_F32, 1, DIMS(t)), y = input(g, "y", GLIA_F32, 1, DIMS(s)),
+    z = input(g, "z", GLIA_F32, 1, DIMS(glia_dim_add(g, t, 1)));
     node2(g, "add", NULL, x, y);
     node2(g, "add", NULL, y, z); /* S = T and S = T+1 */
     CHECK(sealed(g, "G0117") == GLIA_E_SHAPE);
 
     g = graph();
-    t = glia_graph_symbol(g, "T", 1, 64), s = glia_graph_symbol(g, "S", 70, 99), u = glia_graph_symbol(g, "U", 1, 99);
-    x = input(g, "x", GLIA_F32, 1, DIMS(t)), y = input(g, "y", GLIA_F32, 1, DIMS(s)), z = input(g, "z", GLIA_F32, 1, DIMS(u));
+    t = glia_graph_symbol(g, "T", 1, 64), s = glia_graph_symbol(g, "S", 70, 99),
+    u = glia_graph_symbol(g, "U", 1, 99);
+    x = input(g, "x", GLIA_F32, 1, DIMS(t)), y = input(g, "y", GLIA_F32, 1, DIMS(s)),
+    z = input(g, "z", GLIA_F32, 1, DIMS(u));
     node2(g, "add", NULL, x, z);
     node2(g, "add", NULL, z, y); /* by their bounds, T and S cannot both be U */
     CHECK(sealed(g, "G0117") == GLIA_E_SHAPE);
@@ -417,19 +473,22 @@ static void misuse_is_a_status(void)
 {
     glia_graph *g = graph(), *other = graph();
     glia_value x = input(g, "x", GLIA_F32, 1, DIMS(4)), none = {0};
-    for (int i = 0; i < 20; i++) node1(other, "silu", NULL, input(other, i ? NULL : "x", GLIA_F32, 1, DIMS(4)));
+    for (int i = 0; i < 20; i++)
+        node1(other, "silu", NULL, input(other, i ? NULL : "x", GLIA_F32, 1, DIMS(4)));
     struct {
         const char *code;
         int what;
-    } cases[] = {{"G0110", 0}, {"G0113", 1}, {"G0114", 2}, {"G0112", 3}, {"G0112", 4}, {"G0120", 5}, {"G0120", 6}, {"G0120", 7}, {"G0119", 8}, {"G0116", 9}, {"G0115", 10},
-                 {"G0108", 11}, {"G0114", 12}, {"G0110", 13}, {"G0110", 14}, {"G0116", 15}, {"G0104", 16}};
+    } cases[] = {{"G0110", 0},  {"G0113", 1},  {"G0114", 2},  {"G0112", 3},  {"G0112", 4},  {"G0120", 5},
+                 {"G0120", 6},  {"G0120", 7},  {"G0119", 8},  {"G0116", 9},  {"G0115", 10}, {"G0108", 11},
+                 {"G0114", 12}, {"G0110", 13}, {"G0110", 14}, {"G0116", 15}, {"G0104", 16}};
     glia_graph_destroy(other);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         glia_graph_destroy(g);
         g = graph();
         x = input(g, "x", GLIA_F32, 1, DIMS(4));
         glia_attr_arg unknown[] = {GLIA_INT("nothing", 1), {0}}, kind[] = {GLIA_FLOAT("to", 1), {0}};
-        glia_type big = type(GLIA_F32, 1, DIMS(1 << 20)), block = type(GLIA_Q4_0, 1, DIMS(33)), wide = type(GLIA_F64, 2, DIMS(INT64_MAX / 4, 8)), rank = type(GLIA_F32, 0, NULL);
+        glia_type big = type(GLIA_F32, 1, DIMS(1 << 20)), block = type(GLIA_Q4_0, 1, DIMS(33)),
+                  wide = type(GLIA_F64, 2, DIMS(INT64_MAX / 4, 8)), rank = type(GLIA_F32, 0, NULL);
         rank.rank = 9;
         switch (cases[i].what) {
         case 0: input(g, "x", GLIA_F32, 1, DIMS(4)); break;
@@ -480,7 +539,8 @@ static void names_can_change(void)
         glia_graph_set_name(g, y, name);
         node1(g, "silu", NULL, y);
     }
-    CHECK(glia_graph_find(g, "n199").id == y.id && glia_is_null(glia_graph_find(g, "n198")) && glia_graph_find(g, "y").id == again.id);
+    CHECK(glia_graph_find(g, "n199").id == y.id && glia_is_null(glia_graph_find(g, "n198")) &&
+          glia_graph_find(g, "y").id == again.id);
     CHECK(g->error.status == GLIA_OK);
     glia_graph_destroy(g);
 }
@@ -506,7 +566,8 @@ static void every_allocation_may_fail(void)
         if (!s) s = glia_graph_parse(text, size, &o, &back, NULL);
         bool refused = f.failed != before;
         CHECK(s == (refused ? GLIA_E_NOMEM : GLIA_OK));
-        if (s && s != GLIA_E_NOMEM) fprintf(stderr, "allocation %lld: %s\n", (long long)n, glia_status_name(s));
+        if (s && s != GLIA_E_NOMEM)
+            fprintf(stderr, "allocation %lld: %s\n", (long long)n, glia_status_name(s));
         if (text) glia_text_free(&f.os, text, size);
         glia_graph_destroy(g);
         glia_graph_destroy(back);
@@ -524,7 +585,8 @@ static glia_regions regions_of(glia_graph *g, glia_value v)
     return r;
 }
 
-#define AXIS(r, i, d, k, a) CHECK((r).in[i].axis[d].kind == (k) && ((k) == GLIA_AXIS_WHOLE || (r).in[i].axis[d].axis == (a)))
+#define AXIS(r, i, d, k, a)                                                                                  \
+    CHECK((r).in[i].axis[d].kind == (k) && ((k) == GLIA_AXIS_WHOLE || (r).in[i].axis[d].axis == (a)))
 
 static void regions_follow_signatures(void)
 {
@@ -588,7 +650,8 @@ static void gradients_are_graphs(void)
 {
     glia_graph *g = graph();
     glia_dim t = glia_graph_symbol(g, "T", 1, 64);
-    glia_value x = input(g, "x", GLIA_F32, 2, DIMS(t, 8)), w = weight(g, "w", GLIA_F32, 2, DIMS(3, 8)), unused = weight(g, "unused", GLIA_F32, 1, DIMS(3));
+    glia_value x = input(g, "x", GLIA_F32, 2, DIMS(t, 8)), w = weight(g, "w", GLIA_F32, 2, DIMS(3, 8)),
+               unused = weight(g, "unused", GLIA_F32, 1, DIMS(3));
     glia_value y = node2(g, "linear", "y", x, w), z = node2(g, "mul", "z", y, y);
     glia_value loss = glia_graph_node(g, "sum", "loss", &z, 1, NULL), wrt[] = {w, x, unused, y}, grads[4];
     glia_graph_gradients(g, loss, wrt, 4, grads);
@@ -644,6 +707,7 @@ int main(void)
     RUN(errors_teach);
     RUN(texts_come_back);
     RUN(random_graphs_come_back);
+    RUN(random_graphs_run);
     RUN(hostile_texts_are_refused);
     return CHECK_EXIT();
 }

@@ -1,5 +1,7 @@
 /* Sessions: the same bits whatever the threads, slots, pieces, neighbours and instruction set; exclusion, cancelling,
  * deadlines, limits; and the account of memory. */
+#include "malloc_count.c"
+
 #include "fault_os.h"
 #include "spine.h"
 
@@ -9,6 +11,8 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
+#include <time.h>
 
 enum { TOKENS = 40, SEQUENCES = 3 };
 
@@ -327,6 +331,468 @@ static void bits_long(void)
     free(got);
 }
 
+/* ---- one session over time --------------------------------------------------------------------------- */
+
+/* The subject for what follows: small, quantised, with attention over groups. */
+static const subject *small(void)
+{
+    for (int i = 0; i < subject_count; i++)
+        if (!strcmp(subjects[i].name, "q8_0")) return &subjects[i];
+    return &subjects[0];
+}
+
+typedef struct opened {
+    glia_model *m;
+    glia_session *s;
+} opened;
+
+static opened open_both(const subject *s, const glia_model_options *o)
+{
+    opened x = {spine_open(s->path, o), NULL};
+    glia_error e = GLIA_ERROR_INIT;
+    if (!x.m || glia_session_create(x.m, &x.s, &e)) {
+        fprintf(stderr, "%s\n", e.text);
+        exit(1);
+    }
+    spine_force_team(x.m);
+    return x;
+}
+
+static void close_both(opened x)
+{
+    glia_session_destroy(x.s);
+    glia_model_close(x.m);
+}
+
+static int64_t runs_since_clear(glia_model *m)
+{
+    int64_t count, dropped, runs = 0;
+    const glia_event *ev = glia_lane_events(glia_model_lane(m), 0, &count, &dropped);
+    CHECK_I64(dropped, 0);
+    for (int64_t i = 0; i < count; i++) runs += i == 0 || ev[i].run != ev[i - 1].run;
+    glia_lane_profile_clear(glia_model_lane(m));
+    return runs;
+}
+
+/* Kept, trimmed and rebuilt prefixes: the last token's logits are those of a session that saw the tokens anew, and what is
+ * the same is not computed again. */
+static void prefix_reuse(void)
+{
+    const subject *t = small();
+    glia_model_options o = plain_options();
+    glia_error e = GLIA_ERROR_INIT;
+    const float *logits;
+    o.batch = 8;
+    o.logit_rows = 1;
+    o.threads = o.slots = 2;
+    o.profile_events = 20000;
+    opened x = open_both(t, &o);
+    int32_t ids[TOKENS];
+    memcpy(ids, t->ids[0], sizeof ids);
+    struct { int64_t count, other, runs; } way[] = {
+        {20, 0, 3}, {24, 0, 1}, {40, 0, 2}, {40, 0, 1}, {17, 0, 1}, {18, 0, 1}, {40, 5, 5}, {40, 40, 5}, {3, 0, 1}, {1, 0, 1}, {33, 0, 4},
+    };
+    for (size_t i = 0; i < sizeof way / sizeof way[0]; i++) {
+        /* the first `other` tokens from sequence 1's list: a prefix of another text */
+        memcpy(ids, t->ids[0], sizeof ids);
+        if (way[i].other) memcpy(ids + (way[i].other == TOKENS ? 0 : TOKENS - 36), t->ids[1], sizeof ids - (size_t)(way[i].other == TOKENS ? 0 : (TOKENS - 36)) * 4);
+        runs_since_clear(x.m);
+        CHECK_I64(glia_session_prefix(x.s, ids, way[i].count, &logits, &e), GLIA_OK);
+        CHECK_I64(glia_session_length(x.s, 0), way[i].count);
+        CHECK_I64(runs_since_clear(x.m), way[i].runs);
+        if (way[i].other == TOKENS) CHECK(spine_same_bits(logits, t->want[1] + (way[i].count - 1) * t->vocab, t->vocab));
+        else if (!way[i].other) CHECK(spine_same_bits(logits, t->want[0] + (way[i].count - 1) * t->vocab, t->vocab));
+    }
+    close_both(x);
+    /* steps, trims and steps again, pages given back and taken by another sequence between */
+    o = plain_options();
+    x = open_both(t, &o);
+    float *got = malloc((size_t)(TOKENS * t->vocab) * 4);
+    for (int64_t cut = TOKENS; cut >= 0; cut -= 13) {
+        for (int q = 0; q < SEQUENCES; q++) CHECK_I64(glia_session_trim(x.s, q, 0, &e), GLIA_OK);
+        spine_feed(x.s, t->vocab, t->ids[2], TOKENS, 1, 16, NULL);
+        spine_feed(x.s, t->vocab, t->ids[1], TOKENS, 0, 16, NULL);
+        CHECK_I64(glia_session_trim(x.s, 0, 0, &e), GLIA_OK);
+        spine_feed(x.s, t->vocab, t->ids[0], TOKENS, 0, 7, got);
+        CHECK_I64(glia_session_trim(x.s, 0, cut, &e), GLIA_OK);
+        spine_feed(x.s, t->vocab, t->ids[2], 3, 2, 3, NULL);
+        spine_feed(x.s, t->vocab, t->ids[0] + cut, TOKENS - cut, 0, 5, got + cut * t->vocab);
+        CHECK(spine_same_bits(got, t->want[0], TOKENS * t->vocab));
+    }
+    free(got);
+    close_both(x);
+}
+
+/* ---- threads ----------------------------------------------------------------------------------------- */
+
+typedef struct intruder {
+    glia_session *s;
+    int busy, calls;
+} intruder;
+
+static void *intrude(void *arg)
+{
+    intruder *i = arg;
+    const float *logits;
+    int32_t id = 1;
+    glia_batch b = GLIA_BATCH_INIT;
+    int64_t made;
+    b.count = 1;
+    b.ids = &id;
+    i->busy += glia_session_step(i->s, &b, &logits, NULL) == GLIA_E_BUSY;
+    i->busy += glia_session_prefix(i->s, &id, 1, &logits, NULL) == GLIA_E_BUSY;
+    i->busy += glia_session_trim(i->s, 0, 0, NULL) == GLIA_E_BUSY;
+    i->busy += glia_session_generate(i->s, &id, 1, NULL, &made, NULL) == GLIA_E_BUSY;
+    i->calls += 4;
+    return NULL;
+}
+
+static int let_in(void *user, int32_t id, const char *text, int64_t size)
+{
+    pthread_t t;
+    (void)text;
+    (void)size;
+    if (id < 0) return 0;
+    pthread_create(&t, NULL, intrude, user);
+    pthread_join(t, NULL);
+    return 0;
+}
+
+static void busy(void)
+{
+    const subject *t = small();
+    glia_model_options o = plain_options();
+    opened x = open_both(t, &o);
+    glia_generate_options g = GLIA_GENERATE_OPTIONS_INIT;
+    intruder who = {x.s, 0, 0};
+    glia_error e = GLIA_ERROR_INIT;
+    int64_t made;
+    g.tokens_max = 5;
+    g.ignore_end = 1;
+    g.on_token = let_in;
+    g.user = &who;
+    CHECK_I64(glia_session_generate(x.s, t->ids[0], 9, &g, &made, &e), GLIA_OK);
+    CHECK_I64(made, 5);
+    CHECK_I64(who.calls, 20);
+    CHECK_I64(who.busy, 20);
+    float *got = malloc((size_t)(TOKENS * t->vocab) * 4);
+    CHECK_I64(glia_session_trim(x.s, 0, 0, &e), GLIA_OK);
+    spine_feed(x.s, t->vocab, t->ids[0], TOKENS, 0, 11, got);
+    CHECK(spine_same_bits(got, t->want[0], TOKENS * t->vocab));
+    free(got);
+    close_both(x);
+}
+
+typedef struct user {
+    glia_model *m;
+    const subject *t;
+    int which, rounds;
+    bool same;
+} user;
+
+static void *use(void *arg)
+{
+    user *u = arg;
+    glia_session *s = NULL;
+    int64_t count = TOKENS * u->t->vocab;
+    float *got = malloc((size_t)count * 4);
+    u->same = !glia_session_create(u->m, &s, NULL);
+    for (int i = 0; i < u->rounds && u->same; i++) {
+        if (glia_session_trim(s, 0, 0, NULL) || spine_feed(s, u->t->vocab, u->t->ids[u->which], TOKENS, 0, 1 + (i + u->which) % 9, got)) u->same = false;
+        else u->same = spine_same_bits(got, u->t->want[u->which], count);
+    }
+    glia_session_destroy(s);
+    free(got);
+    return NULL;
+}
+
+static void sessions_side_by_side(void)
+{
+    const subject *t = small();
+    glia_model_options o = plain_options();
+    o.threads = o.slots = 2;
+    glia_model *m = spine_open(t->path, &o);
+    user u[SEQUENCES];
+    pthread_t thread[SEQUENCES];
+    spine_force_team(m);
+    for (int i = 0; i < SEQUENCES; i++) {
+        u[i] = (user){m, t, i, 6, false};
+        pthread_create(&thread[i], NULL, use, &u[i]);
+    }
+    for (int i = 0; i < SEQUENCES; i++) {
+        pthread_join(thread[i], NULL);
+        CHECK(u[i].same);
+    }
+    glia_model_close(m);
+}
+
+typedef struct canceller {
+    glia_session *s;
+    _Atomic int stop;
+} canceller;
+
+static void *cancel_at_random(void *arg)
+{
+    canceller *c = arg;
+    uint64_t seed = 4;
+    while (!atomic_load(&c->stop)) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        struct timespec t = {0, (long)(seed >> 33) % 400000};
+        nanosleep(&t, NULL);
+        glia_session_cancel(c->s);
+    }
+    return NULL;
+}
+
+static void cancel(void)
+{
+    const subject *t = small();
+    glia_model_options o = plain_options();
+    o.threads = o.slots = 2;
+    opened x = open_both(t, &o);
+    canceller c = {x.s, 0};
+    pthread_t thread;
+    int cancelled = 0, wrong = 0;
+    float *got = malloc((size_t)(TOKENS * t->vocab) * 4);
+    int32_t rows[48];
+    for (int i = 0; i < 48; i++) rows[i] = i;
+    pthread_create(&thread, NULL, cancel_at_random, &c);
+    for (int round = 0; round < 40; round++) {
+        int64_t piece = 1 + round % 20;
+        for (int64_t at = 0; at < TOKENS;) {
+            glia_batch b = GLIA_BATCH_INIT;
+            const float *logits = NULL;
+            b.count = b.row_count = (int32_t)(TOKENS - at < piece ? TOKENS - at : piece);
+            b.ids = t->ids[0] + at;
+            b.rows = rows;
+            glia_status st = glia_session_step(x.s, &b, &logits, NULL);
+            if (st == GLIA_E_CANCELLED) {
+                cancelled++;
+                wrong += glia_session_length(x.s, 0) != at;
+                continue;
+            }
+            wrong += st != GLIA_OK;
+            if (st) break;
+            memcpy(got + at * t->vocab, logits, (size_t)(b.count * t->vocab) * 4);
+            at += b.count;
+        }
+        wrong += !spine_same_bits(got, t->want[0], TOKENS * t->vocab);
+        CHECK_I64(glia_session_trim(x.s, 0, 0, NULL), GLIA_OK);
+    }
+    atomic_store(&c.stop, 1);
+    pthread_join(thread, NULL);
+    CHECK_I64(wrong, 0);
+    CHECK(cancelled > 0);
+    /* asked for between steps: the next one, once */
+    glia_error e = GLIA_ERROR_INIT;
+    const float *logits;
+    glia_session_prefix(x.s, t->ids[0], 1, &logits, &e); /* takes what may be left of the thread's */
+    glia_session_cancel(x.s);
+    CHECK_I64(glia_session_prefix(x.s, t->ids[0], 9, &logits, &e), GLIA_E_CANCELLED);
+    CHECK_I64(glia_session_prefix(x.s, t->ids[0], 9, &logits, &e), GLIA_OK);
+    CHECK(spine_same_bits(logits, t->want[0] + 8 * t->vocab, t->vocab));
+    free(got);
+    close_both(x);
+}
+
+static void deadline(void)
+{
+    const subject *t = small();
+    glia_error e = GLIA_ERROR_INIT;
+    const glia_os *os = glia_os_default();
+    for (int threads = 1; threads < 3; threads++) {
+        glia_model_options o = plain_options();
+        const float *logits;
+        o.threads = o.slots = threads;
+        opened x = open_both(t, &o);
+        CHECK_I64(glia_session_prefix(x.s, t->ids[0], 7, &logits, &e), GLIA_OK);
+        glia_session_set_deadline(x.s, os->clock_ns(os->ctx) - 1);
+        CHECK_I64(glia_session_prefix(x.s, t->ids[0], 20, &logits, &e), GLIA_E_DEADLINE);
+        CHECK_STR(e.code, "G0707");
+        CHECK_I64(glia_session_length(x.s, 0), 7);
+        glia_session_set_deadline(x.s, os->clock_ns(os->ctx) + 60000000000u);
+        CHECK_I64(glia_session_prefix(x.s, t->ids[0], 20, &logits, &e), GLIA_OK);
+        CHECK(spine_same_bits(logits, t->want[0] + 19 * t->vocab, t->vocab));
+        glia_session_set_deadline(x.s, 0);
+        CHECK_I64(glia_session_prefix(x.s, t->ids[0], 21, &logits, &e), GLIA_OK);
+        close_both(x);
+    }
+}
+
+static void context_full(void)
+{
+    const subject *t = small();
+    glia_model_options o = plain_options();
+    glia_error e = GLIA_ERROR_INIT;
+    const float *logits;
+    int32_t ids[60] = {0}, sequences[48];
+    int64_t made;
+    o.context = 37;
+    opened x = open_both(t, &o);
+    CHECK_I64(glia_session_prefix(x.s, t->ids[0], 38, &logits, &e), GLIA_E_CONTEXT);
+    CHECK(strstr(e.text, "38") && strstr(e.text, "37"));
+    CHECK_I64(glia_session_length(x.s, 0), 0);
+    spine_feed(x.s, t->vocab, t->ids[0], 30, 0, 30, NULL);
+    spine_feed(x.s, t->vocab, t->ids[1], 36, 1, 36, NULL);
+    glia_batch b = GLIA_BATCH_INIT;
+    b.count = 6;
+    b.ids = ids;
+    b.sequences = sequences;
+    for (int i = 0; i < 6; i++) sequences[i] = i % 2; /* 3 of sequence 0 fit, 3 of sequence 1 do not */
+    CHECK_I64(glia_session_step(x.s, &b, &logits, &e), GLIA_E_CONTEXT);
+    CHECK(strstr(e.text, "39") && strstr(e.text, "37"));
+    CHECK_I64(glia_session_length(x.s, 0), 30);
+    CHECK_I64(glia_session_length(x.s, 1), 36);
+    float *got = malloc((size_t)(7 * t->vocab) * 4);
+    spine_feed(x.s, t->vocab, t->ids[0] + 30, 7, 0, 7, got);
+    CHECK(spine_same_bits(got, t->want[0] + 30 * t->vocab, 7 * t->vocab));
+    free(got);
+    /* generation ends with the context: an error only if more was asked for */
+    glia_generate_options g = GLIA_GENERATE_OPTIONS_INIT;
+    g.ignore_end = 1;
+    CHECK_I64(glia_session_generate(x.s, t->ids[0], 30, &g, &made, &e), GLIA_OK);
+    CHECK_I64(made, 8); /* seven are fed back, the eighth has no room to be */
+    g.tokens_max = 100;
+    CHECK_I64(glia_session_generate(x.s, t->ids[0], 30, &g, &made, &e), GLIA_E_CONTEXT);
+    CHECK(made == 8 && strstr(e.text, "100") && strstr(e.text, "37"));
+    close_both(x);
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------ */
+
+static int64_t requests(const struct fault_os *f) { return f->calls_any; }
+
+typedef struct watch {
+    const struct fault_os *f;
+    int64_t asked;
+    long mallocs, maps, faults;
+    int32_t tokens;
+} watch;
+
+static long page_faults(void)
+{
+    struct rusage r;
+    getrusage(RUSAGE_SELF, &r);
+    return r.ru_minflt + r.ru_majflt;
+}
+
+static int watch_token(void *arg, int32_t id, const char *text, int64_t size)
+{
+    watch *w = arg;
+    (void)text;
+    (void)size;
+    if (id < 0) return 0;
+    if (w->tokens++ == 2) { /* once through everything first */
+        w->asked = requests(w->f);
+        w->mallocs = atomic_load(&malloc_calls);
+        w->maps = atomic_load(&malloc_maps);
+        w->faults = page_faults();
+    }
+    return 0;
+}
+
+static void no_allocation(void)
+{
+    const subject *t = small();
+    struct fault_os f;
+    glia_error e = GLIA_ERROR_INIT;
+    fault_os_init(&f, NULL);
+    long warm = atomic_load(&malloc_calls);
+    void *volatile some = malloc(100);
+    free(some);
+    CHECK(!malloc_counts || atomic_load(&malloc_calls) > warm);
+    glia_model_options o = plain_options();
+    o.os = &f.os;
+    o.threads = o.slots = 2;
+    o.context = 1100;
+    o.sequences = 2;
+    opened x = open_both(t, &o);
+    /* steps: from the first on */
+    int64_t before = requests(&f);
+    long mallocs = atomic_load(&malloc_calls), maps = atomic_load(&malloc_maps);
+    spine_feed(x.s, t->vocab, t->ids[0], TOKENS, 1, 16, NULL);
+    for (int i = 0; i < 20; i++) spine_feed(x.s, t->vocab, t->ids[i % 3], TOKENS, 1, 1 + i, NULL);
+    CHECK_I64(glia_session_trim(x.s, 1, 5, &e), GLIA_OK);
+    CHECK_I64(requests(&f), before);
+    CHECK_I64(atomic_load(&malloc_calls), mallocs);
+    CHECK_I64(atomic_load(&malloc_maps), maps);
+    /* generation: a sampler before the first token, nothing after it */
+    glia_generate_options g = GLIA_GENERATE_OPTIONS_INIT;
+    watch w = {&f, 0, 0, 0, 0, 0};
+    int64_t made;
+    g.tokens_max = 1003;
+    g.ignore_end = 1;
+    g.temperature = 0.8f;
+    g.top_k = 40;
+    g.top_p = 0.95f;
+    g.repeat_penalty = 1.1f;
+    g.on_token = watch_token;
+    g.user = &w;
+    CHECK_I64(glia_session_generate(x.s, t->ids[0], 4, &g, &made, &e), GLIA_OK);
+    CHECK_I64(made, 1003);
+    CHECK_I64(requests(&f), w.asked);
+    CHECK_I64(atomic_load(&malloc_calls), w.mallocs);
+    CHECK_I64(atomic_load(&malloc_maps), w.maps);
+#if !defined(MALLOC_SANITIZED)
+    CHECK(page_faults() - w.faults <= 8); /* the program's own stack; 1000 tokens of ours would be thousands */
+#endif
+    close_both(x);
+    CHECK(fault_os_clean(&f));
+}
+
+static int64_t at_least_64(int64_t v) { return v > 64 ? v : 64; }
+
+static void memory_account(void)
+{
+    for (int i = 0; i < subject_count; i++)
+        for (int way = 0; way < 3; way++) {
+            struct fault_os f;
+            glia_error e = GLIA_ERROR_INIT;
+            glia_session *s = NULL;
+            glia_memory asked = GLIA_MEMORY_INIT, have = GLIA_MEMORY_INIT;
+            glia_model_options o = plain_options();
+            fault_os_init(&f, NULL);
+            o.os = &f.os;
+            o.threads = o.slots = 1 + way;
+            o.kv_dtype = way == 1 ? GLIA_F16 : GLIA_DTYPE_NONE;
+            if (way == 2) o.isa = "portable";
+            CHECK_I64(glia_model_query(subjects[i].path, &o, &asked, &e), GLIA_OK);
+            CHECK(fault_os_clean(&f));
+            CHECK_I64(f.calls[FAULT_RESERVE], 0);
+            glia_model *m = spine_open(subjects[i].path, &o);
+            if (!m) continue;
+            glia_model_memory(m, &have);
+            CHECK(!memcmp(&asked, &have, sizeof have));
+            CHECK_I64(have.total, have.weights + have.packed + have.streamed + have.state + have.arena + have.scratch + have.tables);
+            CHECK_I64(f.live_reserved, at_least_64(have.weights) + at_least_64(have.packed) + at_least_64(have.arena + have.scratch));
+            int64_t reserved = f.live_reserved, blocks = f.live_bytes;
+            CHECK_I64(glia_session_create(m, &s, &e), GLIA_OK);
+            CHECK_I64(f.live_reserved - reserved, have.state);
+            CHECK_I64(f.live_bytes - blocks, have.tables - glia_model_plan(m)->bytes.tables);
+            CHECK_I64(have.arena, have.arena_lower_bound);
+            glia_session_destroy(s);
+            CHECK_I64(f.live_bytes, blocks);
+            glia_model_close(m);
+            CHECK(fault_os_clean(&f));
+            /* one byte too few: refused before any weight has a place; exactly enough: taken */
+            o.memory_limit = asked.total - 1;
+            memset(f.calls, 0, sizeof f.calls);
+            char number[32];
+            m = NULL;
+            CHECK_I64(glia_model_open(subjects[i].path, &o, &m, &e), GLIA_E_LIMIT);
+            CHECK(m == NULL && fault_os_clean(&f));
+            CHECK_I64(f.calls[FAULT_RESERVE] + f.calls[FAULT_COMMIT] + f.calls[FAULT_MAP] + f.calls[FAULT_THREAD], 0);
+            snprintf(number, sizeof number, "%lld", (long long)asked.total);
+            CHECK(strstr(e.text, number) != NULL);
+            snprintf(number, sizeof number, "%lld", (long long)asked.total - 1);
+            CHECK(strstr(e.text, number) != NULL);
+            CHECK_I64(glia_model_query(subjects[i].path, &o, &have, &e), GLIA_E_LIMIT);
+            o.memory_limit = asked.total;
+            CHECK_I64(glia_model_open(subjects[i].path, &o, &m, &e), GLIA_OK);
+            glia_model_close(m);
+        }
+}
+
 int main(void)
 {
     RUN(references);
@@ -336,6 +802,14 @@ int main(void)
     RUN(bits_batch);
     RUN(bits_isa);
     RUN(bits_long);
+    RUN(prefix_reuse);
+    RUN(busy);
+    RUN(sessions_side_by_side);
+    RUN(cancel);
+    RUN(deadline);
+    RUN(context_full);
+    RUN(no_allocation);
+    RUN(memory_account);
     for (int i = 0; i < subject_count; i++)
         for (int q = 0; q < SEQUENCES; q++) free(subjects[i].want[q]);
     spine_clean((const char *const[]){"tiny-f32.gguf", "tiny-f16.gguf", "tiny-q8_0.gguf", "tiny-q4_0.gguf", NULL});

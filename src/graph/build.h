@@ -1,4 +1,5 @@
-/* What the files of this folder share while a node is built: the unifier's state, and the pictures of errors. */
+/* What the files of this folder share while a node is built: the unifier's state, and the pictures of errors.
+ */
 #ifndef GLIA_GRAPH_BUILD_H
 #define GLIA_GRAPH_BUILD_H
 
@@ -10,7 +11,7 @@ enum {
     GLIA_GRAPH_INPUTS_MAX = 4096, /* of one node */
     GLIA_GRAPH_OUTPUTS_MAX = 16,
     GLIA_GRAPH_GUARDS_MAX = 16384,
-    GLIA_GRAPH_NAME_MAX = 1024,   /* bytes of a name */
+    GLIA_GRAPH_NAME_MAX = 1024, /* bytes of a name */
     GLIA_GRAPH_CONSTANT_MAX = 65536
 };
 
@@ -56,14 +57,16 @@ void glia_guards_solve(glia_graph *g);
 bool glia_type_check(glia_graph *g, const char *name, const glia_type *t);
 
 /* ---- errors_text.c: each records the graph's error and returns false */
-bool glia_explain_dims(glia_building *b, const char *label, const glia_bound_dim *first, int input, int axis, glia_dim dim);
+bool glia_explain_dims(glia_building *b, const char *label, const glia_bound_dim *first, int input, int axis,
+                       glia_dim dim);
 bool glia_explain_number(glia_building *b, int input, int axis, glia_dim want);
 bool glia_explain_broadcast(glia_building *b, const glia_bound_dim *left, const glia_bound_dim *right);
 bool glia_explain_rank(glia_building *b, int input);
 bool glia_explain_dtype(glia_building *b, int input);
 bool glia_explain_letter(glia_building *b, int input, char letter);
 bool glia_explain_layout(glia_building *b, int input);
-bool glia_explain_condition(glia_building *b, const glia_sig_condition *c, glia_dim left, glia_dim right, bool open);
+bool glia_explain_condition(glia_building *b, const glia_sig_condition *c, glia_dim left, glia_dim right,
+                            bool open);
 bool glia_explain_count(glia_building *b, int missing);
 void glia_explain_guard(glia_graph *g, const glia_entry_guard *guard, glia_dim left, glia_dim right);
 /* Appends the rows of all inputs to the error that is already recorded. */

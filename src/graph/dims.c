@@ -32,10 +32,10 @@ typedef enum { ATOM_SYMBOL, ATOM_FLOOR, ATOM_MIN, ATOM_MAX } atom_kind;
 
 typedef struct dim_atom {
     atom_kind kind;
-    int32_t symbol;      /* SYMBOL */
-    glia_dim a, b;       /* FLOOR: floor(a / b), b a constant; MIN, MAX */
+    int32_t symbol; /* SYMBOL */
+    glia_dim a, b;  /* FLOOR: floor(a / b), b a constant; MIN, MAX */
     int32_t weight, depth;
-    int64_t min, max;    /* refreshed when a symbol's bounds change; atoms follow those they contain */
+    int64_t min, max; /* refreshed when a symbol's bounds change; atoms follow those they contain */
     int64_t multiple;
 } dim_atom;
 
@@ -61,9 +61,11 @@ bool glia_dim_valid(const glia_graph *g, glia_dim d) { return d >= 0 || -1 - d <
 static glia_dim too_much(glia_graph *g)
 {
     if (g->arena.failed) glia_graph_fail(g, GLIA_E_NOMEM, "G0109", "no memory for the graph's dimensions");
-    glia_graph_fail(g, GLIA_E_LIMIT, "G0104",
-                    "a dimension is too large or too complicated: sizes are below 2^63, at most %d terms of degree %d, "
-                    "nested at most %d deep", GLIA_DIM_TERMS_MAX, GLIA_DIM_DEGREE_MAX, GLIA_DIM_DEPTH_MAX);
+    glia_graph_fail(
+        g, GLIA_E_LIMIT, "G0104",
+        "a dimension is too large or too complicated: sizes are below 2^63, at most %d terms of degree %d, "
+        "nested at most %d deep",
+        GLIA_DIM_TERMS_MAX, GLIA_DIM_DEGREE_MAX, GLIA_DIM_DEPTH_MAX);
     return 0;
 }
 
@@ -152,7 +154,8 @@ static void poly_add(const glia_dims *d, dim_poly *p, const dim_poly *q, int64_t
         if (c > 0) r.bad |= __builtin_mul_overflow(t.coef, factor, &t.coef);
         if (c == 0) {
             int64_t m;
-            r.bad |= __builtin_mul_overflow(q->t[j].coef, factor, &m) || __builtin_add_overflow(t.coef, m, &t.coef);
+            r.bad |= __builtin_mul_overflow(q->t[j].coef, factor, &m) ||
+                     __builtin_add_overflow(t.coef, m, &t.coef);
         }
         i += c <= 0;
         j += c >= 0;
@@ -166,7 +169,8 @@ static void poly_add(const glia_dims *d, dim_poly *p, const dim_poly *q, int64_t
 static bool term_multiply(const glia_dims *d, const dim_term *x, const dim_term *y, dim_term *out)
 {
     *out = (dim_term){.degree = x->degree + y->degree};
-    if (out->degree > GLIA_DIM_DEGREE_MAX || __builtin_mul_overflow(x->coef, y->coef, &out->coef)) return false;
+    if (out->degree > GLIA_DIM_DEGREE_MAX || __builtin_mul_overflow(x->coef, y->coef, &out->coef))
+        return false;
     for (int i = 0, j = 0, n = 0; n < out->degree; n++) {
         bool left = j == y->degree || (i < x->degree && atom_compare(d, x->atom[i], y->atom[j]) <= 0);
         out->atom[n] = left ? x->atom[i++] : y->atom[j++];
@@ -229,7 +233,8 @@ static void terms_bounds(const glia_dims *d, const dim_term *t, int count, int64
     *min = *max = 0;
     for (int i = 0; i < count; i++) {
         int64_t lo = t[i].coef, hi = t[i].coef;
-        for (int k = 0; k < t[i].degree; k++) interval_multiply(&lo, &hi, d->atoms[t[i].atom[k]].min, d->atoms[t[i].atom[k]].max);
+        for (int k = 0; k < t[i].degree; k++)
+            interval_multiply(&lo, &hi, d->atoms[t[i].atom[k]].min, d->atoms[t[i].atom[k]].max);
         *min = clamp_add(*min, lo, INT64_MIN);
         *max = clamp_add(*max, hi, INT64_MAX);
     }
@@ -396,7 +401,8 @@ static bool poly_store(glia_graph *g, const dim_poly *p, glia_dim *out)
         }
     }
     if (!table_grow(g)) return false;
-    dim_entry *entries = glia_arena_grow(&g->arena, d->entries, d->entry_count, &d->entry_capacity, sizeof *entries);
+    dim_entry *entries =
+        glia_arena_grow(&g->arena, d->entries, d->entry_count, &d->entry_capacity, sizeof *entries);
     dim_term *t = GLIA_NEW_ARRAY(&g->arena, dim_term, p->count);
     if (entries) d->entries = entries;
     if (!entries || !t) return false;
@@ -419,7 +425,8 @@ static int32_t atom_intern(glia_graph *g, atom_kind kind, glia_dim a, glia_dim b
 {
     glia_dims *d = g->dims;
     for (int64_t i = 0; i < d->atom_count; i++) {
-        if (d->atoms[i].kind == kind && d->atoms[i].a == a && d->atoms[i].b == b && kind != ATOM_SYMBOL) return (int32_t)i;
+        if (d->atoms[i].kind == kind && d->atoms[i].a == a && d->atoms[i].b == b && kind != ATOM_SYMBOL)
+            return (int32_t)i;
     }
     int32_t weight = 1, depth = 0;
     glia_dim part[2] = {a, b};
@@ -429,7 +436,8 @@ static int32_t atom_intern(glia_graph *g, atom_kind kind, glia_dim a, glia_dim b
         weight += e->weight;
         if (e->depth > depth) depth = e->depth;
     }
-    if (weight > GLIA_DIM_WEIGHT_MAX || depth >= GLIA_DIM_DEPTH_MAX || d->atom_count >= GLIA_DIM_ATOMS_MAX) return -1;
+    if (weight > GLIA_DIM_WEIGHT_MAX || depth >= GLIA_DIM_DEPTH_MAX || d->atom_count >= GLIA_DIM_ATOMS_MAX)
+        return -1;
     dim_atom *atoms = glia_arena_grow(&g->arena, d->atoms, d->atom_count, &d->atom_capacity, sizeof *atoms);
     if (!atoms) return -1;
     d->atoms = atoms;
@@ -462,8 +470,8 @@ static glia_dim symbol_tighten(glia_graph *g, int64_t i, int64_t min, int64_t ma
 {
     glia_symbol *s = &g->symbols[i];
     if (glia_max(min, s->min) > glia_min(max, s->max)) {
-        glia_graph_fail(g, GLIA_E_SHAPE, "G0103", "symbol %s cannot be both in %lld..%lld and in %lld..%lld", s->name,
-                        (long long)s->min, (long long)s->max, (long long)min, (long long)max);
+        glia_graph_fail(g, GLIA_E_SHAPE, "G0103", "symbol %s cannot be both in %lld..%lld and in %lld..%lld",
+                        s->name, (long long)s->min, (long long)s->max, (long long)min, (long long)max);
         return 0;
     }
     bool changed = min > s->min || max < s->max;
@@ -478,9 +486,11 @@ glia_dim glia_graph_symbol(glia_graph *g, const char *name, int64_t min, int64_t
     if (!g || g->error.status != GLIA_OK) return 0;
     glia_dims *d = g->dims;
     if (!glia_symbol_name_valid(name) || min < 0 || min > max) {
-        glia_graph_fail(g, GLIA_E_ARG, "G0103",
-                        "a symbol needs a name of letters, digits, `_` and `.`, at most 63, and bounds 0 <= min <= max; "
-                        "this one is \"%.80s\" with %lld..%lld", name ? name : "", (long long)min, (long long)max);
+        glia_graph_fail(
+            g, GLIA_E_ARG, "G0103",
+            "a symbol needs a name of letters, digits, `_` and `.`, at most 63, and bounds 0 <= min <= max; "
+            "this one is \"%.80s\" with %lld..%lld",
+            name ? name : "", (long long)min, (long long)max);
         return 0;
     }
     for (int64_t i = 0; i < g->symbol_count; i++) {
@@ -491,9 +501,11 @@ glia_dim glia_graph_symbol(glia_graph *g, const char *name, int64_t min, int64_t
         return 0;
     }
     if (g->symbol_count >= GLIA_DIM_SYMBOLS_MAX || d->atom_count >= GLIA_DIM_ATOMS_MAX) return too_much(g);
-    glia_symbol *symbols = glia_arena_grow(&g->arena, g->symbols, g->symbol_count, &g->symbol_capacity, sizeof *symbols);
+    glia_symbol *symbols =
+        glia_arena_grow(&g->arena, g->symbols, g->symbol_count, &g->symbol_capacity, sizeof *symbols);
     if (symbols) g->symbols = symbols;
-    int32_t *own = glia_arena_grow(&g->arena, d->symbol_atom, d->symbol_atom_count, &d->symbol_atom_capacity, sizeof *own);
+    int32_t *own = glia_arena_grow(&g->arena, d->symbol_atom, d->symbol_atom_count, &d->symbol_atom_capacity,
+                                   sizeof *own);
     if (own) d->symbol_atom = own;
     dim_atom *atoms = glia_arena_grow(&g->arena, d->atoms, d->atom_count, &d->atom_capacity, sizeof *atoms);
     if (atoms) d->atoms = atoms;
@@ -501,7 +513,8 @@ glia_dim glia_graph_symbol(glia_graph *g, const char *name, int64_t min, int64_t
     if (!symbols || !own || !atoms || !copy) return too_much(g);
     symbols[g->symbol_count] = (glia_symbol){copy, min, max, 1};
     own[d->symbol_atom_count++] = (int32_t)d->atom_count;
-    atoms[d->atom_count] = (dim_atom){.kind = ATOM_SYMBOL, .symbol = (int32_t)g->symbol_count, .weight = 1, .depth = 0};
+    atoms[d->atom_count] =
+        (dim_atom){.kind = ATOM_SYMBOL, .symbol = (int32_t)g->symbol_count, .weight = 1, .depth = 0};
     g->symbol_count++;
     atom_refresh(g, &atoms[d->atom_count++]);
     return glia_dim_of_symbol(g, g->symbol_count - 1);
@@ -596,10 +609,14 @@ static void reduce_quotient(const glia_graph *g, dim_poly *r, int64_t *b)
         }
         r->count = n;
     }
-    if (!r->count || r->t[0].degree != 1 || r->t[0].coef != 1 || r->count > 2 || (r->count == 2 && r->t[1].degree)) return;
+    if (!r->count || r->t[0].degree != 1 || r->t[0].coef != 1 || r->count > 2 ||
+        (r->count == 2 && r->t[1].degree))
+        return;
     const dim_atom *a = &g->dims->atoms[r->t[0].atom[0]];
     int64_t product, c = r->count == 2 ? r->t[1].coef : 0;
-    if (a->kind != ATOM_FLOOR || __builtin_mul_overflow(a->b, *b, &product) || __builtin_mul_overflow(a->b, c, &c)) return;
+    if (a->kind != ATOM_FLOOR || __builtin_mul_overflow(a->b, *b, &product) ||
+        __builtin_mul_overflow(a->b, c, &c))
+        return;
     dim_poly inner, constant;
     poly_load(g, &inner, a->a);
     poly_constant(&constant, c);
@@ -640,7 +657,8 @@ glia_dim glia_dim_floor_div(glia_graph *g, glia_dim a, int64_t b)
 {
     dim_poly p, q, out;
     if (g && b <= 0) {
-        glia_graph_fail(g, GLIA_E_ARG, "G0104", "a dimension is divided by %lld; divisors are at least 1", (long long)b);
+        glia_graph_fail(g, GLIA_E_ARG, "G0104", "a dimension is divided by %lld; divisors are at least 1",
+                        (long long)b);
         return 0;
     }
     if (!operands(g, a, 0, &p, &q)) return 0;
@@ -648,12 +666,14 @@ glia_dim glia_dim_floor_div(glia_graph *g, glia_dim a, int64_t b)
 }
 
 /* Collects the arguments of nested terms of one kind, so that min(min(a, b), c) has one form. */
-static int extreme_arguments(const glia_graph *g, atom_kind kind, glia_dim d, glia_dim *list, int count, int max)
+static int extreme_arguments(const glia_graph *g, atom_kind kind, glia_dim d, glia_dim *list, int count,
+                             int max)
 {
     const glia_dims *t = g->dims;
     for (int guard = 0; guard <= GLIA_DIM_DEPTH_MAX && count < max; guard++) {
         const dim_entry *e = d < 0 ? &t->entries[-1 - d] : 0;
-        const dim_atom *a = e && e->count == 1 && e->t[0].degree == 1 && e->t[0].coef == 1 ? &t->atoms[e->t[0].atom[0]] : 0;
+        const dim_atom *a =
+            e && e->count == 1 && e->t[0].degree == 1 && e->t[0].coef == 1 ? &t->atoms[e->t[0].atom[0]] : 0;
         if (!a || a->kind != kind) break;
         /* Built as a left fold: the right argument is never of the same kind. */
         list[count++] = a->b;
@@ -799,7 +819,8 @@ bool glia_dim_exact_div(glia_graph *g, glia_dim a, glia_dim b, glia_dim *out)
     dim_poly copy = p;
     if (poly_exact_div(g->dims, &p, &q, &r)) return poly_store(g, &r, out);
     /* A known multiple: the quotient is the floor-division, which loses nothing. */
-    if (b > 0 && glia_dim_divisible(g, a, b) && poly_floor_div(g, &copy, b, &r)) return poly_store(g, &r, out);
+    if (b > 0 && glia_dim_divisible(g, a, b) && poly_floor_div(g, &copy, b, &r))
+        return poly_store(g, &r, out);
     return false;
 }
 
@@ -834,7 +855,9 @@ static bool eval_raw(const glia_graph *g, glia_dim d, const int64_t *symbols, in
     for (int i = 0; i < e->count; i++) {
         int64_t m = e->t[i].coef, x;
         for (int k = 0; k < e->t[i].degree; k++) {
-            if (!eval_atom(g, &g->dims->atoms[e->t[i].atom[k]], symbols, &x) || __builtin_mul_overflow(m, x, &m)) return false;
+            if (!eval_atom(g, &g->dims->atoms[e->t[i].atom[k]], symbols, &x) ||
+                __builtin_mul_overflow(m, x, &m))
+                return false;
         }
         if (__builtin_add_overflow(*out, m, out)) return false;
     }
@@ -887,7 +910,8 @@ static bool substitute_atom(glia_graph *g, int32_t atom, int32_t symbol, const d
     if (!substitute_poly(g, a.a, symbol, with, &x)) return false;
     if (a.kind == ATOM_FLOOR) return poly_floor_div(g, &x, a.b, out);
     glia_dim left, right;
-    if (!poly_store(g, &x, &left) || !substitute_poly(g, a.b, symbol, with, &x) || !poly_store(g, &x, &right)) return false;
+    if (!poly_store(g, &x, &left) || !substitute_poly(g, a.b, symbol, with, &x) || !poly_store(g, &x, &right))
+        return false;
     poly_load(g, out, extreme(g, a.kind, left, right));
     return g->error.status == GLIA_OK;
 }
@@ -1009,7 +1033,6 @@ const char *glia_dim_text(const glia_graph *g, glia_dim d, char *buf, int size)
     else put_dim(g, &o, d);
     return buf;
 }
-
 
 /* ---- copying the frame of another graph ---- */
 

@@ -10,10 +10,10 @@
 #include "graph/graph.h"
 
 enum {
-    GLIA_DIM_TERMS_MAX = 32,    /* terms of one polynomial */
-    GLIA_DIM_DEGREE_MAX = 8,    /* atoms of one term */
-    GLIA_DIM_DEPTH_MAX = 16,    /* opaque terms inside opaque terms; bounds every recursion here */
-    GLIA_DIM_WEIGHT_MAX = 512,  /* atoms of one dimension when written out; bounds eval and text */
+    GLIA_DIM_TERMS_MAX = 32,   /* terms of one polynomial */
+    GLIA_DIM_DEGREE_MAX = 8,   /* atoms of one term */
+    GLIA_DIM_DEPTH_MAX = 16,   /* opaque terms inside opaque terms; bounds every recursion here */
+    GLIA_DIM_WEIGHT_MAX = 512, /* atoms of one dimension when written out; bounds eval and text */
     GLIA_DIM_ATOMS_MAX = 8192,
     GLIA_DIM_SYMBOLS_MAX = 4096
 };
@@ -35,8 +35,8 @@ bool glia_dim_products_equal(const glia_graph *g, const glia_dim *a, int an, con
 bool glia_dim_find_product(const glia_graph *g, const glia_dim *a, int n, glia_dim *out);
 /* d with `with` put in place of the symbol everywhere. */
 bool glia_dim_substitute(glia_graph *g, glia_dim d, int32_t symbol, glia_dim with, glia_dim *out);
-/* Solves d = 0 for a symbol that occurs once, with coefficient 1 or -1, and not inside an opaque term: the nth
- * such symbol, counted from 0. */
+/* Solves d = 0 for a symbol that occurs once, with coefficient 1 or -1, and not inside an opaque term: the
+ * nth such symbol, counted from 0. */
 bool glia_dim_solve(glia_graph *g, glia_dim d, int nth, int32_t *symbol, glia_dim *value);
 /* True when d is a multiple of the constant b for all symbols. */
 bool glia_dim_divisible(const glia_graph *g, glia_dim d, int64_t b);

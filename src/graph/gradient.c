@@ -1,8 +1,8 @@
 /* Reverse mode: the graph is extended by the gradients of a scalar.
  *
- * Nodes are walked once in decreasing order, so that contributions to a value are added in the order of decreasing
- * node number, whatever the graph looks like. A value that receives none keeps a null gradient: a symbolic zero
- * that costs no node. */
+ * Nodes are walked once in decreasing order, so that contributions to a value are added in the order of
+ * decreasing node number, whatever the graph looks like. A value that receives none keeps a null gradient: a
+ * symbolic zero that costs no node. */
 #include <string.h>
 
 #include "base/check.h"
@@ -15,7 +15,10 @@ typedef struct reverse {
     glia_value *grad;                /* [values] accumulated so far */
 } reverse;
 
-static bool is_float(const glia_graph *g, glia_value v) { return (glia_dtype_get(glia_graph_value(g, v)->type.dtype)->classes & GLIA_CLASS_FLOAT) != 0; }
+static bool is_float(const glia_graph *g, glia_value v)
+{
+    return (glia_dtype_get(glia_graph_value(g, v)->type.dtype)->classes & GLIA_CLASS_FLOAT) != 0;
+}
 
 static glia_value one(glia_graph *g, glia_dtype t)
 {
@@ -65,8 +68,10 @@ static void accumulate(reverse *r, const glia_node *n, glia_value v, glia_value 
     char want[160], have[160];
     glia_graph *g = r->g;
     if (!fits(g, v, d)) {
-        glia_graph_fail(g, GLIA_E_INTERNAL, "G0133", "the gradient rule of `%s` gives %s for `%.200s`, which is %s", n->op->name,
-                        glia_type_text(g, &glia_graph_value(g, d)->type, have, sizeof have), glia_graph_value(g, v)->name,
+        glia_graph_fail(g, GLIA_E_INTERNAL, "G0133",
+                        "the gradient rule of `%s` gives %s for `%.200s`, which is %s", n->op->name,
+                        glia_type_text(g, &glia_graph_value(g, d)->type, have, sizeof have),
+                        glia_graph_value(g, v)->name,
                         glia_type_text(g, &glia_graph_value(g, v)->type, want, sizeof want));
         return;
     }
@@ -89,8 +94,10 @@ static void step(reverse *r, int64_t index, glia_value *dout, glia_value *din)
     }
     if (!arrives || !needed) return;
     if (!n.op->grad) {
-        glia_graph_fail(g, GLIA_E_UNSUPPORTED, "G0130", "the loss depends on what is asked for through `%.200s` (%s), which has no gradient: %s", n.name, n.op->name,
-                        n.op->no_grad ? n.op->no_grad : "no rule is written yet");
+        glia_graph_fail(
+            g, GLIA_E_UNSUPPORTED, "G0130",
+            "the loss depends on what is asked for through `%.200s` (%s), which has no gradient: %s", n.name,
+            n.op->name, n.op->no_grad ? n.op->no_grad : "no rule is written yet");
         return;
     }
     n.op->grad(g, &n, dout, din);
@@ -108,15 +115,19 @@ static bool loss_ok(glia_graph *g, glia_value loss, const glia_value *wrt, int c
     }
     const glia_type *t = &glia_graph_value(g, loss)->type;
     if (t->rank || !is_float(g, loss)) {
-        glia_graph_fail(g, GLIA_E_TYPE, "G0132", "a gradient is taken of a scalar float; `%.200s` is %s\n   = help: `sum` or `mean` over all axes gives a scalar",
+        glia_graph_fail(g, GLIA_E_TYPE, "G0132",
+                        "a gradient is taken of a scalar float; `%.200s` is %s\n   = help: `sum` or `mean` "
+                        "over all axes gives a scalar",
                         glia_graph_value(g, loss)->name, glia_type_text(g, t, text, sizeof text));
         return false;
     }
     for (int i = 0; i < count; i++) {
         bool known = !glia_is_null(wrt[i]) && wrt[i].id < g->value_count;
         if (known && is_float(g, wrt[i])) continue;
-        glia_graph_fail(g, GLIA_E_TYPE, known ? "G0132" : "G0112", "gradients are taken with respect to floats of this graph; number %d, `%.200s`, is none", i,
-                        known ? glia_graph_value(g, wrt[i])->name : "");
+        glia_graph_fail(
+            g, GLIA_E_TYPE, known ? "G0132" : "G0112",
+            "gradients are taken with respect to floats of this graph; number %d, `%.200s`, is none", i,
+            known ? glia_graph_value(g, wrt[i])->name : "");
         return false;
     }
     return true;
@@ -127,16 +138,20 @@ void glia_graph_gradients(glia_graph *g, glia_value loss, const glia_value *wrt,
     for (int i = 0; i < count && grads; i++) grads[i] = (glia_value){0};
     if (!g || g->error.status != GLIA_OK) return;
     if (count < 0 || (count && (!wrt || !grads)) || g->sealed) {
-        glia_graph_fail(g, GLIA_E_ARG, g->sealed ? "G0111" : "G0112", g->sealed ? "the graph is sealed: gradients are built before" : "glia_graph_gradients: wrt or grads is null");
+        glia_graph_fail(g, GLIA_E_ARG, g->sealed ? "G0111" : "G0112",
+                        g->sealed ? "the graph is sealed: gradients are built before"
+                                  : "glia_graph_gradients: wrt or grads is null");
         return;
     }
     if (!loss_ok(g, loss, wrt, count)) return;
     int64_t most = 1;
-    for (int64_t i = 0; i < g->node_count; i++) most = glia_max(most, glia_max(g->nodes[i].in_count, g->nodes[i].out_count));
+    for (int64_t i = 0; i < g->node_count; i++)
+        most = glia_max(most, glia_max(g->nodes[i].in_count, g->nodes[i].out_count));
     reverse r = {g, g->value_count, g->node_count, 0, 0};
     r.wanted = GLIA_NEW_ARRAY(&g->arena, bool, r.value_count);
     r.grad = GLIA_NEW_ARRAY(&g->arena, glia_value, r.value_count);
-    glia_value *dout = GLIA_NEW_ARRAY(&g->arena, glia_value, most), *din = GLIA_NEW_ARRAY(&g->arena, glia_value, most);
+    glia_value *dout = GLIA_NEW_ARRAY(&g->arena, glia_value, most),
+               *din = GLIA_NEW_ARRAY(&g->arena, glia_value, most);
     if (!r.wanted || !r.grad || !dout || !din) {
         glia_graph_fail(g, GLIA_E_NOMEM, "G0109", "no memory for the graph's gradients");
         return;

@@ -1,7 +1,7 @@
 /* Sealing: the equations that were left over are solved for symbols, one after the other.
  *
- * An equation that follows from those before it is dropped; one that contradicts them, or the symbols' bounds, is an
- * error now. What remains is checked once per run, against the actual sizes. */
+ * An equation that follows from those before it is dropped; one that contradicts them, or the symbols'
+ * bounds, is an error now. What remains is checked once per run, against the actual sizes. */
 #include "graph/build.h"
 
 enum { SOLVED_MAX = 256, ROUNDS_MAX = 8 };
@@ -11,7 +11,8 @@ typedef struct solution {
     glia_dim value;
 } solution;
 
-/* d with all solutions put in, in the order in which they were found: each is free of the symbols before it. */
+/* d with all solutions put in, in the order in which they were found: each is free of the symbols before it.
+ */
 static bool reduce(glia_graph *g, glia_dim d, const solution *s, int count, glia_dim *out)
 {
     *out = d;
@@ -65,7 +66,8 @@ static bool eliminate(glia_graph *g)
         glia_entry_guard e = g->guards[i];
         glia_dim left, right;
         int64_t lo, hi;
-        /* A substitution that outgrows the limits of dims leaves the equation as it is: a guard at run time. */
+        /* A substitution that outgrows the limits of dims leaves the equation as it is: a guard at run time.
+         */
         if (!reduce(g, e.left, s, solved, &left) || !reduce(g, e.right, s, solved, &right)) {
             if (g->error.status != GLIA_OK) return false;
             g->guards[kept++] = e;

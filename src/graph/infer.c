@@ -1,7 +1,8 @@
 /* The unifier: from a signature and the inputs' types to the outputs' types, or to an error.
  *
- * Fresh names of a signature bind to the inputs' dims in order; every later meeting compares normal forms. Equal
- * ones pass, sizes that differ for all values of the symbols fail at once, the rest becomes an entry guard. */
+ * Fresh names of a signature bind to the inputs' dims in order; every later meeting compares normal forms.
+ * Equal ones pass, sizes that differ for all values of the symbols fail at once, the rest becomes an entry
+ * guard. */
 #include <string.h>
 
 #include "base/check.h"
@@ -23,10 +24,12 @@ bool glia_guard_add(glia_graph *g, glia_dim left, glia_dim right)
         if ((x->left == left && x->right == right) || (x->left == right && x->right == left)) return true;
     }
     if (g->guard_count >= GLIA_GRAPH_GUARDS_MAX) {
-        glia_graph_fail(g, GLIA_E_LIMIT, "G0104", "more than %d different equations between sizes", GLIA_GRAPH_GUARDS_MAX);
+        glia_graph_fail(g, GLIA_E_LIMIT, "G0104", "more than %d different equations between sizes",
+                        GLIA_GRAPH_GUARDS_MAX);
         return false;
     }
-    glia_entry_guard *grown = glia_arena_grow(&g->arena, g->guards, g->guard_count, &g->guard_capacity, sizeof *grown);
+    glia_entry_guard *grown =
+        glia_arena_grow(&g->arena, g->guards, g->guard_count, &g->guard_capacity, sizeof *grown);
     if (!grown) {
         glia_graph_fail(g, GLIA_E_NOMEM, "G0109", "no memory for the graph's equations");
         return false;
@@ -66,8 +69,9 @@ static bool attr_size(glia_building *b, int attr, glia_dim *out)
 {
     *out = b->attr[attr].i;
     if (*out >= 0) return true;
-    return glia_infer_fail(&b->x, GLIA_E_ARG, "G0120", "`%.300s` (%s): attribute `%s` is a size and cannot be %lld", b->node, b->x.op->name,
-                           b->x.op->attrs[attr].name, (long long)*out);
+    return glia_infer_fail(&b->x, GLIA_E_ARG, "G0120",
+                           "`%.300s` (%s): attribute `%s` is a size and cannot be %lld", b->node,
+                           b->x.op->name, b->x.op->attrs[attr].name, (long long)*out);
 }
 
 /* A group's axes [axis, axis + count) of an input. */
@@ -112,8 +116,9 @@ static bool place(glia_building *b, int attr, int rank, int *out)
 {
     int64_t at = b->attr[attr].i;
     if (at < -rank || at >= rank)
-        return glia_infer_fail(&b->x, GLIA_E_ARG, "G0120", "`%.300s` (%s): attribute `%s` names axis %lld of a tensor of rank %d", b->node, b->x.op->name,
-                               b->x.op->attrs[attr].name, (long long)at, rank);
+        return glia_infer_fail(&b->x, GLIA_E_ARG, "G0120",
+                               "`%.300s` (%s): attribute `%s` names axis %lld of a tensor of rank %d",
+                               b->node, b->x.op->name, b->x.op->attrs[attr].name, (long long)at, rank);
     *out = (int)(at < 0 ? at + rank : at);
     b->attr[attr].i = *out;
     return true;
@@ -146,11 +151,13 @@ static bool meet_dtype(glia_building *b, const glia_sig_tensor *t, int input)
 {
     const glia_type *type = &b->x.in[input];
     if (!(t->dtypes >> type->dtype & 1)) return glia_explain_dtype(b, input);
-    if (t->dtype_attr >= 0 && b->attr[t->dtype_attr].i != (int64_t)type->dtype) return glia_explain_dtype(b, input);
+    if (t->dtype_attr >= 0 && b->attr[t->dtype_attr].i != (int64_t)type->dtype)
+        return glia_explain_dtype(b, input);
     if (type->layout && !t->quant) return glia_explain_layout(b, input);
     if (t->state && !glia_graph_value(b->x.g, b->in[input])->state)
-        return glia_infer_fail(&b->x, GLIA_E_TYPE, "G0142", "`%.300s` (%s): input `%s` has to be a state; `%.300s` is none", b->node, b->x.op->name, t->name,
-                               glia_graph_value(b->x.g, b->in[input])->name);
+        return glia_infer_fail(&b->x, GLIA_E_TYPE, "G0142",
+                               "`%.300s` (%s): input `%s` has to be a state; `%.300s` is none", b->node,
+                               b->x.op->name, t->name, glia_graph_value(b->x.g, b->in[input])->name);
     if (!t->letter) return true;
     glia_dtype *have = &b->letter[t->letter & 31].dtype;
     if (*have == GLIA_DTYPE_NONE) {
@@ -187,8 +194,10 @@ static bool meet_merged_axis(glia_building *b, const glia_sig_axis *a, int input
         if (b->var[a->id[i]].bound) product = glia_dim_mul(b->x.g, product, b->var[a->id[i]].dim);
         else if (unknown < 0) unknown = a->id[i];
         else
-            return glia_infer_fail(&b->x, GLIA_E_SHAPE, "G0106", "`%.300s` (%s): the sizes `%s` and `%s` of a merged axis are not determined", b->node,
-                                   b->x.op->name, b->sig.var[unknown], b->sig.var[a->id[i]]);
+            return glia_infer_fail(
+                &b->x, GLIA_E_SHAPE, "G0106",
+                "`%.300s` (%s): the sizes `%s` and `%s` of a merged axis are not determined", b->node,
+                b->x.op->name, b->sig.var[unknown], b->sig.var[a->id[i]]);
     }
     if (b->x.g->error.status != GLIA_OK) return false;
     if (unknown < 0) return meet_number(b, input, axis, product);
@@ -209,7 +218,8 @@ static bool meet_merged(glia_building *b)
         }
         for (int k = 0; k < t->axis_count; k++) {
             if (t->axis[k].kind == GLIA_SIG_GROUP) axis += groups == 1 ? b->x.in[i].rank - fixed : 0;
-            else if (t->axis[k].kind == GLIA_SIG_MERGED && !meet_merged_axis(b, &t->axis[k], i, axis++)) return false;
+            else if (t->axis[k].kind == GLIA_SIG_MERGED && !meet_merged_axis(b, &t->axis[k], i, axis++))
+                return false;
             else axis += t->axis[k].kind != GLIA_SIG_MERGED;
         }
     }
@@ -249,12 +259,17 @@ static bool divides(glia_building *b, const glia_sig_condition *c, glia_dim left
 {
     glia_graph *g = b->x.g;
     glia_dim q;
-    if (left == 0 || (left > 0 && right >= 0 && right % left)) return glia_explain_condition(b, c, left, right, false);
-    if (left == 1 || right == 0 || (left > 0 && glia_dim_divisible(g, right, left)) || glia_dim_exact_div(g, right, left, &q)) return true;
+    if (left == 0 || (left > 0 && right >= 0 && right % left))
+        return glia_explain_condition(b, c, left, right, false);
+    if (left == 1 || right == 0 || (left > 0 && glia_dim_divisible(g, right, left)) ||
+        glia_dim_exact_div(g, right, left, &q))
+        return true;
     if (left < 0) return glia_explain_condition(b, c, left, right, true);
     q = glia_dim_mul(g, glia_dim_floor_div(g, right, left), left);
     if (g->error.status != GLIA_OK) return false;
-    return glia_sizes_compare(g, q, right) == GLIA_SIZES_DIFFER ? glia_explain_condition(b, c, left, right, false) : glia_guard_add(g, q, right);
+    return glia_sizes_compare(g, q, right) == GLIA_SIZES_DIFFER
+               ? glia_explain_condition(b, c, left, right, false)
+               : glia_guard_add(g, q, right);
 }
 
 static bool at_most(glia_building *b, const glia_sig_condition *c, glia_dim left, glia_dim right)
@@ -283,7 +298,9 @@ static bool check_conditions(glia_building *b)
             fits = at_most(b, c, left, right);
         } else {
             glia_sizes s = glia_sizes_compare(b->x.g, left, right);
-            fits = s == GLIA_SIZES_EQUAL || (s == GLIA_SIZES_GUARD ? glia_guard_add(b->x.g, left, right) : glia_explain_condition(b, c, left, right, false));
+            fits = s == GLIA_SIZES_EQUAL ||
+                   (s == GLIA_SIZES_GUARD ? glia_guard_add(b->x.g, left, right)
+                                          : glia_explain_condition(b, c, left, right, false));
         }
         if (!fits) return false;
     }
@@ -295,7 +312,9 @@ static bool check_conditions(glia_building *b)
 static bool append(glia_building *b, glia_type *t, glia_dim d)
 {
     if (t->rank == GLIA_RANK_MAX)
-        return glia_infer_fail(&b->x, GLIA_E_SHAPE, "G0106", "`%.300s` (%s): the result would have more than %d axes", b->node, b->x.op->name, GLIA_RANK_MAX);
+        return glia_infer_fail(&b->x, GLIA_E_SHAPE, "G0106",
+                               "`%.300s` (%s): the result would have more than %d axes", b->node,
+                               b->x.op->name, GLIA_RANK_MAX);
     t->dims[t->rank++] = d;
     return true;
 }
@@ -349,7 +368,9 @@ static bool append_axis(glia_building *b, const glia_sig_axis *a, glia_type *t)
     }
     for (int i = 0; i < a->count; i++) {
         if (!b->var[a->id[i]].bound)
-            return glia_infer_fail(&b->x, GLIA_E_INTERNAL, "G0118", "`%.300s` (%s): no input gives the size `%s`", b->node, b->x.op->name, b->sig.var[a->id[i]]);
+            return glia_infer_fail(&b->x, GLIA_E_INTERNAL, "G0118",
+                                   "`%.300s` (%s): no input gives the size `%s`", b->node, b->x.op->name,
+                                   b->sig.var[a->id[i]]);
         d = a->kind == GLIA_SIG_NAMED ? b->var[a->id[i]].dim : glia_dim_mul(b->x.g, d, b->var[a->id[i]].dim);
     }
     return append(b, t, d);
@@ -400,7 +421,8 @@ bool glia_infer_equal(glia_infer *x, glia_dim a, glia_dim b, const char *what)
     case GLIA_SIZES_EQUAL: return true;
     case GLIA_SIZES_GUARD: return glia_guard_add(x->g, a, b);
     default:
-        return glia_infer_fail(x, GLIA_E_SHAPE, "G0117", "`%.300s` (%s): %s has to be both %s and %s", ((glia_building *)x)->node, x->op->name, what,
+        return glia_infer_fail(x, GLIA_E_SHAPE, "G0117", "`%.300s` (%s): %s has to be both %s and %s",
+                               ((glia_building *)x)->node, x->op->name, what,
                                glia_dim_text(x->g, a, s, sizeof s), glia_dim_text(x->g, b, t, sizeof t));
     }
 }
@@ -428,18 +450,22 @@ bool glia_infer_run(glia_building *b)
     b->x.out_count = 1;
     if (op->signature) {
         if (!glia_signature_parse(op, &b->sig)) {
-            glia_graph_fail(g, GLIA_E_INTERNAL, "G0118", "the signature of `%s` is malformed at byte %d: %s", op->name, (int)b->sig.error_at, b->sig.error);
+            glia_graph_fail(g, GLIA_E_INTERNAL, "G0118", "the signature of `%s` is malformed at byte %d: %s",
+                            op->name, (int)b->sig.error_at, b->sig.error);
             return false;
         }
         b->has_signature = true;
         if (!run_signature(b)) return false;
     }
     if (op->infer && !op->infer(&b->x)) {
-        if (g->error.status == GLIA_OK) glia_infer_fail(&b->x, GLIA_E_SHAPE, "G0122", "`%.300s` (%s): the inputs do not fit", b->node, op->name);
+        if (g->error.status == GLIA_OK)
+            glia_infer_fail(&b->x, GLIA_E_SHAPE, "G0122", "`%.300s` (%s): the inputs do not fit", b->node,
+                            op->name);
         return false;
     }
     if (b->x.out_count < 1 || b->x.out_count > GLIA_GRAPH_OUTPUTS_MAX) {
-        glia_graph_fail(g, GLIA_E_INTERNAL, "G0118", "`%.300s` (%s): the rule gave %d outputs", b->node, op->name, (int)b->x.out_count);
+        glia_graph_fail(g, GLIA_E_INTERNAL, "G0118", "`%.300s` (%s): the rule gave %d outputs", b->node,
+                        op->name, (int)b->x.out_count);
         return false;
     }
     for (int i = 0; i < b->x.out_count; i++) {

@@ -1,6 +1,6 @@
-/* The text form of graphs, read. A text is hostile: every list, name and nesting has a limit, and a graph is built
- * through the same functions as any other, so that it passes the same type checker. Types that the text states for
- * nodes are compared with those that were inferred. The graph comes back unsealed. */
+/* The text form of graphs, read. A text is hostile: every list, name and nesting has a limit, and a graph is
+ * built through the same functions as any other, so that it passes the same type checker. Types that the text
+ * states for nodes are compared with those that were inferred. The graph comes back unsealed. */
 #include <string.h>
 
 #include "base/check.h"
@@ -67,7 +67,9 @@ static int64_t word_length(text_parser *p)
     int64_t n = 0;
     blanks(p);
     if (!letter(here(p))) return 0;
-    while (p->at + n < p->size && (letter(p->text[p->at + n]) || digit(p->text[p->at + n]) || p->text[p->at + n] == '.')) n++;
+    while (p->at + n < p->size &&
+           (letter(p->text[p->at + n]) || digit(p->text[p->at + n]) || p->text[p->at + n] == '.'))
+        n++;
     return n;
 }
 
@@ -84,14 +86,16 @@ static bool quoted(text_parser *p)
     int n = 0;
     for (p->at++; here(p) != '"'; n++) {
         char c = here(p);
-        if (c == '\n' || c == 0 || n == GLIA_GRAPH_NAME_MAX) return wrong(p, "a quoted name has no end, holds a NUL, or is too long");
+        if (c == '\n' || c == 0 || n == GLIA_GRAPH_NAME_MAX)
+            return wrong(p, "a quoted name has no end, holds a NUL, or is too long");
         p->at++;
         if (c == '\\') {
             c = here(p);
             p->at++;
             if (c == 'x') {
                 int high = hex(here(p)), low = p->at + 1 < p->size ? hex(p->text[p->at + 1]) : -1;
-                if (high < 0 || low < 0 || high + low == 0) return wrong(p, "\\x takes two hexadecimal digits that are not 00");
+                if (high < 0 || low < 0 || high + low == 0)
+                    return wrong(p, "\\x takes two hexadecimal digits that are not 00");
                 c = (char)(high * 16 + low);
                 p->at += 2;
             } else if (c != '"' && c != '\\') {
@@ -124,7 +128,8 @@ static bool integer(text_parser *p, int64_t *out)
     if (!digit(here(p))) return wrong(p, "a number is expected");
     for (*out = 0; digit(here(p)); p->at++) {
         int64_t d = here(p) - '0';
-        if (__builtin_mul_overflow(*out, 10, out) || __builtin_sub_overflow(*out, d, out)) return wrong(p, "a number is too large");
+        if (__builtin_mul_overflow(*out, 10, out) || __builtin_sub_overflow(*out, d, out))
+            return wrong(p, "a number is too large");
     }
     /* Counted downwards, so that the smallest number fits. */
     return minus || !__builtin_sub_overflow(0, *out, out) || wrong(p, "a number is too large");
@@ -150,7 +155,9 @@ static glia_dim call(text_parser *p)
     int64_t divisor;
     if (take(p, "floor(")) {
         a = sum(p);
-        return !failed(p) && expect(p, "/") && integer(p, &divisor) && expect(p, ")") ? glia_dim_floor_div(p->g, a, divisor) : 0;
+        return !failed(p) && expect(p, "/") && integer(p, &divisor) && expect(p, ")")
+                   ? glia_dim_floor_div(p->g, a, divisor)
+                   : 0;
     }
     bool least = take(p, "min(");
     if (!least && !take(p, "max(")) return symbol(p);
@@ -243,12 +250,13 @@ static bool symbol_line(text_parser *p)
     char own[65];
     if (!name(p)) return false;
     if (!glia_symbol_name_valid(p->name)) return wrong(p, "this is no name for a symbol");
-    strcpy(own, p->name);
+    memcpy(own, p->name, strlen(p->name) + 1); /* a valid name has at most 63 bytes */
     for (int64_t i = 0; i < p->g->symbol_count; i++) {
         if (!strcmp(p->g->symbols[i].name, own)) return wrong(p, "a symbol is declared twice");
     }
     if (!integer(p, &min) || !expect(p, "..") || (!keyword(p, "inf") && !integer(p, &max))) return false;
-    if (keyword(p, "multiple") && (!integer(p, &multiple) || multiple < 1)) return wrong(p, "a multiple is at least 1");
+    if (keyword(p, "multiple") && (!integer(p, &multiple) || multiple < 1))
+        return wrong(p, "a multiple is at least 1");
     glia_graph_symbol(p->g, own, min, max);
     if (failed(p)) return false;
     p->g->symbols[p->g->symbol_count - 1].multiple = multiple;
@@ -262,7 +270,8 @@ static bool constant_line(text_parser *p, const char *own, const glia_type *t)
     for (int a = 0; a < t->rank; a++) {
         if (t->dims[a] < 0) return wrong(p, "a constant has constant sizes");
     }
-    if (!glia_dtype_tensor_bytes(t->dtype, t->rank, t->dims, &bytes) || bytes > GLIA_GRAPH_CONSTANT_MAX) return wrong(p, "a constant has at most 64 KiB in whole blocks");
+    if (!glia_dtype_tensor_bytes(t->dtype, t->rank, t->dims, &bytes) || bytes > GLIA_GRAPH_CONSTANT_MAX)
+        return wrong(p, "a constant has at most 64 KiB in whole blocks");
     if (!expect(p, "=") || !expect(p, "0x")) return false;
     if (p->size - p->at < 2 * bytes) return wrong(p, "the constant's data is cut");
     uint8_t *data = glia_arena_alloc(&p->scratch, bytes, 16);
@@ -333,7 +342,10 @@ static bool real(text_parser *p, double *out)
 {
     blanks(p);
     int64_t n = 0;
-    while (p->at + n < p->size && n < 400 && (digit(p->text[p->at + n]) || letter(p->text[p->at + n]) || strchr("+-.", p->text[p->at + n])) && p->text[p->at + n]) n++;
+    while (p->at + n < p->size && n < 400 &&
+           (digit(p->text[p->at + n]) || letter(p->text[p->at + n]) || strchr("+-.", p->text[p->at + n])) &&
+           p->text[p->at + n])
+        n++;
     const char *s = p->text + p->at;
     p->at += n;
     if (n == 3 && !memcmp(s, "nan", 3)) *out = __builtin_nan("");
@@ -386,7 +398,8 @@ static bool node_inputs(text_parser *p, node_text *n)
             if (!name(p)) return false;
             v = glia_graph_find(p->g, p->name);
             if (glia_is_null(v)) {
-                glia_graph_fail(p->g, GLIA_E_FORMAT, "G0145", "there is no value `%.200s` before this line", p->name);
+                glia_graph_fail(p->g, GLIA_E_FORMAT, "G0145", "there is no value `%.200s` before this line",
+                                p->name);
                 return false;
             }
         }
@@ -403,13 +416,16 @@ static bool node_build(text_parser *p, const node_text *n, const glia_op *op)
     if (failed(p)) return false;
     const glia_node *made = &g->nodes[glia_graph_value(g, v)->producer];
     if (made->out_count != n->out_count) {
-        glia_graph_fail(g, GLIA_E_FORMAT, "G0146", "%s has %d outputs, the text names %d", op->name, (int)made->out_count, n->out_count);
+        glia_graph_fail(g, GLIA_E_FORMAT, "G0146", "%s has %d outputs, the text names %d", op->name,
+                        (int)made->out_count, n->out_count);
         return false;
     }
     for (int i = 0; i < n->out_count; i++) {
         const glia_type *a = &n->out_type[i], *b = &glia_graph_value(g, made->out[i])->type;
-        if (a->dtype != b->dtype || a->rank != b->rank || a->layout != b->layout || memcmp(a->dims, b->dims, sizeof a->dims)) {
-            glia_graph_fail(g, GLIA_E_FORMAT, "G0146", "the text says that `%.200s` is %s, and it is %s", n->out_name[i], glia_type_text(g, a, stated, sizeof stated),
+        if (a->dtype != b->dtype || a->rank != b->rank || a->layout != b->layout ||
+            memcmp(a->dims, b->dims, sizeof a->dims)) {
+            glia_graph_fail(g, GLIA_E_FORMAT, "G0146", "the text says that `%.200s` is %s, and it is %s",
+                            n->out_name[i], glia_type_text(g, a, stated, sizeof stated),
                             glia_type_text(g, b, inferred, sizeof inferred));
             return false;
         }
@@ -431,7 +447,8 @@ static bool node_line(text_parser *p)
     if (!expect(p, "=") || !name(p)) return false;
     const glia_op *op = glia_op_find(p->name);
     if (!op) {
-        glia_graph_fail(p->g, GLIA_E_NOT_FOUND, "G0113", "there is no operation `%.100s`; docs/ops.md has the list", p->name);
+        glia_graph_fail(p->g, GLIA_E_NOT_FOUND, "G0113",
+                        "there is no operation `%.100s`; docs/ops.md has the list", p->name);
         return false;
     }
     if (!node_inputs(p, &n)) return false;
@@ -458,7 +475,9 @@ static bool line(text_parser *p)
     else if (keyword(p, "state")) ok = leaf_line(p, GLIA_VALUE_STATE);
     else if (keyword(p, "node")) ok = node_line(p);
     else if (keyword(p, "output")) ok = output_line(p);
-    else ok = here(p) == '\n' || p->at == p->size || here(p) == '#' || wrong(p, "symbol, input, weight, constant, state, node or output is expected");
+    else
+        ok = here(p) == '\n' || p->at == p->size || here(p) == '#' ||
+             wrong(p, "symbol, input, weight, constant, state, node or output is expected");
     if (!ok || failed(p)) return false;
     blanks(p);
     if (here(p) == '#') {
@@ -479,9 +498,11 @@ static bool lines(text_parser *p)
     return true;
 }
 
-glia_status glia_graph_parse(const char *text, int64_t size, const glia_graph_options *options, glia_graph **out, glia_error *e)
+glia_status glia_graph_parse(const char *text, int64_t size, const glia_graph_options *options,
+                             glia_graph **out, glia_error *e)
 {
-    if (!out || size < 0 || (size && !text)) return glia_fail(e, GLIA_E_ARG, "G0112", "glia_graph_parse: an argument is null");
+    if (!out || size < 0 || (size && !text))
+        return glia_fail(e, GLIA_E_ARG, "G0112", "glia_graph_parse: an argument is null");
     *out = 0;
     text_parser p = {.text = text, .size = size, .line = 1};
     glia_status s = glia_graph_create(options, &p.g, e);
@@ -494,7 +515,8 @@ glia_status glia_graph_parse(const char *text, int64_t size, const glia_graph_op
         return GLIA_OK;
     }
     if (!failed(&p)) wrong(&p, "the text is no graph");
-    s = glia_fail_at(e, p.g->error.status, p.g->error.code, p.at, "line %lld: %s", (long long)p.line, p.g->error.text);
+    s = glia_fail_at(e, p.g->error.status, p.g->error.code, p.at, "line %lld: %s", (long long)p.line,
+                     p.g->error.text);
     glia_graph_destroy(p.g);
     return s;
 }

@@ -1,8 +1,8 @@
 /* Regions: how the axes of a node's operands relate to the axes of its first output.
  *
- * They are read off the signature: a shared name is the same interval, a name that the output lacks is read whole,
- * merged axes and `g divides h` scale. A view relates axes through equal products of sizes. Nothing is interned
- * here, since sealed graphs are read by many threads. */
+ * They are read off the signature: a shared name is the same interval, a name that the output lacks is read
+ * whole, merged axes and `g divides h` scale. A view relates axes through equal products of sizes. Nothing is
+ * interned here, since sealed graphs are read by many threads. */
 #include <string.h>
 
 #include "base/check.h"
@@ -50,12 +50,15 @@ static bool labels_of(const glia_node *n, const glia_sig_tensor *t, int rank, la
     int axis = 0, group = 0;
     for (int i = 0; i < t->axis_count; i++) {
         const glia_sig_axis *a = &t->axis[i];
-        label_kind kind = a->kind == GLIA_SIG_NAMED ? LABEL_VAR : a->kind == GLIA_SIG_MERGED ? LABEL_MERGED : LABEL_NONE;
+        label_kind kind = a->kind == GLIA_SIG_NAMED    ? LABEL_VAR
+                          : a->kind == GLIA_SIG_MERGED ? LABEL_MERGED
+                                                       : LABEL_NONE;
         if (a->kind != GLIA_SIG_GROUP) {
             l[axis++] = (label){kind, a->coupled, 0, a};
             continue;
         }
-        for (int k = 0; k < span[group]; k++) l[axis++] = (label){LABEL_GROUP, false, (int8_t)(span[group] - 1 - k), a};
+        for (int k = 0; k < span[group]; k++)
+            l[axis++] = (label){LABEL_GROUP, false, (int8_t)(span[group] - 1 - k), a};
         group++;
     }
     return true;
@@ -116,18 +119,23 @@ static int64_t common_divisor(int64_t a, int64_t b)
 static void granule_times(glia_regions *r, int axis, glia_dim by)
 {
     int64_t all;
-    if (by <= 0 || !glia_mul(r->granule[axis] / common_divisor(r->granule[axis], by), by, &all)) r->split[axis] = false;
+    if (by <= 0 || !glia_mul(r->granule[axis] / common_divisor(r->granule[axis], by), by, &all))
+        r->split[axis] = false;
     else r->granule[axis] = all;
 }
 
 /* `g divides h`: an interval of h reads its share of g. */
-static bool divided(const reading *x, const label *in, const label *out, glia_axis_region *r, glia_dim *granule)
+static bool divided(const reading *x, const label *in, const label *out, glia_axis_region *r,
+                    glia_dim *granule)
 {
     for (int i = 0; i < x->s.condition_count; i++) {
         const glia_sig_condition *c = &x->s.condition[i];
         const glia_sig_term *l = &c->left, *h = &c->right;
-        bool plain = l->number == 1 && h->number == 1 && l->attr < 0 && h->attr < 0 && l->block < 0 && h->block < 0 && l->var2 < 0 && h->var2 < 0;
-        if (c->relation != GLIA_SIG_DIVIDES || !plain || l->var != in->axis->id[0] || h->var != out->axis->id[0]) continue;
+        bool plain = l->number == 1 && h->number == 1 && l->attr < 0 && h->attr < 0 && l->block < 0 &&
+                     h->block < 0 && l->var2 < 0 && h->var2 < 0;
+        if (c->relation != GLIA_SIG_DIVIDES || !plain || l->var != in->axis->id[0] ||
+            h->var != out->axis->id[0])
+            continue;
         if (!dim_of_var(x, l->var, &r->num) || !dim_of_var(x, h->var, &r->den) || r->num == 0) return false;
         r->kind = GLIA_AXIS_SCALED;
         *granule = -1;
@@ -141,7 +149,8 @@ static bool divided(const reading *x, const label *in, const label *out, glia_ax
 }
 
 /* Relates one input axis to one axis of output 0; false if they have nothing in common. */
-static bool relate(const reading *x, const label *in, glia_dim in_dim, bool summed, int axis, glia_axis_region *r, glia_dim *granule)
+static bool relate(const reading *x, const label *in, glia_dim in_dim, bool summed, int axis,
+                   glia_axis_region *r, glia_dim *granule)
 {
     const label *out = &x->out[axis];
     *r = (glia_axis_region){GLIA_AXIS_SAME, axis, 1, 1};
@@ -155,17 +164,23 @@ static bool relate(const reading *x, const label *in, glia_dim in_dim, bool summ
         if (in_dim == 1 && x->out_type->dims[axis] != 1) r->kind = GLIA_AXIS_ONE;
         return true;
     }
-    if (in->kind == LABEL_MERGED && out->kind == LABEL_MERGED) return in->axis->count == out->axis->count && !memcmp(in->axis->id, out->axis->id, sizeof in->axis->id);
+    if (in->kind == LABEL_MERGED && out->kind == LABEL_MERGED)
+        return in->axis->count == out->axis->count &&
+               !memcmp(in->axis->id, out->axis->id, sizeof in->axis->id);
     r->kind = GLIA_AXIS_SCALED;
     if (in->kind == LABEL_VAR && out->kind == LABEL_MERGED) {
         if (in->axis->id[0] != out->axis->id[0] || !inner_product(x, out->axis, &r->den)) return false;
         *granule = r->den;
         return true;
     }
-    return in->kind == LABEL_MERGED && out->kind == LABEL_VAR && in->axis->id[0] == out->axis->id[0] && inner_product(x, in->axis, &r->num);
+    return in->kind == LABEL_MERGED && out->kind == LABEL_VAR && in->axis->id[0] == out->axis->id[0] &&
+           inner_product(x, in->axis, &r->num);
 }
 
-static const glia_sig_tensor *spec_of_output(const glia_signature *s, int i) { return s->out[i].like >= 0 ? &s->in[s->out[i].like] : &s->out[i]; }
+static const glia_sig_tensor *spec_of_output(const glia_signature *s, int i)
+{
+    return s->out[i].like >= 0 ? &s->in[s->out[i].like] : &s->out[i];
+}
 
 static bool read_input(reading *x, int i, bool state)
 {
@@ -184,7 +199,9 @@ static bool read_input(reading *x, int i, bool state)
             /* What is written into a state is split only along axes that the written tensor shares. */
             else if (state && !t->state && r.kind == GLIA_AXIS_SAME) x->r->split[b] = true;
             if (granule != 1) granule_times(x->r, b, granule);
-            int64_t block = a == type->rank - 1 && r.kind == GLIA_AXIS_SAME ? glia_dtype_get(type->dtype)->block_elements : 1;
+            int64_t block = a == type->rank - 1 && r.kind == GLIA_AXIS_SAME
+                                ? glia_dtype_get(type->dtype)->block_elements
+                                : 1;
             if (block > 1) granule_times(x->r, b, block);
             break;
         }
@@ -222,12 +239,15 @@ static void clear(glia_regions *r)
 /* ---- views ------------------------------------------------------------------------------------- */
 
 /* The shortest runs of axes from i and j on with equal products. */
-static bool next_run(const glia_graph *g, const glia_type *in, int i, const glia_type *out, int j, int *in_end, int *out_end)
+static bool next_run(const glia_graph *g, const glia_type *in, int i, const glia_type *out, int j,
+                     int *in_end, int *out_end)
 {
     for (int sum = 2; sum <= in->rank - i + out->rank - j; sum++) {
         for (int n = 1; n < sum; n++) {
             int m = sum - n;
-            if (i + n > in->rank || j + m > out->rank || !glia_dim_products_equal(g, in->dims + i, n, out->dims + j, m)) continue;
+            if (i + n > in->rank || j + m > out->rank ||
+                !glia_dim_products_equal(g, in->dims + i, n, out->dims + j, m))
+                continue;
             *in_end = i + n;
             *out_end = j + m;
             return true;
@@ -236,9 +256,10 @@ static bool next_run(const glia_graph *g, const glia_type *in, int i, const glia
     return false;
 }
 
-/* The leading axes of two runs that hold the same elements: an interval of the output's begins at the same byte as
- * the interval of the input's that is scaled by the sizes behind them. */
-static void relate_runs(const glia_graph *g, glia_regions *r, const glia_type *in, int i, int in_end, const glia_type *out, int j, int out_end)
+/* The leading axes of two runs that hold the same elements: an interval of the output's begins at the same
+ * byte as the interval of the input's that is scaled by the sizes behind them. */
+static void relate_runs(const glia_graph *g, glia_regions *r, const glia_type *in, int i, int in_end,
+                        const glia_type *out, int j, int out_end)
 {
     while (i < in_end - 1 && in->dims[i] == 1) i++;
     while (j < out_end - 1 && out->dims[j] == 1) j++;
@@ -282,12 +303,14 @@ bool glia_node_regions(const glia_graph *g, const glia_node *n, glia_regions *ou
         return true;
     }
     reading x = {.g = g, .n = n, .r = out, .out_type = &glia_graph_value(g, n->out[0])->type};
-    if (!glia_signature_parse(n->op, &x.s) || !labels_of(n, spec_of_output(&x.s, 0), x.out_type->rank, x.out)) {
+    if (!glia_signature_parse(n->op, &x.s) ||
+        !labels_of(n, spec_of_output(&x.s, 0), x.out_type->rank, x.out)) {
         clear(out);
         return false;
     }
     bool state = x.s.out[0].next >= 0;
-    for (int b = 0; b < x.out_type->rank; b++) out->split[b] = x.out[b].kind != LABEL_NONE && !x.out[b].coupled && !state;
+    for (int b = 0; b < x.out_type->rank; b++)
+        out->split[b] = x.out[b].kind != LABEL_NONE && !x.out[b].coupled && !state;
     int64_t block = glia_dtype_get(x.out_type->dtype)->block_elements;
     if (block > 1 && x.out_type->rank) granule_times(out, x.out_type->rank - 1, block);
     for (int i = 0; i < n->in_count; i++) {

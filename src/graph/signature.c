@@ -13,7 +13,7 @@ typedef struct sig_parser {
     glia_signature *s;
     const char *text;
     int at;
-    int anonymous;   /* plain `..` seen in this tensor */
+    int anonymous; /* plain `..` seen in this tensor */
     bool outputs;
 } sig_parser;
 
@@ -93,7 +93,8 @@ static bool number(sig_parser *p, int64_t *out)
 int glia_op_attr(const glia_op *op, const char *attr_name, int len)
 {
     for (int i = 0; op->attrs && op->attrs[i].name; i++) {
-        if ((int)strlen(op->attrs[i].name) == len && !memcmp(op->attrs[i].name, attr_name, (size_t)len)) return i;
+        if ((int)strlen(op->attrs[i].name) == len && !memcmp(op->attrs[i].name, attr_name, (size_t)len))
+            return i;
     }
     return -1;
 }
@@ -107,12 +108,18 @@ static int8_t intern(sig_parser *p, char table[][GLIA_SIG_NAME], int32_t *count,
         wrong(p, "too many different names");
         return 0;
     }
-    strcpy(table[*count], n);
+    memcpy(table[*count], n, strlen(n) + 1); /* the scanner cut n to GLIA_SIG_NAME */
     return (int8_t)(*count)++;
 }
 
-static int8_t variable(sig_parser *p, const char *n) { return intern(p, p->s->var, &p->s->var_count, GLIA_SIG_VARS, n); }
-static int8_t group(sig_parser *p, const char *n) { return intern(p, p->s->group, &p->s->group_count, GLIA_SIG_GROUPS, n); }
+static int8_t variable(sig_parser *p, const char *n)
+{
+    return intern(p, p->s->var, &p->s->var_count, GLIA_SIG_VARS, n);
+}
+static int8_t group(sig_parser *p, const char *n)
+{
+    return intern(p, p->s->group, &p->s->group_count, GLIA_SIG_GROUPS, n);
+}
 
 /* ---- dtypes ---------------------------------------------------------------------------------------- */
 
@@ -133,8 +140,8 @@ static uint64_t class_mask(char c)
     return mask;
 }
 
-/* A letter that stands alone names one dtype wherever it does; in a union, or on a state (whose storage may be
- * narrower than what is computed), it is only a class. */
+/* A letter that stands alone names one dtype wherever it does; in a union, or on a state (whose storage may
+ * be narrower than what is computed), it is only a class. */
 static bool dtype(sig_parser *p, glia_sig_tensor *t)
 {
     char n[GLIA_SIG_NAME];
@@ -207,7 +214,8 @@ static bool axis(sig_parser *p, glia_sig_axis *a)
         a->kind = GLIA_SIG_ATTR;
         if (name(p, n) <= 0) return wrong(p, "an attribute's name is expected after #");
         a->id[0] = (int8_t)glia_op_attr(p->op, n, (int)strlen(n));
-        if (a->id[0] < 0 || p->op->attrs[a->id[0]].kind != GLIA_ATTR_INT) return wrong(p, "# names no integer attribute of this op");
+        if (a->id[0] < 0 || p->op->attrs[a->id[0]].kind != GLIA_ATTR_INT)
+            return wrong(p, "# names no integer attribute of this op");
     } else if (number(p, &a->number)) {
         a->kind = GLIA_SIG_NUMBER;
     } else if (word(p, "sum")) {
@@ -225,7 +233,8 @@ static bool axis(sig_parser *p, glia_sig_axis *a)
     if (take(p, "@")) {
         if (name(p, n) <= 0) return wrong(p, "an attribute's name is expected after @");
         a->at = (int8_t)glia_op_attr(p->op, n, (int)strlen(n));
-        if (a->at < 0 || p->op->attrs[a->at].kind != GLIA_ATTR_INT) return wrong(p, "@ names no integer attribute of this op");
+        if (a->at < 0 || p->op->attrs[a->at].kind != GLIA_ATTR_INT)
+            return wrong(p, "@ names no integer attribute of this op");
     }
     a->coupled = take(p, "!");
     return !p->s->error;
@@ -250,7 +259,8 @@ static bool shape(sig_parser *p, glia_sig_tensor *t)
     if (!take(p, "]")) return wrong(p, "] is expected");
     t->shape_text_len = (int32_t)(p->text + p->at - t->shape_text);
     /* Two groups are told apart by the place of the axis between them. */
-    if (!p->outputs && (groups > 2 || (groups == 2 && placed != 1))) return wrong(p, "two groups need one axis with @ between them");
+    if (!p->outputs && (groups > 2 || (groups == 2 && placed != 1)))
+        return wrong(p, "two groups need one axis with @ between them");
     return true;
 }
 
@@ -267,7 +277,8 @@ static int input_named(const glia_signature *s, const char *n)
 static bool input(sig_parser *p)
 {
     if (p->s->in_count == GLIA_SIG_INPUTS) return wrong(p, "too many inputs");
-    if (p->s->in_count && p->s->in[p->s->in_count - 1].variadic) return wrong(p, "a variadic input is the last");
+    if (p->s->in_count && p->s->in[p->s->in_count - 1].variadic)
+        return wrong(p, "a variadic input is the last");
     glia_sig_tensor *t = &p->s->in[p->s->in_count];
     t->like = t->next = t->dtype_attr = -1;
     if (name(p, t->name) <= 0) return wrong(p, "an input's name is expected");
@@ -290,7 +301,8 @@ static bool output(sig_parser *p)
     if (name(p, t->name) <= 0) return wrong(p, "an output's name is expected");
     if (!take(p, ":")) {
         int i = input_named(p->s, t->name);
-        if (i < 0 || !p->s->in[i].state) return wrong(p, "an output without a type is the next version of a state input");
+        if (i < 0 || !p->s->in[i].state)
+            return wrong(p, "an output without a type is the next version of a state input");
         t->next = t->like = (int8_t)i;
         return true;
     }
@@ -311,7 +323,8 @@ static bool factor(sig_parser *p, glia_sig_term *t)
     if (take(p, "#")) {
         if (name(p, n) <= 0) return wrong(p, "an attribute's name is expected after #");
         t->attr = (int8_t)glia_op_attr(p->op, n, (int)strlen(n));
-        return (t->attr >= 0 && p->op->attrs[t->attr].kind == GLIA_ATTR_INT) || wrong(p, "# names no integer attribute of this op");
+        return (t->attr >= 0 && p->op->attrs[t->attr].kind == GLIA_ATTR_INT) ||
+               wrong(p, "# names no integer attribute of this op");
     }
     if (number(p, &c)) {
         t->number *= c;

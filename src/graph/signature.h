@@ -15,12 +15,12 @@ enum {
 };
 
 typedef enum {
-    GLIA_SIG_NAMED,   /* n: id[0] is a variable */
-    GLIA_SIG_NUMBER,  /* 4 */
-    GLIA_SIG_ATTR,    /* #k: id[0] is an attribute */
-    GLIA_SIG_GROUP,   /* ..x: id[0..count) are groups, more than one: broadcast together */
-    GLIA_SIG_MERGED,  /* (h d): the product of id[0..count) */
-    GLIA_SIG_SUM      /* sum(p): over the members of a variadic input */
+    GLIA_SIG_NAMED,  /* n: id[0] is a variable */
+    GLIA_SIG_NUMBER, /* 4 */
+    GLIA_SIG_ATTR,   /* #k: id[0] is an attribute */
+    GLIA_SIG_GROUP,  /* ..x: id[0..count) are groups, more than one: broadcast together */
+    GLIA_SIG_MERGED, /* (h d): the product of id[0..count) */
+    GLIA_SIG_SUM     /* sum(p): over the members of a variadic input */
 } glia_sig_kind;
 
 typedef struct glia_sig_axis {
@@ -41,8 +41,8 @@ typedef struct glia_sig_tensor {
     int8_t letter;     /* a dtype letter that stands alone: one dtype throughout; 0 if none */
     int8_t dtype_attr; /* dtype from an attribute, else -1 */
     int8_t axis_count;
-    uint64_t dtypes;   /* mask over glia_dtype of what is allowed */
-    bool quant;        /* block formats are taken, and so are packed layouts */
+    uint64_t dtypes;        /* mask over glia_dtype of what is allowed */
+    bool quant;             /* block formats are taken, and so are packed layouts */
     const char *shape_text; /* "[.., k]", into the signature; null for like() and states' next versions */
     int32_t shape_text_len;
     const char *dtype_text;
@@ -50,7 +50,7 @@ typedef struct glia_sig_tensor {
     glia_sig_axis axis[GLIA_SIG_AXES];
 } glia_sig_tensor;
 
-typedef struct glia_sig_term { /* number * product of variables or attributes, or block(input) */
+typedef struct glia_sig_term {     /* number * product of variables or attributes, or block(input) */
     int8_t var, attr, block, var2; /* -1: none */
     int64_t number;
 } glia_sig_term;

@@ -1,7 +1,7 @@
 /* The text form of graphs, written. parse.c reads it back; the grammar is in docs/types.md.
  *
- * Values come in the order of their numbers, so that a parsed text has the same numbers. Types are printed for
- * people and checked when read; weights are named, not contained. Subgraphs are refused by name. */
+ * Values come in the order of their numbers, so that a parsed text has the same numbers. Types are printed
+ * for people and checked when read; weights are named, not contained. Subgraphs are refused by name. */
 #include <stdio.h>
 #include <string.h>
 
@@ -49,7 +49,8 @@ static void put_dim(glia_writer *w, const glia_graph *g, glia_dim d)
 
 static void put_type(glia_writer *w, const glia_graph *g, const glia_type *t)
 {
-    glia_write_text(w, "%s%s%s[", glia_dtype_name(t->dtype), t->layout ? ":" : "", t->layout ? glia_layout_name(t->layout) : "");
+    glia_write_text(w, "%s%s%s[", glia_dtype_name(t->dtype), t->layout ? ":" : "",
+                    t->layout ? glia_layout_name(t->layout) : "");
     for (int a = 0; a < t->rank; a++) {
         if (a) glia_write_text(w, ", ");
         put_dim(w, g, t->dims[a]);
@@ -71,7 +72,8 @@ static void put_leaf(glia_writer *w, const glia_graph *g, const glia_value_info 
         else put_name(w, v->origin);
     }
     int64_t bytes = 0;
-    if (v->kind == GLIA_VALUE_CONSTANT && glia_dtype_tensor_bytes(v->type.dtype, v->type.rank, v->type.dims, &bytes)) {
+    if (v->kind == GLIA_VALUE_CONSTANT &&
+        glia_dtype_tensor_bytes(v->type.dtype, v->type.rank, v->type.dims, &bytes)) {
         glia_write_text(w, " = 0x");
         for (int64_t i = 0; i < bytes; i++) glia_write_text(w, "%02x", ((const uint8_t *)v->data)[i]);
     }
@@ -90,7 +92,10 @@ static void put_ints(glia_writer *w, const glia_graph *g, const glia_attr *a, bo
     glia_write_u8(w, ']');
 }
 
-bool glia_attr_holds_dims(const glia_attr_spec *s) { return s->kind == GLIA_ATTR_INTS && !strcmp(s->name, "dims"); }
+bool glia_attr_holds_dims(const glia_attr_spec *s)
+{
+    return s->kind == GLIA_ATTR_INTS && !strcmp(s->name, "dims");
+}
 
 static void put_attrs(glia_writer *w, const glia_graph *g, const glia_node *n)
 {
@@ -101,7 +106,8 @@ static void put_attrs(glia_writer *w, const glia_graph *g, const glia_node *n)
     for (int i = 0; s[i].name; i++) {
         glia_write_text(w, "%s%s=", i ? ", " : "", s[i].name);
         if (s[i].kind == GLIA_ATTR_INTS) put_ints(w, g, &n->attr[i], glia_attr_holds_dims(&s[i]));
-        else if (s[i].kind == GLIA_ATTR_DTYPE) glia_write_text(w, "%s", glia_dtype_name((glia_dtype)n->attr[i].i));
+        else if (s[i].kind == GLIA_ATTR_DTYPE)
+            glia_write_text(w, "%s", glia_dtype_name((glia_dtype)n->attr[i].i));
         else if (s[i].kind == GLIA_ATTR_INT) glia_write_text(w, "%lld", (long long)n->attr[i].i);
         else {
             glia_number_format(n->attr[i].f, number);
@@ -159,12 +165,16 @@ static void put_graph(glia_writer *w, const glia_graph *g)
 
 glia_status glia_graph_print(const glia_graph *g, char **text, int64_t *size, glia_error *e)
 {
-    if (!g || !text || !size) return glia_fail(e, GLIA_E_ARG, "G0112", "glia_graph_print: an argument is null");
+    if (!g || !text || !size)
+        return glia_fail(e, GLIA_E_ARG, "G0112", "glia_graph_print: an argument is null");
     *text = 0;
     *size = 0;
     if (g->error.status != GLIA_OK) return glia_fail(e, g->error.status, g->error.code, "%s", g->error.text);
     for (int64_t i = 0; i < g->node_count; i++) {
-        if (g->nodes[i].body_count) return glia_fail(e, GLIA_E_UNSUPPORTED, "G0147", "`%.200s` owns subgraphs, which the text form does not hold yet", g->nodes[i].name);
+        if (g->nodes[i].body_count)
+            return glia_fail(e, GLIA_E_UNSUPPORTED, "G0147",
+                             "`%.200s` owns subgraphs, which the text form does not hold yet",
+                             g->nodes[i].name);
     }
     glia_arena scratch;
     glia_arena_init(&scratch, g->arena.os, 0);

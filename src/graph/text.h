@@ -6,8 +6,8 @@
 
 enum {
     GLIA_TEXT_DIM_MAX = 65536,
-    GLIA_TEXT_NESTING_MAX = 64,   /* brackets inside a dimension */
-    GLIA_TEXT_LIST_MAX = 65536,   /* integers of one attribute */
+    GLIA_TEXT_NESTING_MAX = 64, /* brackets inside a dimension */
+    GLIA_TEXT_LIST_MAX = 65536, /* integers of one attribute */
     GLIA_TEXT_ATTRS_MAX = 32
 };
 

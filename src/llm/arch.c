@@ -1,3 +1,5 @@
+/* The list of architectures, and the parts that their graphs share: settings, weights, attention with its cache,
+ * the beginning and the end of a step. */
 #include "llm/arch.h"
 
 #include "base/check.h"

@@ -2,6 +2,7 @@
  *
  * Each range is first code point << 4 | TOK_UNI_*, and holds up to the next. A page is the number of the range
  * that holds the first code point of a block of 256. */
+/* clang-format off */
 #include "llm/unicode.h"
 
 const char glia_tok_unicode_version[] = "14.0.0";

@@ -1,3 +1,5 @@
+/* Runs a plan: each worker walks the phases, runs the chains of its slots or the tiles that it takes from a counter,
+ * and meets the others. Arguments are formed from the run's bases; nothing is looked up. */
 #include "run/lane.h"
 
 #include "base/check.h"

@@ -1,3 +1,4 @@
+/* The thread team on the os table: start and join, the run word that workers sleep on, the meeting point. */
 #include "run/team.h"
 
 #include "base/check.h"

@@ -1,3 +1,4 @@
+/* Who waits for a lane: a spin lock around a short list, a futex word for each waiter. */
 #include "session/queue.h"
 
 static void lock(glia_queue *q)
