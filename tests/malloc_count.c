@@ -17,7 +17,7 @@ static _Atomic long malloc_calls, malloc_maps;
 
 #if defined(MALLOC_SANITIZED)
 
-void __sanitizer_malloc_hook(const volatile void *p, size_t bytes);
+__attribute__((visibility("default"))) void __sanitizer_malloc_hook(const volatile void *p, size_t bytes);
 void __sanitizer_malloc_hook(const volatile void *p, size_t bytes)
 {
     (void)p;

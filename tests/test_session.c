@@ -283,6 +283,7 @@ static void bits_isa(void)
         }
         for (int i = 0; i < subject_count; i++) {
             glia_model_options o = plain_options();
+            if (k == 0 && i == 0 && SPINE_SLOW) continue; /* the reference on the largest, again */
             o.isa = isa->name;
             o.threads = o.slots = 2;
             glia_model *m = spine_open(subjects[i].path, &o);
@@ -298,13 +299,13 @@ static void bits_isa(void)
 /* Longer than the attention's chunk of 256 keys and than many pages. */
 static void bits_long(void)
 {
-    enum { LONG = 530 };
+    enum { LONG = SPINE_SLOW ? 290 : 530 };
     const char *path = tiny_path(GLIA_F16);
     static int32_t ids[LONG];
     float *want = NULL, *got = NULL;
     int64_t vocab = 0;
-    static const struct { int threads, piece; const char *isa; } ways[] = {{1, 1, "portable"}, {1, 48, "portable"}, {2, 31, NULL}, {3, 48, NULL}, {2, 1, NULL}};
-    for (int i = 0; i < 5; i++) {
+    static const struct { int threads, piece; const char *isa; } ways[] = {{1, 48, "portable"}, {2, 31, NULL}, {3, 48, NULL}, {2, 1, NULL}, {1, 1, "portable"}};
+    for (int i = 0; i < 5 - SPINE_SLOW; i++) {
         glia_model_options o = plain_options();
         glia_session *session = NULL;
         glia_error e = GLIA_ERROR_INIT;
@@ -557,7 +558,7 @@ static void cancel(void)
     int32_t rows[48];
     for (int i = 0; i < 48; i++) rows[i] = i;
     pthread_create(&thread, NULL, cancel_at_random, &c);
-    for (int round = 0; round < 40; round++) {
+    for (int round = 0; round < (SPINE_SLOW ? 10 : 40); round++) {
         int64_t piece = 1 + round % 20;
         for (int64_t at = 0; at < TOKENS;) {
             glia_batch b = GLIA_BATCH_INIT;

@@ -114,29 +114,31 @@ part_tree() {
         else skip "tree: glia/$h alone in C++" 'g++ is not here and could not be installed'; fi
     done
     check 'tree: docs/ops.md is what the sources say' ops_doc
+    script meeting tools/check_meeting.sh
 }
 
+# docs/ops.md is printed from the descriptors.
 ops_doc() {
     build release build/gcc CC=gcc EXTRA_CFLAGS=-Werror build/gcc/tools/make_ops_doc &&
         build/gcc/tools/make_ops_doc | diff -u docs/ops.md -
 }
 
-part_cli() {
-    local lines=$log.cli status
-    check 'cli: builds' build release build/gcc CC=gcc EXTRA_CFLAGS=-Werror build/gcc/glia examples
-    if [ -f tests/test_cli.sh ]; then
-        timeout 600 bash tests/test_cli.sh build/gcc/glia 2>"$log" | tee "$lines" | sed 's/^\(ok\|FAIL\|skip\) /\1 cli: /'
-        status=${PIPESTATUS[0]}
-        sed -nE 's/^(ok|FAIL|skip) /\1 cli: /p' "$lines" >>"$results"
-        if [ "$status" -ne 0 ]; then
-            tail -n 40 "$log"
-            grep -q '^FAIL ' "$lines" || fail "cli: tests/test_cli.sh ended with status $status"
-        fi
-        rm -f "$lines"
-    else
-        fail 'cli: tests/test_cli.sh is not there'
+# Runs a script that prints lines as the test programs do.
+script() { # NAME COMMAND...
+    local lines=$results.script status
+    timeout 900 "${@:2}" 2>"$log" | tee "$lines"
+    status=${PIPESTATUS[0]}
+    grep -E '^(ok|FAIL|skip) ' "$lines" >>"$results"
+    if [ "$status" -ne 0 ]; then
+        tail -n 40 "$log"
+        grep -q '^FAIL ' "$lines" || fail "$1: ended with status $status"
     fi
-    check 'example: generate' timeout 120 build/gcc/examples/generate models/demo-stories.gguf
+    rm -f "$lines"
+}
+
+part_cli() {
+    check 'cli: builds' build release build/gcc CC=gcc EXTRA_CFLAGS=-Werror build/gcc/glia
+    CC=gcc script cli bash tests/test_cli.sh build/gcc/glia
     check 'demo: a story from the prompt' demo
 }
 

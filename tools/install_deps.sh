@@ -2,7 +2,7 @@
 # Installs what is missing, and only that, with apt-get.
 #
 #     tools/install_deps.sh build     what `make` needs: a C compiler, its library's headers, make
-#     tools/install_deps.sh check     what `make check` needs besides: clang, clang-format, g++, python3
+#     tools/install_deps.sh check     what `make check` needs besides: clang, clang-format, g++, python3, spin
 #
 # Needs root or a sudo that asks nothing. For `build`, what is missing and cannot be installed is a failure; for
 # `check` it is a note, since the check lists what it skips.
@@ -15,9 +15,9 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # A compiler without the C library's headers is no compiler.
 compiles() {
     t=$(mktemp -d) || return 1
-    echo 'int main(void) { return 0; }' >"$t/a.c"
+    printf '#include <stdio.h>\nint main(void) { return puts("") < 0; }\n' >"$t/a.c"
     # shellcheck disable=SC2086
-    { echo '#include <stdio.h>'; cat "$t/a.c"; } >"$t/b.c" && ${CC:-cc} "$t/b.c" -o "$t/b" -pthread -lm >/dev/null 2>&1
+    ${CC:-cc} "$t/a.c" -o "$t/a" -pthread -lm >/dev/null 2>&1
     status=$?
     rm -rf "$t"
     return "$status"
@@ -33,6 +33,7 @@ if [ "$group" = check ]; then
     have clang-format || need clang-format
     have g++ || have c++ || need g++
     have python3 || need python3
+    have spin || need spin
 fi
 [ -n "$missing" ] || exit 0
 
@@ -49,10 +50,16 @@ fi
 echo "installing:$missing" >&2
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086
-install() { $as_root apt-get install -y -q --no-install-recommends $missing >&2; }
-# The package lists of a fresh machine may be empty or old: they are fetched when the first try fails.
-if ! install; then
-    # shellcheck disable=SC2086
+install() { $as_root apt-get install -y -q --no-install-recommends "$@" >&2; }
+# The package lists of a fresh machine may be empty or old: they are fetched when the first try fails. One package
+# that this system does not have should not keep the others away.
+# shellcheck disable=SC2086
+if ! install $missing; then
     $as_root apt-get update -q >&2
-    install || { echo "could not install:$missing" >&2; [ "$group" = check ]; exit; }
+    failed=''
+    for package in $missing; do install "$package" || failed="$failed $package"; done
+    if [ -n "$failed" ]; then
+        echo "could not install:$failed" >&2
+        [ "$group" = check ]
+    fi
 fi

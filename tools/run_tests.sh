@@ -15,7 +15,8 @@ limit=${TEST_SECONDS:-600}
 lines=$(mktemp) || exit 2
 all=$(mktemp) || exit 2
 trap 'rm -f "$lines" "$all"' EXIT
-export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=1}"
+# gcc before 13.3 misaligns 64-byte vectors in the fake frames of detect_stack_use_after_return (gcc bug 110027).
+export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=0}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 export TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=1}"
 

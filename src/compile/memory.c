@@ -13,6 +13,8 @@
 
 enum { RUNGS = 6, BY_CROWD = 3, MENDS_MAX = 2000, MEND_STEPS_MAX = 50000000, CROWD_MAX = 4096 };
 
+enum { MOST_TRIES = 2000, STEPS_MAX = 100000000 };
+
 typedef struct keyed {
     int64_t key, second; /* larger first */
     int32_t index;
@@ -134,6 +136,18 @@ static void mend(placing *p)
         memmove(&p->order[to + 1], &p->order[to], (size_t)(top - to) * sizeof moved);
         p->order[to] = moved;
     }
+}
+
+/* Moves the buffer that reaches the top towards the front of the order. */
+static void promote(const glia_buffer *b, keyed *order, int64_t count, int64_t total, int64_t turn)
+{
+    int64_t at = count - 1;
+    while (at > 0 && b[order[at].index].offset + b[order[at].index].bytes < total) at--;
+    int64_t to = turn % 3 == 0 ? 0 : turn % 3 == 1 ? at / 2 : at - 1;
+    if (at == 0) return;
+    keyed moved = order[at];
+    memmove(&order[to + 1], &order[to], (size_t)(at - to) * sizeof *order);
+    order[to] = moved;
 }
 
 int64_t glia_place_buffers(glia_buffer *b, int64_t count, glia_arena *scratch, int64_t *lower_bound, bool *failed)
