@@ -49,6 +49,10 @@ static int check_case_failures, check_failures;
 #define CHECK_EXIT() (check_failures ? 1 : 0)
 
 /* The folder of outside data, or null: tests that need it are skipped then. */
-static inline const char *check_data_dir(void) { return getenv("GLIA_TEST_DATA"); }
+static inline const char *check_data_dir(void)
+{
+    const char *dir = getenv("GLIA_TEST_DATA");
+    return dir && *dir ? dir : NULL;
+}
 
 #endif

@@ -48,7 +48,8 @@ says() { grep -qF -e "$1" "$tmp/err" || fault "stderr lacks: $1; it has: $(head 
 # stdout of the last expect is JSON
 is_json() {
     [ -n "$python" ] || return 0
-    "$python" -c 'import json, sys; json.load(open(sys.argv[1]))' "$tmp/out" || fault "no JSON: $(head -c 200 "$tmp/out")"
+    "$python" -c 'import json, sys; json.load(open(sys.argv[1]))' "$tmp/out" ||
+        fault "no JSON: $(head -c 200 "$tmp/out")"
 }
 python=$(command -v python3 || true)
 
@@ -185,38 +186,43 @@ test_loop() {
     [ "$(sed -n 2p "$tmp/out")" = "$(cat "$tmp/one")" ] || fault "a second prompt depends on the first"
     printf 'Tom\nLily\nMax' | "$glia" run "$demo" --loop -n 2 --json >"$tmp/out" 2>"$tmp/err"
     [ "$(grep -c '^{.*}$' "$tmp/out")" -eq 3 ] || fault "three prompts give no three objects"
-    printf 'Tom\nOnce upon a time there was a girl\nTom\n' | "$glia" run "$demo" --loop -n 2 -c 6 >"$tmp/out" 2>"$tmp/err"
+    printf 'Tom\nOnce upon a time there was a girl\nTom\n' |
+        "$glia" run "$demo" --loop -n 2 -c 6 >"$tmp/out" 2>"$tmp/err"
     [ $? -eq 3 ] || fault "a refused line is not reported"
     [ "$(wc -l <"$tmp/out")" -eq 2 ] || fault "a refused line stops the loop"
 }
 
+# FILE PID: waits until FILE has something, interrupts PID, and checks how it ends; a program that does not is killed.
+interrupt() {
+    tries=0
+    while [ ! -s "$1" ] && [ $tries -lt 200 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+    kill -INT "$2"
+    (
+        tries=0
+        while kill -0 "$2" 2>/dev/null && [ $tries -lt 200 ]; do
+            sleep 0.1
+            tries=$((tries + 1))
+        done
+        kill -KILL "$2" 2>/dev/null
+    ) &
+    wait "$2"
+    code=$?
+    [ $code -eq 130 ] || fault "interrupted while $3: exit code $code"
+}
+
 test_interrupt() {
     mkfifo "$tmp/fifo"
-    "$glia" run "$demo" --loop -n 1 <"$tmp/fifo" >"$tmp/out" 2>"$tmp/err" &
+    "$glia" run "$demo" --loop -n 1 <"$tmp/fifo" >"$tmp/waiting" 2>"$tmp/err" &
     pid=$!
     exec 3>"$tmp/fifo"
     echo Tom >&3
-    tries=0
-    while [ ! -s "$tmp/out" ] && [ $tries -lt 100 ]; do
-        sleep 0.1
-        tries=$((tries + 1))
-    done
-    kill -INT $pid
-    wait $pid
-    code=$?
-    [ $code -eq 130 ] || fault "interrupted while waiting: $code"
+    interrupt "$tmp/waiting" $pid "waiting for a prompt"
     exec 3>&-
-    yes "Once upon a time" | "$glia" run "$demo" --loop --ignore-eos >"$tmp/out2" 2>"$tmp/err" &
-    pid=$! # of the last part of the pipe
-    tries=0
-    while [ ! -s "$tmp/out2" ] && [ $tries -lt 100 ]; do
-        sleep 0.1
-        tries=$((tries + 1))
-    done
-    kill -INT $pid
-    wait $pid
-    code=$?
-    [ $code -eq 130 ] || fault "interrupted while computing: $code"
+    yes "Once upon a time" | "$glia" run "$demo" --loop --ignore-eos >"$tmp/computing" 2>"$tmp/err" &
+    interrupt "$tmp/computing" $! "computing" # $! is the last part of the pipe
 }
 
 test_full_disk() {
@@ -321,7 +327,7 @@ test_perplexity() {
     cp "$tmp/out" "$tmp/windows"
     if [ -n "$python" ]; then
         ids=$("$glia" tokenize "$demo" -f "$tmp/prompt" | tr ' ' ,)
-        "$python" - "$glia" "$demo" "$ids" "$tmp/windows" "$tmp/w.npy" <<'END' || fault "another result than from logits"
+        "$python" - "$glia" "$demo" "$ids" "$tmp/windows" "$tmp/w.npy" <<'END' || fault "not what logits give"
 import json, math, struct, subprocess, sys
 glia, model, ids, windows, file = sys.argv[1:]
 ids, total, count = [int(i) for i in ids.split(",")], 0.0, 0
@@ -405,7 +411,8 @@ COMP_WORDS=(glia plan --isa av); COMP_CWORD=3; _glia; echo "${COMPREPLY[*]}"
 COMP_WORDS=(glia pl); COMP_CWORD=1; _glia; echo "${COMPREPLY[*]}"
 COMP_WORDS=(glia run --top); COMP_CWORD=2; _glia; echo "${COMPREPLY[*]}"
 END
-    [ "$(bash "$tmp/out" | tr '\n' ';')" = "avx2 avx512 avx512vnni;plan;--top-k --top-p;" ] || fault "completions are $(bash "$tmp/out")"
+    found=$(bash "$tmp/out" | tr '\n' ';')
+    [ "$found" = "avx2 avx512 avx512vnni;plan;--top-k --top-p;" ] || fault "completions are $found"
     expect 0 out --completion zsh
     has "#compdef glia"
     expect 0 out --completion fish
@@ -444,8 +451,8 @@ test_example() {
 }
 
 "$glia" synth --shape tiny --type Q8_0 "$tmp/tiny.gguf" || exit 2
-for name in help usage refusals vocabulary_only run loop interrupt full_disk inspect plan logits tokenize perplexity bench \
-    profile synth explain generated_texts golden_story example; do
+for name in help usage refusals vocabulary_only run loop interrupt full_disk inspect plan logits tokenize perplexity \
+    bench profile synth explain generated_texts golden_story example; do
     skipped=
     test_$name
     if [ -n "$skipped" ]; then echo "skip cli_$name: $skipped"; else say "cli_$name"; fi

@@ -149,11 +149,24 @@ int cli_open(cli *c, const glia_model_options *o, bool load, glia_model **out);
 int cli_session(cli *c, glia_model *m, glia_session **out);
 void cli_session_close(glia_session *s);
 bool cli_interrupted(void);
+/* A descriptor that can be read from once SIGINT has come; -1 if there is none. */
+int cli_wake_fd(void);
 /* Ids of a text by the model's policy, in the arena. */
 int cli_encode(cli *c, const glia_tokenizer *t, const char *text, int64_t size, int flags, int32_t **ids,
                int64_t *count);
 /* The profile that --profile asks for, after the work. */
 int cli_profile(cli *c, const glia_model *m);
+
+/* ---- lines.c */
+typedef struct cli_lines {
+    int fd;
+    char *data;
+    size_t size, at, capacity;
+    bool ended;
+} cli_lines;
+/* The next line without its newline, valid until the next call; false at the end of input, and after SIGINT. */
+bool cli_line_next(cli_lines *l, const char **line, int64_t *size);
+void cli_lines_free(cli_lines *l);
 
 /* ---- commands */
 int cli_cmd_run(cli *c);

@@ -4,8 +4,9 @@
 #include "base/check.h"
 #include "base/error.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -123,6 +124,12 @@ static void put_json(generation *g, double prompt_speed, double text_speed)
     glia_write_text(&g->c->out, "\n");
 }
 
+/* Is a newline put behind the text? A file or a pipe gets the text alone, to the byte. */
+static bool ends_line(const cli_settings *set)
+{
+    return !set->json && (set->loop || isatty(STDOUT_FILENO));
+}
+
 static int finish(generation *g)
 {
     const cli_settings *set = &g->c->set;
@@ -131,7 +138,7 @@ static int finish(generation *g)
     double prompt_speed = speed(g->prompt_count, g->first_ns - g->begin_ns);
     double text_speed = speed(g->made - 1, g->last_ns - g->first_ns);
     if (set->json) put_json(g, g->first_ns ? prompt_speed : 0, text_speed);
-    else if (set->loop || isatty(STDOUT_FILENO)) putchar('\n'); /* else the text alone, to the byte */
+    else if (ends_line(set)) putchar('\n');
     if ((set->verbose || isatty(STDERR_FILENO)) && g->first_ns)
         fprintf(stderr, "prompt %lld tokens, %.1f tokens/s; text %lld tokens, %.1f tokens/s\n",
                 (long long)g->prompt_count, prompt_speed, (long long)g->made, text_speed);
@@ -182,7 +189,7 @@ static int run_text(generation *shared, const char *text, int64_t size)
         code = finish(&g);
         return code ? code : cli_failed(c);
     }
-    if (g.prompt_shown && !c->set.json) putchar('\n');
+    if (g.prompt_shown && ends_line(&c->set)) putchar('\n');
     fflush(stdout);
     return cli_failed(c);
 }
@@ -202,29 +209,28 @@ static int run_line(generation *g, const char *line, int64_t size)
 }
 
 /* A prompt a line. A line that is refused is reported, and the next one read. */
-static int run_lines(generation *g, FILE *f)
+static int run_lines(generation *g, int fd)
 {
-    char *line = NULL;
-    size_t capacity = 0;
-    ssize_t size;
+    cli_lines lines = {.fd = fd};
+    const char *line;
+    int64_t size;
     int worst = CLI_OK;
-    while (!cli_interrupted() && (size = getline(&line, &capacity, f)) >= 0) {
-        if (size && line[size - 1] == '\n') size--;
+    while (cli_line_next(&lines, &line, &size)) {
         int code = run_line(g, line, size);
         if (code > worst) worst = code;
     }
-    free(line);
+    cli_lines_free(&lines);
     return cli_interrupted() ? CLI_INTERRUPTED : worst;
 }
 
 static int run_loop(generation *g)
 {
     const char *path = g->c->set.file;
-    if (!path || !strcmp(path, "-")) return run_lines(g, stdin);
-    FILE *f = fopen(path, "rb");
-    if (!f) return cli_refuse(g->c, GLIA_E_IO, "G0802", "%.200s could not be opened", path);
-    int code = run_lines(g, f);
-    fclose(f);
+    if (!path || !strcmp(path, "-")) return run_lines(g, STDIN_FILENO);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return cli_refuse(g->c, GLIA_E_IO, "G0802", "%.200s: %s", path, strerror(errno));
+    int code = run_lines(g, fd);
+    close(fd);
     return code;
 }
 

@@ -12,10 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The handler has no argument, so what it reaches is file-scope. */
 static glia_session *_Atomic current_session;
 static volatile sig_atomic_t interrupted;
+static int wake_pipe[2] = {-1, -1};
 
 enum { INPUT_BYTES_MAX = 256 << 20 };
 
@@ -188,10 +190,15 @@ int cli_open(cli *c, const glia_model_options *o, bool load, glia_model **out)
 static void on_interrupt(int sig)
 {
     (void)sig;
+    int saved = errno;
     interrupted = 1;
     glia_session *s = atomic_load(&current_session);
     if (s) glia_session_cancel(s);
+    if (write(wake_pipe[1], "", 1) < 0) interrupted = 1; /* the pipe is an aid only */
+    errno = saved;
 }
+
+int cli_wake_fd(void) { return wake_pipe[0]; }
 
 bool cli_interrupted(void) { return interrupted; }
 
@@ -199,7 +206,9 @@ int cli_session(cli *c, glia_model *m, glia_session **out)
 {
     if (glia_session_create(m, out, &c->error)) return cli_failed(c);
     atomic_store(&current_session, *out);
-    /* Reset after the first, so that a second one ends the process; no SA_RESTART, so that a read ends. */
+    if (wake_pipe[0] < 0 && pipe(wake_pipe)) wake_pipe[0] = wake_pipe[1] = -1;
+    /* Reset after the first, so that a second one ends the process; no SA_RESTART, so that
+     * a system call ends. */
     struct sigaction act = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND};
     sigaction(SIGINT, &act, NULL);
     return CLI_OK;

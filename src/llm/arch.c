@@ -90,8 +90,34 @@ static void check_scaling(glia_lm_builder *b)
                      (int)glia_min(kind.size, 64), kind.text, b->arch);
 }
 
+/* Settings that change results and that no architecture here implements: anything but the neutral value is refused. */
+static void check_settings(glia_lm_builder *b)
+{
+    static const struct {
+        const char *key;
+        double neutral;
+    } known[] = {{"expert_count", 0}, {"attention.sliding_window", 0}, {"attention.max_alibi_bias", 0}, {"attention.clamp_kqv", 0},
+                 {"attention.scale", 0}, {"attention.causal", 1}, {"logit_scale", 1}, {"residual_scale", 1}, {"embedding_scale", 1},
+                 {"attn_logit_softcapping", 0}, {"final_logit_softcapping", 0}, {"use_parallel_residual", 0}};
+    for (int i = 0; i < GLIA_COUNT(known) && !b->status; i++) {
+        const char *full = glia_lm_name(b, "%s.%s", b->arch, known[i].key);
+        const glia_gguf_value *v = glia_gguf_find(b->file, full);
+        double number = 0;
+        int64_t integer;
+        if (!v) continue;
+        bool is_number = glia_gguf_element_f64(v, 0, &number);
+        if (!is_number && glia_gguf_element_i64(v, 0, &integer)) {
+            is_number = true;
+            number = (double)integer;
+        }
+        if (!is_number || number != known[i].neutral)
+            glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0505", "the setting `%s` is not built here; only %g would change nothing", full, known[i].neutral);
+    }
+}
+
 void glia_lm_common(glia_lm_builder *b, const char *eps_key)
 {
+    check_settings(b);
     b->layers = glia_lm_int(b, "block_count", -1, 512);
     b->width = glia_lm_int(b, "embedding_length", -1, 1 << 20);
     b->hidden = glia_lm_int(b, "feed_forward_length", -1, 1 << 22);
@@ -170,6 +196,14 @@ glia_value glia_lm_weight_rows(glia_lm_builder *b, const char *name, int64_t beg
     return glia_graph_weight(b->g, full, &type, NULL, origin);
 }
 
+void glia_lm_expect_rows(glia_lm_builder *b, const char *name, int64_t rows, const char *key)
+{
+    const glia_gguf_tensor *t = glia_gguf_tensor_find(b->file, name);
+    if (!b->status && t && t->dims[0] != rows)
+        glia_lm_fail(b, GLIA_E_FORMAT, "G0504", "tensor `%s` has %lld rows; by `%s.%s` it must have %lld", name, (long long)t->dims[0], b->arch, key,
+                     (long long)rows);
+}
+
 /* ---- pieces of a step -------------------------------------------------------------------------- */
 
 static glia_value input_i32(glia_lm_builder *b, const char *name, glia_dim d0, glia_dim d1)
@@ -197,6 +231,8 @@ glia_value glia_lm_begin(glia_lm_builder *b)
         return w;
     }
     b->vocab = t.dims[0];
+    int64_t told = glia_lm_int(b, "vocab_size", 0, INT32_MAX);
+    if (told) glia_lm_expect_rows(b, "token_embd.weight", told, "vocab_size");
     if (b->options.kv_dtype == GLIA_DTYPE_NONE) b->options.kv_dtype = t.dtype == GLIA_F32 || t.dtype == GLIA_F64 ? GLIA_F32 : GLIA_F16;
     glia_attr_arg max[] = {GLIA_INT("max", b->vocab), {0}};
     glia_value ids = glia_graph_node(b->g, "guard_range", "ids.checked", &b->ids, 1, max);
@@ -280,6 +316,7 @@ glia_value glia_lm_add(glia_lm_builder *b, glia_value x, glia_value y, const cha
 glia_value glia_lm_swiglu(glia_lm_builder *b, int64_t layer, glia_value x)
 {
     long long l = layer;
+    glia_lm_expect_rows(b, glia_lm_name(b, "blk.%lld.ffn_gate.weight", l), b->hidden, "feed_forward_length");
     glia_value gate = glia_lm_linear(b, x, glia_lm_name(b, "blk.%lld.ffn_gate", l));
     glia_value up = glia_lm_linear(b, x, glia_lm_name(b, "blk.%lld.ffn_up", l));
     if (b->status) return gate;

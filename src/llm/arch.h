@@ -67,6 +67,8 @@ glia_value glia_lm_weight(glia_lm_builder *b, const char *name);
 glia_value glia_lm_weight_if(glia_lm_builder *b, const char *name);
 /* Rows [begin, begin + rows) of a tensor as a weight of its own, called "name[begin:end]". */
 glia_value glia_lm_weight_rows(glia_lm_builder *b, const char *name, int64_t begin, int64_t rows, bool required);
+/* The rows that the metadata `key` promises of a tensor, if it is there. */
+void glia_lm_expect_rows(glia_lm_builder *b, const char *name, int64_t rows, const char *key);
 void glia_lm_fail(glia_lm_builder *b, glia_status s, const char *code, const char *format, ...) GLIA_PRINTF(4, 5);
 /* Metadata "ARCH.key"; `fallback` < 0: required. Integers are positive, bounded by max. */
 int64_t glia_lm_int(glia_lm_builder *b, const char *key, int64_t fallback, int64_t max);

@@ -32,6 +32,9 @@ static void build(glia_lm_builder *b)
     for (int64_t i = 0; i < b->layers && !b->status; i++) {
         long long l = i;
         glia_value h = glia_lm_layer_norm(b, x, glia_lm_name(b, "blk.%lld.attn_norm", l));
+        glia_lm_expect_rows(b, glia_lm_name(b, "blk.%lld.attn_qkv.weight", l), 3 * b->width, "embedding_length");
+        glia_lm_expect_rows(b, glia_lm_name(b, "blk.%lld.attn_qkv.bias", l), 3 * b->width, "embedding_length");
+        glia_lm_expect_rows(b, glia_lm_name(b, "blk.%lld.ffn_up.weight", l), b->hidden, "feed_forward_length");
         glia_value q = part_of(b, h, i, 0, "attn_q"), k = part_of(b, h, i, 1, "attn_k"), v = part_of(b, h, i, 2, "attn_v");
         h = glia_lm_linear(b, glia_lm_attend(b, i, q, k, v), glia_lm_name(b, "blk.%lld.attn_output", l));
         x = glia_lm_add(b, x, h, glia_lm_name(b, "blk.%lld.attn_residual", l));

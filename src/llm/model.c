@@ -77,17 +77,20 @@ static glia_status find_ports(glia_model *m, glia_error *e)
 
 void glia_model_memory(const glia_model *m, glia_memory *out)
 {
-    const glia_bytes *b = &m->plan->bytes;
     glia_memory r = GLIA_MEMORY_INIT;
-    r.weights = b->weights;
-    r.packed = b->packed;
-    r.streamed = b->streamed;
-    r.state = b->state;
-    r.arena = b->arena;
-    r.scratch = b->scratch;
-    r.tables = b->tables + glia_session_bytes(m);
-    r.total = r.weights + r.packed + r.streamed + r.state + r.arena + r.scratch + r.tables;
-    r.arena_lower_bound = m->plan->arena_lower_bound;
+    if (!out) return;
+    if (m) {
+        const glia_bytes *b = &m->plan->bytes;
+        r.weights = b->weights;
+        r.packed = b->packed;
+        r.streamed = b->streamed;
+        r.state = b->state;
+        r.arena = b->arena;
+        r.scratch = b->scratch;
+        r.tables = b->tables + glia_session_bytes(m);
+        r.total = r.weights + r.packed + r.streamed + r.state + r.arena + r.scratch + r.tables;
+        r.arena_lower_bound = m->plan->arena_lower_bound;
+    }
     uint32_t size = out->size && out->size < sizeof r ? out->size : (uint32_t)sizeof r;
     memcpy(out, &r, size);
     out->size = size;
@@ -195,11 +198,11 @@ void glia_model_close(glia_model *m)
     os->mem_free(os->ctx, m, sizeof *m);
 }
 
-int64_t glia_model_vocab_size(const glia_model *m) { return m->lm.vocab; }
-int64_t glia_model_context(const glia_model *m) { return m->options.context; }
-const char *glia_model_architecture(const glia_model *m) { return m->lm.arch->name; }
-int32_t glia_model_bos(const glia_model *m) { return glia_tokenizer_bos(m->tokenizer); }
-int glia_model_is_end(const glia_model *m, int32_t id) { return glia_tokenizer_is_eog(m->tokenizer, id); }
+int64_t glia_model_vocab_size(const glia_model *m) { return m ? m->lm.vocab : 0; }
+int64_t glia_model_context(const glia_model *m) { return m ? m->options.context : 0; }
+const char *glia_model_architecture(const glia_model *m) { return m ? m->lm.arch->name : ""; }
+int32_t glia_model_bos(const glia_model *m) { return m && m->tokenizer ? glia_tokenizer_bos(m->tokenizer) : -1; }
+int glia_model_is_end(const glia_model *m, int32_t id) { return m && m->tokenizer && glia_tokenizer_is_eog(m->tokenizer, id); }
 const glia_plan *glia_model_plan(const glia_model *m) { return m->plan; }
 glia_lane *glia_model_lane(const glia_model *m) { return m->lane; }
 const glia_tokenizer *glia_model_tokenizer(const glia_model *m) { return m->tokenizer; }
@@ -210,11 +213,11 @@ glia_status glia_model_tokenize(const glia_model *m, const char *text, int64_t s
                                 int64_t capacity, int64_t *count, glia_error *e)
 {
     glia_error_clear(e);
-    if (!m || !count || size < 0 || (size && !text) || capacity < 0 || (capacity && !ids)) return glia_fail(e, GLIA_E_ARG, "G0714", "a null or negative argument");
+    if (!m || !m->tokenizer || !count || size < 0 || (size && !text) || capacity < 0 || (capacity && !ids)) return glia_fail(e, GLIA_E_ARG, "G0714", "a null or negative argument");
     return glia_tokenizer_encode(m->tokenizer, text, size, (bos ? GLIA_TOK_BOS : 0) | (special ? GLIA_TOK_SPECIAL : 0), ids, capacity, count, e);
 }
 
 int64_t glia_model_piece(const glia_model *m, int32_t id, char *text, int64_t capacity)
 {
-    return glia_tokenizer_piece(m->tokenizer, id, text, capacity, 0);
+    return m && m->tokenizer ? glia_tokenizer_piece(m->tokenizer, id, text, capacity, 0) : 0;
 }

@@ -364,6 +364,7 @@ glia_status glia_session_generate(glia_session *s, const int32_t *ids, int64_t c
     *made = 0;
     if (!s) return glia_fail(e, GLIA_E_ARG, "G0714", "the session is null");
     if (options) memcpy(&g.o, options, options->size < sizeof g.o ? options->size : sizeof g.o);
+    if (g.o.tokens_max < 0) return glia_fail(e, GLIA_E_ARG, "G0716", "tokens_max is %lld; it must be 0 or more", (long long)g.o.tokens_max);
     glia_status st = enter(s, e);
     if (st) return st;
     st = open_generation(&g, e);
