@@ -56,6 +56,12 @@ static inline void fault_add(int64_t *counter, int64_t v)
     __atomic_fetch_add(counter, v, __ATOMIC_RELAXED);
 }
 
+static inline void fault_raise(int64_t *most, int64_t v)
+{
+    int64_t now = __atomic_load_n(most, __ATOMIC_RELAXED);
+    while (v > now && !__atomic_compare_exchange_n(most, &now, v, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+}
+
 /* Counts a call; true if it is one to refuse. */
 static inline bool fault_hit(struct fault_os *f, int class)
 {
@@ -71,12 +77,12 @@ static inline bool fault_hit(struct fault_os *f, int class)
 static inline void *fault_mem_alloc(void *ctx, size_t bytes, size_t align)
 {
     struct fault_os *f = ctx;
-    if ((int64_t)bytes > f->largest) f->largest = (int64_t)bytes;
+    fault_raise(&f->largest, (int64_t)bytes);
     if (fault_hit(f, FAULT_MEMORY) || (f->bytes_most && (int64_t)bytes > f->bytes_most)) return NULL;
     void *p = f->under->mem_alloc(f->under->ctx, bytes, align);
     if (!p) return NULL;
     int64_t now = __atomic_add_fetch(&f->live_bytes, (int64_t)bytes, __ATOMIC_RELAXED);
-    if (now > f->peak_bytes) f->peak_bytes = now;
+    fault_raise(&f->peak_bytes, now);
     fault_add(&f->live_blocks, 1);
     return p;
 }

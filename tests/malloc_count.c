@@ -1,6 +1,6 @@
-/* Counts what a test program asks of the allocator and of mmap, whoever asks: included by a test's own source, it stands
- * in front of the C library's functions. Under a sanitizer its own hook counts allocations, and mappings are not
- * counted. malloc_counts says whether anything is counted here at all. */
+/* Counts what a test program asks of the allocator and of mmap, whoever asks: included by a test's own
+ * source, it stands in front of the C library's functions. Under a sanitizer its own hook counts allocations,
+ * and mappings are not counted. malloc_counts says whether anything is counted here at all. */
 #include <stdatomic.h>
 #include <stddef.h>
 
@@ -40,12 +40,32 @@ void *__libc_memalign(size_t align, size_t bytes);
 
 static void malloc_called(void) { atomic_fetch_add(&malloc_calls, 1); }
 
-void *malloc(size_t bytes) { malloc_called(); return __libc_malloc(bytes); }
-void *calloc(size_t count, size_t bytes) { malloc_called(); return __libc_calloc(count, bytes); }
-void *realloc(void *p, size_t bytes) { malloc_called(); return __libc_realloc(p, bytes); }
-void *aligned_alloc(size_t align, size_t bytes) { malloc_called(); return __libc_memalign(align, bytes); }
+void *malloc(size_t bytes)
+{
+    malloc_called();
+    return __libc_malloc(bytes);
+}
+void *calloc(size_t count, size_t bytes)
+{
+    malloc_called();
+    return __libc_calloc(count, bytes);
+}
+void *realloc(void *p, size_t bytes)
+{
+    malloc_called();
+    return __libc_realloc(p, bytes);
+}
+void *aligned_alloc(size_t align, size_t bytes)
+{
+    malloc_called();
+    return __libc_memalign(align, bytes);
+}
 void *memalign(size_t align, size_t bytes);
-void *memalign(size_t align, size_t bytes) { malloc_called(); return __libc_memalign(align, bytes); }
+void *memalign(size_t align, size_t bytes)
+{
+    malloc_called();
+    return __libc_memalign(align, bytes);
+}
 int posix_memalign(void **out, size_t align, size_t bytes)
 {
     malloc_called();

@@ -124,7 +124,8 @@ SPINE void spine_vec_close(spine_vec *v)
 
 /* ---- models ----------------------------------------------------------------------------------------- */
 
-static const char *const spine_archs[] = {"llama_mha", "llama_gqa", "llama31", "qwen2", "qwen3", "gpt2", NULL};
+static const char *const spine_archs[] = {"llama_mha", "llama_gqa", "llama31", "qwen2",
+                                          "qwen3",     "gpt2",      NULL};
 #define SPINE_DEMO "models/demo-stories.gguf"
 
 SPINE const char *spine_arch_path(const char *name, const char *ending)
@@ -149,17 +150,18 @@ SPINE glia_model *spine_open(const char *path, const glia_model_options *o)
     return m;
 }
 
-/* Small models are not worth waking a team, so a run would take the one-slot variant: this makes the team worth it. */
+/* Small models are not worth waking a team, so a run would take the one-slot variant: this makes the team
+ * worth it. */
 SPINE void spine_force_team(glia_model *m)
 {
     glia_plan *p = (glia_plan *)(uintptr_t)glia_model_plan(m);
     for (int i = 1; i < p->variant_count; i++) p->variants[i].cost_seconds = 1;
 }
 
-/* Steps ids[0..count) of one sequence in pieces; the logits of all of them go to out [count, vocab]. The model has
- * logit_rows >= piece. */
-SPINE glia_status spine_feed(glia_session *s, int64_t vocab, const int32_t *ids, int64_t count, int32_t sequence,
-                             int64_t piece, float *out)
+/* Steps ids[0..count) of one sequence in pieces; the logits of all of them go to out [count, vocab]. The
+ * model has logit_rows >= piece. */
+SPINE glia_status spine_feed(glia_session *s, int64_t vocab, const int32_t *ids, int64_t count,
+                             int32_t sequence, int64_t piece, float *out)
 {
     int32_t sequences[256], rows[256];
     for (int i = 0; i < 256; i++) {

@@ -1,5 +1,6 @@
-/* Architectures against truths from outside: random models with logits in double precision from transformers, the
- * demo model's greedy text from an independent forward pass, and stories260K's published text and logits. */
+/* Architectures against truths from outside: random models with logits in double precision from transformers,
+ * the demo model's greedy text from an independent forward pass, and stories260K's published text and logits.
+ */
 #include "spine.h"
 
 #include <math.h>
@@ -111,8 +112,8 @@ static int64_t numbers_of(const char *json, const char *key, double *out, int64_
     return n;
 }
 
-/* The model computes with quantised activations, the reference in float64 on the decoded weights: where two tokens are
- * close, either may win. Each step therefore starts from the reference's own prefix. */
+/* The model computes with quantised activations, the reference in float64 on the decoded weights: where two
+ * tokens are close, either may win. Each step therefore starts from the reference's own prefix. */
 static void demo_golden(void)
 {
     enum { MOST = 1024 };
@@ -124,7 +125,8 @@ static void demo_golden(void)
         free(json);
         return;
     }
-    int64_t count = numbers_of(json, "ids", ids, MOST), margin_count = numbers_of(json, "margins", margins, MOST);
+    int64_t count = numbers_of(json, "ids", ids, MOST),
+            margin_count = numbers_of(json, "margins", margins, MOST);
     int64_t first = numbers_of(json, "prompt_ids", prompt, MOST);
     CHECK(count > first && first > 0 && margin_count == count - first);
     glia_model_options o = GLIA_MODEL_OPTIONS_INIT;
@@ -215,7 +217,8 @@ static void stories_logits(void)
         for (int i = 0; i < ROWS; i++) token[i] = (int32_t)ids[i];
         memcpy(golden, want, sizeof golden);
         spine_feed(s, VOCAB, token, ROWS, 0, ROWS, logits);
-        for (int i = 0; i < ROWS * VOCAB; i++) worst = fmax(worst, fabs((double)logits[i] - (double)golden[i]));
+        for (int i = 0; i < ROWS * VOCAB; i++)
+            worst = fmax(worst, fabs((double)logits[i] - (double)golden[i]));
         if (!(worst <= 1e-4)) fprintf(stderr, "worst difference %g\n", worst);
         CHECK(worst <= 1e-4);
     } else check_case_failures++;

@@ -1,5 +1,6 @@
-/* What must be survived: files cut short, every request to the system refused, metadata that contradict themselves or
- * the tensors, and calls that make no sense. Always a status, never a crash, a hang or a leak. */
+/* What must be survived: files cut short, every request to the system refused, metadata that contradict
+ * themselves or the tensors, and calls that make no sense. Always a status, never a crash, a hang or a leak.
+ */
 #include "fault_os.h"
 #include "spine.h"
 
@@ -12,7 +13,8 @@ static const char *tiny_path(void)
 {
     glia_error e = GLIA_ERROR_INIT;
     const char *path = spine_temp("tiny.gguf");
-    if (!spine_there(path) && glia_synth(NULL, "tiny", GLIA_Q8_0, 5, path, &e)) fprintf(stderr, "%s\n", e.text);
+    if (!spine_there(path) && glia_synth(NULL, "tiny", GLIA_Q8_0, 5, path, &e))
+        fprintf(stderr, "%s\n", e.text);
     return path;
 }
 
@@ -91,7 +93,9 @@ static void file_cut(void)
 static glia_status expected_of(int class)
 {
     switch (class) {
-    case FAULT_MEMORY: case FAULT_RESERVE: case FAULT_COMMIT: return GLIA_E_NOMEM;
+    case FAULT_MEMORY:
+    case FAULT_RESERVE:
+    case FAULT_COMMIT: return GLIA_E_NOMEM;
     case FAULT_THREAD: return GLIA_E_THREAD;
     default: return GLIA_E_IO;
     }
@@ -107,7 +111,8 @@ static void refuse(int class, bool forever)
         fault_os_fail(&f, class, n, forever);
         glia_status st = whole_life(tiny_path(), &f.os, &e);
         if (!fault_os_clean(&f)) {
-            fprintf(stderr, "class %d, call %lld%s: something was kept\n", class, (long long)n, forever ? " and on" : "");
+            fprintf(stderr, "class %d, call %lld%s: something was kept\n", class, (long long)n,
+                    forever ? " and on" : "");
             check_case_failures++;
             return;
         }
@@ -117,7 +122,8 @@ static void refuse(int class, bool forever)
         }
         refused++;
         if (st != expected_of(class)) {
-            fprintf(stderr, "class %d, call %lld%s: status %d (%s)\n", class, (long long)n, forever ? " and on" : "", st, e.text);
+            fprintf(stderr, "class %d, call %lld%s: status %d (%s)\n", class, (long long)n,
+                    forever ? " and on" : "", st, e.text);
             check_case_failures++;
         }
         if (n % 16 == 1) {
@@ -125,12 +131,14 @@ static void refuse(int class, bool forever)
             CHECK_I64(whole_life(tiny_path(), &f.os, &e), GLIA_OK);
         }
     }
-    if (class == FAULT_MEMORY || class == FAULT_RESERVE || class == FAULT_COMMIT || class == FAULT_OPEN || class == FAULT_READ || class == FAULT_THREAD) CHECK(refused > 0);
+    if (class == FAULT_MEMORY || class == FAULT_RESERVE || class == FAULT_COMMIT || class == FAULT_OPEN ||
+        class == FAULT_READ || class == FAULT_THREAD)
+        CHECK(refused > 0);
 }
 
 static void everything_refused(void)
 {
-    for (int class = 0; class < FAULT_CLASSES; class++) {
+    for (int class = 0; class < FAULT_CLASSES; class ++) {
         refuse(class, false);
         refuse(class, true);
     }
@@ -169,15 +177,16 @@ static void sessions_refused(void)
 /* ---- metadata and tensors ----------------------------------------------------------------------------- */
 
 typedef struct edit {
-    const char *key;        /* this key is left out, */
-    char put;               /* and put with another value: u (u32), l (u64), f, s, i (i32), b, a (array of u32), t (tokens), or 0 */
+    const char *key; /* this key is left out, */
+    char put; /* and put with another value: u (u32), l (u64), f, s, i (i32), b, a (array of u32), t (tokens),
+                 or 0 */
     double number;
     const char *text;
-    const char *tensor;     /* this tensor is left out, */
-    int rank;               /* or given this shape (if rank > 0) */
+    const char *tensor; /* this tensor is left out, */
+    int rank;           /* or given this shape (if rank > 0) */
     int64_t dims[4];
-    glia_dtype dtype;       /* and type (NONE: its own) */
-    const char *more;       /* a tensor of that name is added, [32] F32 */
+    glia_dtype dtype; /* and type (NONE: its own) */
+    const char *more; /* a tensor of that name is added, [32] F32 */
 } edit;
 
 typedef struct copier {
@@ -230,7 +239,8 @@ static const char *edited(const edit *x)
         bool hit = x->tensor && !strcmp(t->name, x->tensor);
         if (hit && !x->rank) continue;
         c.tensor[count++] = t;
-        glia_gguf_add_tensor(w, t->name, hit && x->dtype ? x->dtype : t->dtype, hit ? x->rank : t->rank, hit ? x->dims : t->dims);
+        glia_gguf_add_tensor(w, t->name, hit && x->dtype ? x->dtype : t->dtype, hit ? x->rank : t->rank,
+                             hit ? x->dims : t->dims);
     }
     if (x->more) {
         c.tensor[count++] = NULL;
@@ -254,22 +264,42 @@ static void attack(const char *what, const edit *x, glia_status want, glia_statu
     f.bytes_most = (int64_t)1 << 28; /* out of proportion */
     glia_status st = whole_life(edited(x), &f.os, &e);
     if ((st != want && st != other) || !fault_os_clean(&f) || f.largest > f.bytes_most) {
-        fprintf(stderr, "%s: status %d (%s), want %d (%s); largest request %lld: %s\n", what, st, glia_status_name(st), want, glia_status_name(want),
-                (long long)f.largest, e.text);
+        fprintf(stderr, "%s: status %d (%s), want %d (%s); largest request %lld: %s\n", what, st,
+                glia_status_name(st), want, glia_status_name(want), (long long)f.largest, e.text);
         check_case_failures++;
     }
 }
 
 static void keys_absent_and_of_wrong_type(void)
 {
-    static const char *const required[] = {"general.architecture", "llama.block_count", "llama.embedding_length", "llama.feed_forward_length",
-                                           "llama.attention.head_count", "llama.context_length", "llama.attention.layer_norm_rms_epsilon",
-                                           "tokenizer.ggml.model", "tokenizer.ggml.tokens", NULL};
-    static const char *const all[] = {"general.architecture", "llama.block_count", "llama.embedding_length", "llama.feed_forward_length",
-                                      "llama.attention.head_count", "llama.context_length", "llama.attention.layer_norm_rms_epsilon",
-                                      "llama.attention.head_count_kv", "llama.rope.dimension_count", "llama.rope.freq_base", "llama.vocab_size",
-                                      "tokenizer.ggml.model", "tokenizer.ggml.tokens", "tokenizer.ggml.scores", "tokenizer.ggml.token_type",
-                                      "tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id", NULL};
+    static const char *const required[] = {"general.architecture",
+                                           "llama.block_count",
+                                           "llama.embedding_length",
+                                           "llama.feed_forward_length",
+                                           "llama.attention.head_count",
+                                           "llama.context_length",
+                                           "llama.attention.layer_norm_rms_epsilon",
+                                           "tokenizer.ggml.model",
+                                           "tokenizer.ggml.tokens",
+                                           NULL};
+    static const char *const all[] = {"general.architecture",
+                                      "llama.block_count",
+                                      "llama.embedding_length",
+                                      "llama.feed_forward_length",
+                                      "llama.attention.head_count",
+                                      "llama.context_length",
+                                      "llama.attention.layer_norm_rms_epsilon",
+                                      "llama.attention.head_count_kv",
+                                      "llama.rope.dimension_count",
+                                      "llama.rope.freq_base",
+                                      "llama.vocab_size",
+                                      "tokenizer.ggml.model",
+                                      "tokenizer.ggml.tokens",
+                                      "tokenizer.ggml.scores",
+                                      "tokenizer.ggml.token_type",
+                                      "tokenizer.ggml.bos_token_id",
+                                      "tokenizer.ggml.eos_token_id",
+                                      NULL};
     glia_error e = GLIA_ERROR_INIT;
     CHECK_I64(whole_life(edited(&(edit){0}), NULL, &e), GLIA_OK); /* the copy itself is sound */
     for (int i = 0; required[i]; i++) {
@@ -279,8 +309,12 @@ static void keys_absent_and_of_wrong_type(void)
     for (int i = 0; all[i]; i++)
         for (const char *put = "usfba"; *put; put++) {
             bool text = !strcmp(all[i], "general.architecture") || !strcmp(all[i], "tokenizer.ggml.model");
-            bool real = strstr(all[i], "epsilon") || strstr(all[i], "freq_base"), list = strstr(all[i], "ggml.tokens") || strstr(all[i], "scores") || strstr(all[i], "token_type");
-            if ((text && *put == 's') || (real && *put == 'f') || (!text && !real && !list && *put == 'u') || (strstr(all[i], "token_type") && *put == 'a')) continue;
+            bool real = strstr(all[i], "epsilon") || strstr(all[i], "freq_base"),
+                 list = strstr(all[i], "ggml.tokens") || strstr(all[i], "scores") ||
+                        strstr(all[i], "token_type");
+            if ((text && *put == 's') || (real && *put == 'f') || (!text && !real && !list && *put == 'u') ||
+                (strstr(all[i], "token_type") && *put == 'a'))
+                continue;
             edit x = {.key = all[i], .put = *put, .number = 1, .text = "x"};
             char what[96];
             snprintf(what, sizeof what, "%s as %c", all[i], *put);
@@ -297,7 +331,8 @@ static void numbers_that_contradict(void)
         glia_status want, other;
     } list[] = {
         {"llama.block_count", 'u', 0, GLIA_E_FORMAT, GLIA_E_FORMAT},
-        {"llama.block_count", 'u', 1, GLIA_E_UNSUPPORTED, GLIA_E_UNSUPPORTED}, /* the second layer's tensors are too many */
+        {"llama.block_count", 'u', 1, GLIA_E_UNSUPPORTED,
+         GLIA_E_UNSUPPORTED}, /* the second layer's tensors are too many */
         {"llama.block_count", 'u', 3, GLIA_E_NOT_FOUND, GLIA_E_NOT_FOUND},
         {"llama.block_count", 'u', 513, GLIA_E_FORMAT, GLIA_E_LIMIT},
         {"llama.block_count", 'u', 2147483648.0, GLIA_E_FORMAT, GLIA_E_LIMIT},
@@ -305,7 +340,8 @@ static void numbers_that_contradict(void)
         {"llama.block_count", 'l', 9223372036854775808.0, GLIA_E_FORMAT, GLIA_E_LIMIT},
         {"llama.block_count", 'i', -1, GLIA_E_FORMAT, GLIA_E_FORMAT},
         {"llama.attention.head_count", 'u', 0, GLIA_E_FORMAT, GLIA_E_FORMAT},
-        {"llama.attention.head_count", 'u', 1, GLIA_E_FORMAT, GLIA_E_SHAPE}, /* fewer heads than key-value heads */
+        {"llama.attention.head_count", 'u', 1, GLIA_E_FORMAT,
+         GLIA_E_SHAPE}, /* fewer heads than key-value heads */
         {"llama.attention.head_count", 'u', 3, GLIA_E_FORMAT, GLIA_E_SHAPE},
         {"llama.attention.head_count", 'u', 4294967295.0, GLIA_E_FORMAT, GLIA_E_LIMIT},
         {"llama.attention.head_count_kv", 'u', 0, GLIA_E_FORMAT, GLIA_E_FORMAT},
@@ -346,9 +382,12 @@ static void numbers_that_contradict(void)
         snprintf(what, sizeof what, "%s = %g", x.key, x.number);
         attack(what, &x, list[i].want, list[i].other);
     }
-    attack("another architecture", &(edit){.key = "general.architecture", .put = 's', .text = "mamba"}, GLIA_E_UNSUPPORTED, GLIA_E_UNSUPPORTED);
-    attack("another scaling", &(edit){.key = "llama.rope.scaling.type", .put = 's', .text = "yarn"}, GLIA_E_UNSUPPORTED, GLIA_E_UNSUPPORTED);
-    attack("a tokenizer of another kind", &(edit){.key = "tokenizer.ggml.model", .put = 's', .text = "rwkv"}, GLIA_E_UNSUPPORTED, GLIA_E_UNSUPPORTED);
+    attack("another architecture", &(edit){.key = "general.architecture", .put = 's', .text = "mamba"},
+           GLIA_E_UNSUPPORTED, GLIA_E_UNSUPPORTED);
+    attack("another scaling", &(edit){.key = "llama.rope.scaling.type", .put = 's', .text = "yarn"},
+           GLIA_E_UNSUPPORTED, GLIA_E_UNSUPPORTED);
+    attack("a tokenizer of another kind", &(edit){.key = "tokenizer.ggml.model", .put = 's', .text = "rwkv"},
+           GLIA_E_UNSUPPORTED, GLIA_E_UNSUPPORTED);
 }
 
 static void tensors_attacked(void)
@@ -368,7 +407,8 @@ static void tensors_attacked(void)
                 memcpy(x.dims, t->dims, sizeof x.dims);
                 x.dims[axis] += less ? -32 : 32;
                 if (x.dims[axis] <= 0) continue;
-                bool vocabulary = !strcmp(t->name, "token_embd.weight") && axis == 0; /* more rows than tokens are padding */
+                bool vocabulary = !strcmp(t->name, "token_embd.weight") &&
+                                  axis == 0; /* more rows than tokens are padding */
                 snprintf(what, sizeof what, "%s with axis %d %s", t->name, axis, less ? "short" : "long");
                 if (vocabulary && !less && !glia_gguf_find(g, "llama.vocab_size")) continue;
                 attack(what, &x, GLIA_E_SHAPE, GLIA_E_FORMAT);
@@ -384,8 +424,10 @@ static void tensors_attacked(void)
         attack(what, &x, GLIA_E_DTYPE, GLIA_E_UNSUPPORTED);
     }
     glia_gguf_close(g);
-    attack("a tensor too many", &(edit){.more = "blk.0.attn_sinks.weight"}, GLIA_E_UNSUPPORTED, GLIA_E_UNSUPPORTED);
-    attack("a tensor of a layer that is not there", &(edit){.more = "blk.7.attn_norm.weight"}, GLIA_E_UNSUPPORTED, GLIA_E_UNSUPPORTED);
+    attack("a tensor too many", &(edit){.more = "blk.0.attn_sinks.weight"}, GLIA_E_UNSUPPORTED,
+           GLIA_E_UNSUPPORTED);
+    attack("a tensor of a layer that is not there", &(edit){.more = "blk.7.attn_norm.weight"},
+           GLIA_E_UNSUPPORTED, GLIA_E_UNSUPPORTED);
 }
 
 /* ---- calls -------------------------------------------------------------------------------------------- */
@@ -414,13 +456,26 @@ static void calls_to_open(void)
         const char *isa;
         glia_status want;
     } bad[] = {
-        {-1, 0, 0, 0, 0, 0, 0, 0, NULL, GLIA_E_ARG}, {1025, 0, 0, 0, 0, 0, 0, 0, NULL, GLIA_E_ARG}, {INT32_MIN, 0, 0, 0, 0, 0, 0, 0, NULL, GLIA_E_ARG},
-        {1, -1, 0, 0, 0, 0, 0, 0, NULL, GLIA_E_ARG}, {1, 65, 0, 0, 0, 0, 0, 0, NULL, GLIA_E_ARG}, {1, 1, -1, 0, 0, 0, 0, 0, NULL, GLIA_E_ARG},
-        {1, 1, INT32_MAX, 0, 0, 0, 0, 0, NULL, GLIA_E_ARG}, {1, 1, 1, 0, -1, 0, 0, 0, NULL, GLIA_E_ARG}, {1, 1, 1, 0, INT64_MAX, 0, 0, 0, NULL, GLIA_E_ARG},
-        {1, 1, 1, 0, 0, -1, 0, 0, NULL, GLIA_E_ARG}, {1, 1, 1, 0, 0, INT64_MAX, 0, 0, NULL, GLIA_E_ARG}, {1, 1, 1, 0, 0, 4, 5, 0, NULL, GLIA_E_ARG},
-        {1, 1, 1, 0, 0, 4, -1, 0, NULL, GLIA_E_ARG}, {1, 1, 1, 0, 0, 4, 1, -1, NULL, GLIA_E_ARG}, {1, 1, 1, GLIA_Q8_0, 0, 4, 1, 0, NULL, GLIA_E_UNSUPPORTED},
-        {1, 1, 1, 9999, 0, 4, 1, 0, NULL, GLIA_E_UNSUPPORTED}, {1, 1, 1, -5, 0, 4, 1, 0, NULL, GLIA_E_UNSUPPORTED}, {1, 1, 1, 0, 0, 4, 1, 0, "sse9", GLIA_E_NOT_FOUND},
-        {1, 1, 1, 0, 0, 4, 1, 0, "", GLIA_E_NOT_FOUND}, {1, 1, 1, 0, 0, 4, 1, 1, NULL, GLIA_E_LIMIT},
+        {-1, 0, 0, 0, 0, 0, 0, 0, NULL, GLIA_E_ARG},
+        {1025, 0, 0, 0, 0, 0, 0, 0, NULL, GLIA_E_ARG},
+        {INT32_MIN, 0, 0, 0, 0, 0, 0, 0, NULL, GLIA_E_ARG},
+        {1, -1, 0, 0, 0, 0, 0, 0, NULL, GLIA_E_ARG},
+        {1, 65, 0, 0, 0, 0, 0, 0, NULL, GLIA_E_ARG},
+        {1, 1, -1, 0, 0, 0, 0, 0, NULL, GLIA_E_ARG},
+        {1, 1, INT32_MAX, 0, 0, 0, 0, 0, NULL, GLIA_E_ARG},
+        {1, 1, 1, 0, -1, 0, 0, 0, NULL, GLIA_E_ARG},
+        {1, 1, 1, 0, INT64_MAX, 0, 0, 0, NULL, GLIA_E_ARG},
+        {1, 1, 1, 0, 0, -1, 0, 0, NULL, GLIA_E_ARG},
+        {1, 1, 1, 0, 0, INT64_MAX, 0, 0, NULL, GLIA_E_ARG},
+        {1, 1, 1, 0, 0, 4, 5, 0, NULL, GLIA_E_ARG},
+        {1, 1, 1, 0, 0, 4, -1, 0, NULL, GLIA_E_ARG},
+        {1, 1, 1, 0, 0, 4, 1, -1, NULL, GLIA_E_ARG},
+        {1, 1, 1, GLIA_Q8_0, 0, 4, 1, 0, NULL, GLIA_E_UNSUPPORTED},
+        {1, 1, 1, 9999, 0, 4, 1, 0, NULL, GLIA_E_UNSUPPORTED},
+        {1, 1, 1, -5, 0, 4, 1, 0, NULL, GLIA_E_UNSUPPORTED},
+        {1, 1, 1, 0, 0, 4, 1, 0, "sse9", GLIA_E_NOT_FOUND},
+        {1, 1, 1, 0, 0, 4, 1, 0, "", GLIA_E_NOT_FOUND},
+        {1, 1, 1, 0, 0, 4, 1, 1, NULL, GLIA_E_LIMIT},
         {1, 1, 4096, 0, INT32_MAX / 2, 4, 1, 1000000, NULL, GLIA_E_LIMIT},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -477,31 +532,34 @@ static void calls_on_nothing(void)
     glia_model_memory(NULL, NULL);
 }
 
-static void calls_on_a_session(void)
+static void bad_batches(glia_session *s)
 {
     glia_error e = GLIA_ERROR_INIT;
-    glia_model_options o = options_of(NULL);
-    o.sequences = 2;
-    o.logit_rows = 2;
-    glia_model *m = spine_open(tiny_path(), &o);
-    glia_session *s = NULL;
     const float *logits = NULL;
     int32_t ids[8] = {1, 2, 3, 4, 5, 6, 7, 8}, sequences[8] = {0}, rows[8] = {0};
-    int64_t made, count;
-    CHECK_I64(glia_session_create(m, NULL, &e), GLIA_E_ARG);
-    CHECK_I64(glia_session_create(m, &s, &e), GLIA_OK);
-    CHECK_I64(glia_session_step(s, NULL, &logits, &e), GLIA_E_ARG);
     static const struct {
         int32_t count, id, sequence, row, row_count;
         bool no_ids, no_rows;
         glia_status want;
     } bad[] = {
-        {0, 1, 0, 0, 0, false, false, GLIA_E_ARG}, {-1, 1, 0, 0, 0, false, false, GLIA_E_ARG}, {5, 1, 0, 0, 0, false, false, GLIA_E_ARG},
-        {INT32_MAX, 1, 0, 0, 0, false, false, GLIA_E_ARG}, {INT32_MIN, 1, 0, 0, 0, false, false, GLIA_E_ARG}, {1, 1, 0, 0, 0, true, false, GLIA_E_ARG},
-        {2, -1, 0, 0, 0, false, false, GLIA_E_ARG}, {2, 384, 0, 0, 0, false, false, GLIA_E_ARG}, {2, INT32_MAX, 0, 0, 0, false, false, GLIA_E_ARG},
-        {2, 1, 2, 0, 0, false, false, GLIA_E_ARG}, {2, 1, -1, 0, 0, false, false, GLIA_E_ARG}, {2, 1, 0, 2, 1, false, false, GLIA_E_ARG},
-        {2, 1, 0, -1, 1, false, false, GLIA_E_ARG}, {2, 1, 0, 0, 3, false, false, GLIA_E_ARG}, {2, 1, 0, 0, -1, false, false, GLIA_E_ARG},
-        {2, 1, 0, 0, 1, false, true, GLIA_E_ARG}, {2, 1, 0, 1, 2, false, false, GLIA_OK}, {4, 1, 1, 3, 1, false, false, GLIA_OK},
+        {0, 1, 0, 0, 0, false, false, GLIA_E_ARG},
+        {-1, 1, 0, 0, 0, false, false, GLIA_E_ARG},
+        {5, 1, 0, 0, 0, false, false, GLIA_E_ARG},
+        {INT32_MAX, 1, 0, 0, 0, false, false, GLIA_E_ARG},
+        {INT32_MIN, 1, 0, 0, 0, false, false, GLIA_E_ARG},
+        {1, 1, 0, 0, 0, true, false, GLIA_E_ARG},
+        {2, -1, 0, 0, 0, false, false, GLIA_E_ARG},
+        {2, 384, 0, 0, 0, false, false, GLIA_E_ARG},
+        {2, INT32_MAX, 0, 0, 0, false, false, GLIA_E_ARG},
+        {2, 1, 2, 0, 0, false, false, GLIA_E_ARG},
+        {2, 1, -1, 0, 0, false, false, GLIA_E_ARG},
+        {2, 1, 0, 2, 1, false, false, GLIA_E_ARG},
+        {2, 1, 0, -1, 1, false, false, GLIA_E_ARG},
+        {2, 1, 0, 0, 3, false, false, GLIA_E_ARG},
+        {2, 1, 0, 0, -1, false, false, GLIA_E_ARG},
+        {2, 1, 0, 0, 1, false, true, GLIA_E_ARG},
+        {2, 1, 0, 1, 2, false, false, GLIA_OK},
+        {4, 1, 1, 3, 1, false, false, GLIA_OK},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         glia_batch b = GLIA_BATCH_INIT;
@@ -519,27 +577,12 @@ static void calls_on_a_session(void)
         CHECK_I64(st, bad[i].want);
         CHECK_I64(glia_session_length(s, 0) + glia_session_length(s, 1) - before, st ? 0 : b.count);
     }
-    glia_batch small = GLIA_BATCH_INIT;
-    small.size = 4; /* covers nothing: an empty step */
-    small.count = 1;
-    small.ids = ids;
-    CHECK_I64(glia_session_step(s, &small, NULL, &e), GLIA_E_ARG);
-    ids[1] = 2;
-    CHECK_I64(glia_session_prefix(s, NULL, 3, &logits, &e), GLIA_E_ARG);
-    CHECK_I64(glia_session_prefix(s, ids, 0, &logits, &e), GLIA_E_ARG);
-    CHECK_I64(glia_session_prefix(s, ids, -1, &logits, &e), GLIA_E_ARG);
-    CHECK_I64(glia_session_prefix(s, ids, INT64_MAX, &logits, &e), GLIA_E_CONTEXT);
-    CHECK_I64(glia_session_prefix(s, ids, 3, NULL, NULL), GLIA_OK);
-    ids[2] = 4000;
-    CHECK_I64(glia_session_prefix(s, ids, 4, &logits, &e), GLIA_E_ARG);
-    ids[2] = 3;
-    CHECK_I64(glia_session_trim(s, 2, 0, &e), GLIA_E_ARG);
-    CHECK_I64(glia_session_trim(s, -1, 0, &e), GLIA_E_ARG);
-    CHECK_I64(glia_session_trim(s, 0, -1, &e), GLIA_E_ARG);
-    CHECK_I64(glia_session_trim(s, 0, 1000, &e), GLIA_E_ARG);
-    CHECK_I64(glia_session_length(s, 2), -1);
-    CHECK_I64(glia_session_length(s, -1), -1);
-    /* generation */
+}
+
+static void bad_generations(glia_session *s, const int32_t *ids)
+{
+    glia_error e = GLIA_ERROR_INIT;
+    int64_t made;
     CHECK_I64(glia_session_generate(s, ids, 3, NULL, NULL, NULL), GLIA_OK);
     glia_generate_options g = GLIA_GENERATE_OPTIONS_INIT;
     static const float weird[] = {-1, NAN, INFINITY, -INFINITY};
@@ -547,9 +590,13 @@ static void calls_on_a_session(void)
         for (int field = 0; field < 6; field++) {
             g = (glia_generate_options)GLIA_GENERATE_OPTIONS_INIT;
             g.tokens_max = 1;
-            *(field == 0 ? &g.temperature : field == 1 ? &g.top_p : field == 2 ? &g.min_p : field == 3 ? &g.repeat_penalty : field == 4 ? &g.presence_penalty : &g.frequency_penalty) = weird[i];
+            float *fields[] = {
+                &g.temperature,      &g.top_p, &g.min_p, &g.repeat_penalty, &g.presence_penalty,
+                &g.frequency_penalty};
+            *fields[field] = weird[i];
             glia_status st = glia_session_generate(s, ids, 3, &g, &made, &e);
-            bool may = st == GLIA_OK && (isinf(weird[i]) ? field == 0 : field >= 3) && !isnan(weird[i]); /* sampled flat; penalties may be negative */
+            /* An endless temperature samples flat; penalties may be negative. */
+            bool may = st == GLIA_OK && (isinf(weird[i]) ? field == 0 : field >= 3) && !isnan(weird[i]);
             if (st != GLIA_E_ARG && !may) fprintf(stderr, "field %d = %g: %d\n", field, (double)weird[i], st);
             CHECK(st == GLIA_E_ARG || may);
         }
@@ -565,7 +612,13 @@ static void calls_on_a_session(void)
     g.bias_values = (const float[]){1};
     g.bias_count = 1;
     CHECK_I64(glia_session_generate(s, ids, 3, &g, &made, &e), GLIA_E_ARG);
-    /* text */
+}
+
+static void bad_texts(const glia_model *m)
+{
+    glia_error e = GLIA_ERROR_INIT;
+    int32_t ids[8];
+    int64_t count;
     CHECK_I64(glia_model_tokenize(m, NULL, 1, 0, 0, ids, 8, &count, &e), GLIA_E_ARG);
     CHECK_I64(glia_model_tokenize(m, "a", -1, 0, 0, ids, 8, &count, &e), GLIA_E_ARG);
     CHECK_I64(glia_model_tokenize(m, "a", 1, 0, 0, NULL, 8, &count, &e), GLIA_E_ARG);
@@ -576,6 +629,43 @@ static void calls_on_a_session(void)
     CHECK_I64(glia_model_piece(m, 100000, NULL, 0), 0);
     CHECK_I64(glia_model_is_end(m, -1), 0);
     CHECK_I64(glia_model_is_end(m, 100000), 0);
+}
+
+static void calls_on_a_session(void)
+{
+    glia_error e = GLIA_ERROR_INIT;
+    glia_model_options o = options_of(NULL);
+    o.sequences = 2;
+    o.logit_rows = 2;
+    glia_model *m = spine_open(tiny_path(), &o);
+    glia_session *s = NULL;
+    const float *logits = NULL;
+    int32_t ids[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    CHECK_I64(glia_session_create(m, NULL, &e), GLIA_E_ARG);
+    CHECK_I64(glia_session_create(m, &s, &e), GLIA_OK);
+    CHECK_I64(glia_session_step(s, NULL, &logits, &e), GLIA_E_ARG);
+    bad_batches(s);
+    glia_batch small = GLIA_BATCH_INIT;
+    small.size = 4; /* covers nothing: an empty step */
+    small.count = 1;
+    small.ids = ids;
+    CHECK_I64(glia_session_step(s, &small, NULL, &e), GLIA_E_ARG);
+    CHECK_I64(glia_session_prefix(s, NULL, 3, &logits, &e), GLIA_E_ARG);
+    CHECK_I64(glia_session_prefix(s, ids, 0, &logits, &e), GLIA_E_ARG);
+    CHECK_I64(glia_session_prefix(s, ids, -1, &logits, &e), GLIA_E_ARG);
+    CHECK_I64(glia_session_prefix(s, ids, INT64_MAX, &logits, &e), GLIA_E_CONTEXT);
+    CHECK_I64(glia_session_prefix(s, ids, 3, NULL, NULL), GLIA_OK);
+    ids[2] = 4000;
+    CHECK_I64(glia_session_prefix(s, ids, 4, &logits, &e), GLIA_E_ARG);
+    ids[2] = 3;
+    CHECK_I64(glia_session_trim(s, 2, 0, &e), GLIA_E_ARG);
+    CHECK_I64(glia_session_trim(s, -1, 0, &e), GLIA_E_ARG);
+    CHECK_I64(glia_session_trim(s, 0, -1, &e), GLIA_E_ARG);
+    CHECK_I64(glia_session_trim(s, 0, 1000, &e), GLIA_E_ARG);
+    CHECK_I64(glia_session_length(s, 2), -1);
+    CHECK_I64(glia_session_length(s, -1), -1);
+    bad_generations(s, ids);
+    bad_texts(m);
     glia_memory part = {.size = 8, .weights = -3};
     glia_model_memory(m, &part);
     CHECK(part.weights == -3 && part.size == 8);

@@ -1,5 +1,5 @@
-/* Plans: where threads meet, where values lie, what the validator refuses, and that small random graphs mean the same
- * compiled for any number of slots as they do node by node. */
+/* Plans: where threads meet, where values lie, what the validator refuses, and that small random graphs mean
+ * the same compiled for any number of slots as they do node by node. */
 #include "eval.h"
 #include "spine.h"
 
@@ -17,7 +17,8 @@ static int first_phase(const glia_plan *p, const glia_variant *v, int layer)
     snprintf(start, sizeof start, "blk.%d.", layer);
     for (int ph = 0; ph < v->phase_count; ph++)
         for (uint32_t i = 0; i < v->phases[ph].count; i++)
-            if (!strncmp(p->graph->nodes[v->items[v->phases[ph].first + i].node].name, start, strlen(start))) return ph;
+            if (!strncmp(p->graph->nodes[v->items[v->phases[ph].first + i].node].name, start, strlen(start)))
+                return ph;
     return -1;
 }
 
@@ -82,7 +83,8 @@ static void meetings_with_small_heads(void)
 
 /* ---- where values lie ------------------------------------------------------------------------------- */
 
-typedef struct span { /* one block of memory, and when its bytes must stay: times are phases, or items of private values */
+typedef struct span { /* one block of memory, and when its bytes must stay: times are phases, or items of
+                         private values */
     int64_t begin_byte, end_byte;
     int32_t begin, end;
 } span;
@@ -93,13 +95,15 @@ static void touch(span *s, int32_t time)
     if (time > s->end) s->end = time;
 }
 
-/* From the records and the graph alone: blocks whose lives meet must not share a byte; everything lies in the arena. The
- * lower bound is counted again for one-slot variants. */
+/* From the records and the graph alone: blocks whose lives meet must not share a byte; everything lies in the
+ * arena. The lower bound is counted again for one-slot variants. */
 static void check_memory(const char *name, const glia_plan *p, const glia_variant *v)
 {
     const glia_graph *g = p->graph;
-    span *shared = calloc((size_t)g->value_count + 1, sizeof *shared), *own = calloc((size_t)g->value_count + 1, sizeof *own);
-    for (int64_t i = 0; i < g->value_count; i++) shared[i].begin = shared[i].end = own[i].begin = own[i].end = -1;
+    span *shared = calloc((size_t)g->value_count + 1, sizeof *shared),
+         *own = calloc((size_t)g->value_count + 1, sizeof *own);
+    for (int64_t i = 0; i < g->value_count; i++)
+        shared[i].begin = shared[i].end = own[i].begin = own[i].end = -1;
     for (int32_t ph = 0; ph < v->phase_count; ph++)
         for (uint32_t j = 0; j < v->phases[ph].count; j++) {
             int32_t item = (int32_t)(v->phases[ph].first + j);
@@ -117,11 +121,13 @@ static void check_memory(const char *name, const glia_plan *p, const glia_varian
         if (v->placed[i].base != GLIA_BASE_ARENA || g->values[i].kind != GLIA_VALUE_INPUT) continue;
         bool mine = v->slots == 1;
         touch(mine ? &own[root] : &shared[root], 0);
-        touch(mine ? &own[root] : &shared[root], mine ? v->item_count : v->phase_count); /* inputs are written before a run */
+        touch(mine ? &own[root] : &shared[root],
+              mine ? v->item_count : v->phase_count); /* inputs are written before a run */
     }
     for (int64_t i = 0; i < g->output_count; i++) {
         int32_t root = v->placed[g->outputs[i].value.id].root;
-        if (v->placed[root].base == GLIA_BASE_ARENA) touch(v->slots == 1 ? &own[root] : &shared[root], v->slots == 1 ? v->item_count : v->phase_count);
+        if (v->placed[root].base == GLIA_BASE_ARENA)
+            touch(v->slots == 1 ? &own[root] : &shared[root], v->slots == 1 ? v->item_count : v->phase_count);
     }
     int bad = 0;
     for (int64_t i = 1; i < g->value_count; i++) {
@@ -147,7 +153,8 @@ static void check_memory(const char *name, const glia_plan *p, const glia_varian
     if (bad) fprintf(stderr, "%s: %d slots: %d values lie on others or outside\n", name, v->slots, bad);
     CHECK_I64(bad, 0);
     if (v->arena_bytes != v->arena_lower_bound)
-        fprintf(stderr, "%s: %d slots, to %lld tokens: %lld bytes, bound %lld\n", name, v->slots, (long long)v->symbol_max, (long long)v->arena_bytes, (long long)v->arena_lower_bound);
+        fprintf(stderr, "%s: %d slots, to %lld tokens: %lld bytes, bound %lld\n", name, v->slots,
+                (long long)v->symbol_max, (long long)v->arena_bytes, (long long)v->arena_lower_bound);
     CHECK_I64(v->arena_bytes, v->arena_lower_bound);
     free(shared);
     free(own);
@@ -157,7 +164,8 @@ static const char *tiny_path(void)
 {
     glia_error e = GLIA_ERROR_INIT;
     const char *path = spine_temp("tiny.gguf");
-    if (!spine_there(path) && glia_synth(NULL, "tiny", GLIA_Q8_0, 3, path, &e)) fprintf(stderr, "%s\n", e.text);
+    if (!spine_there(path) && glia_synth(NULL, "tiny", GLIA_Q8_0, 3, path, &e))
+        fprintf(stderr, "%s\n", e.text);
     return path;
 }
 
@@ -166,7 +174,9 @@ static void for_plans(void (*f)(const char *name, glia_plan *p))
 {
     static const int slots[] = {1, 2, 3, 4, 8};
     for (int i = -2; i < 0 || spine_archs[i]; i++) {
-        const char *path = i == -2 ? SPINE_DEMO : i == -1 ? tiny_path() : spine_arch_path(spine_archs[i], "gguf");
+        const char *path = i == -2   ? SPINE_DEMO
+                           : i == -1 ? tiny_path()
+                                     : spine_arch_path(spine_archs[i], "gguf");
         if (!spine_there(path)) continue;
         for (int j = 0; j < 5; j++) {
             glia_model_options o = GLIA_MODEL_OPTIONS_INIT;
@@ -213,7 +223,8 @@ static bool overlap(const glia_buffer *b, int64_t count, int64_t bytes)
         if (b[i].offset < 0 || b[i].offset + b[i].bytes > bytes) return true;
         for (int64_t j = 0; j < i; j++)
             for (int32_t t = b[i].begin; t <= b[i].end; t++)
-                if (b[i].bytes && b[j].bytes && t >= b[j].begin && t <= b[j].end && b[i].offset < b[j].offset + b[j].bytes && b[j].offset < b[i].offset + b[i].bytes)
+                if (b[i].bytes && b[j].bytes && t >= b[j].begin && t <= b[j].end &&
+                    b[i].offset < b[j].offset + b[j].bytes && b[j].offset < b[i].offset + b[i].bytes)
                     return true;
     }
     return false;
@@ -230,7 +241,8 @@ static int64_t best_arena(glia_buffer *b, int count, int placed, int64_t so_far,
         for (bool moved = true; moved;) {
             moved = false;
             for (int j = 0; j < placed; j++)
-                if (b[j].begin <= t.end && t.begin <= b[j].end && at < b[j].offset + b[j].bytes && b[j].offset < at + t.bytes) {
+                if (b[j].begin <= t.end && t.begin <= b[j].end && at < b[j].offset + b[j].bytes &&
+                    b[j].offset < at + t.bytes) {
                     at = b[j].offset + b[j].bytes;
                     moved = true;
                 }
@@ -287,7 +299,9 @@ static void planner_random(void)
 
 static void planner_of_networks(void)
 {
-    static const char *const names[] = {"bvlc_alexnet", "densenet121", "inception_v1", "inception_v2", "resnet50", "shufflenet", "squeezenet", "vgg19", "zfnet512"};
+    static const char *const names[] = {"bvlc_alexnet", "densenet121", "inception_v1",
+                                        "inception_v2", "resnet50",    "shufflenet",
+                                        "squeezenet",   "vgg19",       "zfnet512"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[512];
         static glia_buffer b[4096];
@@ -296,7 +310,8 @@ static void planner_of_networks(void)
         snprintf(path, sizeof path, "%s/planner/mem_light_%s.csv", check_data_dir(), names[i]);
         char *text = spine_read(path, &size);
         CHECK(text != NULL);
-        for (char *line = text ? strchr(text, '\n') : NULL; line && line[1] && count < 4096; line = strchr(line + 1, '\n')) {
+        for (char *line = text ? strchr(text, '\n') : NULL; line && line[1] && count < 4096;
+             line = strchr(line + 1, '\n')) {
             long long lower, upper, bytes;
             const char *comma = strchr(line, ',');
             if (!comma || sscanf(comma, ",%lld,%lld,%lld", &lower, &upper, &bytes) != 3) continue;
@@ -308,7 +323,8 @@ static void planner_of_networks(void)
         int64_t bytes = glia_place_buffers(b, count, &a, &bound, &failed);
         glia_arena_free(&a);
         CHECK(count > 20 && !failed && glia_check_buffers(b, count, bytes));
-        if (bytes != bound) fprintf(stderr, "%s: %lld bytes, bound %lld\n", names[i], (long long)bytes, (long long)bound);
+        if (bytes != bound)
+            fprintf(stderr, "%s: %lld bytes, bound %lld\n", names[i], (long long)bytes, (long long)bound);
         CHECK_I64(bytes, bound);
     }
 }
@@ -403,7 +419,9 @@ static void validator_refuses_shares(void)
     int changed = 0;
     for (int32_t i = 0; i < w.item_count; i++) {
         const glia_node *n = &p->graph->nodes[w.items[i].node];
-        if (strcmp(n->name, "blk.1.q_rope") && strcmp(n->name, "blk.1.k_put") && strcmp(n->name, "blk.1.attend") && strcmp(n->name, "blk.1.swiglu")) continue;
+        if (strcmp(n->name, "blk.1.q_rope") && strcmp(n->name, "blk.1.k_put") &&
+            strcmp(n->name, "blk.1.attend") && strcmp(n->name, "blk.1.swiglu"))
+            continue;
         memcpy(items, p->variants[1].items, (size_t)w.item_count * sizeof *items);
         CHECK(items[i].kind == GLIA_PART_SPLIT);
         for (int change = 0; change < 2; change++) {
@@ -462,7 +480,8 @@ static glia_value weight(garden *a, glia_dtype t, int rank, int64_t n, int64_t k
         glia_dtype_row_bytes(t, k, &bytes);
         data = malloc((size_t)(rows * bytes));
         a->data[a->data_count++] = data;
-        for (int64_t r = 0; r < rows; r++) glia_dtype_get(t)->encode(f + r * k, (uint8_t *)data + r * bytes, k, NULL);
+        for (int64_t r = 0; r < rows; r++)
+            glia_dtype_get(t)->encode(f + r * k, (uint8_t *)data + r * bytes, k, NULL);
     }
     return glia_graph_weight(a->g, name, &type, data, NULL);
 }
@@ -482,7 +501,8 @@ static int like(const garden *a, int64_t width) /* some value of that width; the
     }
 }
 
-static glia_value apply(garden *a, const char *op, const glia_value *in, int count, const glia_attr_arg *attrs)
+static glia_value apply(garden *a, const char *op, const glia_value *in, int count,
+                        const glia_attr_arg *attrs)
 {
     return glia_graph_node(a->g, op, NULL, in, count, attrs);
 }
@@ -491,17 +511,21 @@ static void grow(garden *a)
 {
     static const int64_t widths[] = {8, 16, 24, 32, 48};
     static const glia_dtype types[] = {GLIA_F32, GLIA_F32, GLIA_F16, GLIA_Q8_0};
-    static const char *const unary[] = {"silu", "gelu", "softmax", "neg", "tanh"}, *const binary[] = {"add", "mul", "sub", "swiglu"};
+    static const char *const unary[] = {"silu", "gelu", "softmax", "neg", "tanh"}, *const binary[] = {
+                                                                                       "add", "mul", "sub",
+                                                                                       "swiglu"};
     int i = (int)draw(a->count);
     int64_t w = a->width[i], n = widths[draw(5)];
     glia_attr_arg eps[] = {GLIA_FLOAT("eps", 1e-5), {0}};
     glia_value x = a->v[i], y;
     switch (draw(8)) {
-    case 0: case 1: {
+    case 0:
+    case 1: {
         glia_dtype t = types[draw(4)];
         if (t == GLIA_Q8_0 && w % 32) t = GLIA_F16;
         a->quantised |= t == GLIA_Q8_0;
-        glia_value in[3] = {x, weight(a, t, 2, n, w), draw(2) ? weight(a, GLIA_F32, 1, 1, n) : (glia_value){0}};
+        glia_value in[3] = {x, weight(a, t, 2, n, w),
+                            draw(2) ? weight(a, GLIA_F32, 1, 1, n) : (glia_value){0}};
         keep(a, apply(a, "linear", in, 3, NULL), n);
         break;
     }
@@ -511,12 +535,18 @@ static void grow(garden *a)
         break;
     }
     case 3: keep(a, apply(a, "rms_norm", (glia_value[]){x, weight(a, GLIA_F32, 1, 1, w)}, 2, eps), w); break;
-    case 4: keep(a, apply(a, "layer_norm", (glia_value[]){x, weight(a, GLIA_F32, 1, 1, w), weight(a, GLIA_F32, 1, 1, w)}, 3, eps), w); break;
+    case 4:
+        keep(a,
+             apply(a, "layer_norm",
+                   (glia_value[]){x, weight(a, GLIA_F32, 1, 1, w), weight(a, GLIA_F32, 1, 1, w)}, 3, eps),
+             w);
+        break;
     case 5: keep(a, apply(a, unary[draw(5)], &x, 1, NULL), w); break;
     case 6: keep(a, apply(a, binary[draw(4)], (glia_value[]){x, a->v[like(a, w)]}, 2, NULL), w); break;
     default: { /* by heads, and back */
         int64_t heads[3] = {a->t, w / 8, 8}, flat[2] = {a->t, w};
-        glia_attr_arg split[] = {GLIA_INTS("dims", heads, 3), {0}}, join[] = {GLIA_INTS("dims", flat, 2), {0}};
+        glia_attr_arg split[] = {GLIA_INTS("dims", heads, 3), {0}},
+                      join[] = {GLIA_INTS("dims", flat, 2), {0}};
         y = apply(a, "reshape", &x, 1, split);
         if (draw(2)) y = apply(a, "softmax", &y, 1, NULL);
         else y = apply(a, "rms_norm", (glia_value[]){y, weight(a, GLIA_F32, 1, 1, 8)}, 2, eps);
@@ -559,7 +589,9 @@ static void fill_weights(const glia_plan *p, uint8_t *plain, uint8_t *packed)
         const glia_weight_record *w = &p->weights[i];
         const glia_value_info *v = glia_graph_value(p->graph, (glia_value){w->value});
         if (w->base == GLIA_BASE_WEIGHTS) memcpy(plain + w->offset, v->data, (size_t)w->bytes);
-        else glia_layout_pack(w->layout, v->type.dtype, v->type.dims[0], v->type.dims[1], v->data, 0, v->type.dims[0], packed + w->offset);
+        else
+            glia_layout_pack(w->layout, v->type.dtype, v->type.dims[0], v->type.dims[1], v->data, 0,
+                             v->type.dims[0], packed + w->offset);
     }
 }
 
@@ -569,11 +601,13 @@ static const char *run_plan(const garden *a, const glia_plan *p, int threads, ev
     glia_lane_options lo = {NULL, threads, 0};
     glia_lane *l = NULL;
     const char *bad = NULL;
-    uint8_t *plain = aligned_alloc(64, (size_t)(p->bytes.weights + 64) / 64 * 64), *packed = aligned_alloc(64, (size_t)(p->bytes.packed + 64) / 64 * 64);
+    uint8_t *plain = aligned_alloc(64, (size_t)(p->bytes.weights + 64) / 64 * 64),
+            *packed = aligned_alloc(64, (size_t)(p->bytes.packed + 64) / 64 * 64);
     fill_weights(p, plain, packed);
     glia_run run = {plain, packed, NULL, NULL, 0};
     if (glia_lane_create(p, &lo, &l, NULL) || glia_lane_begin(l, &rows, NULL)) bad = "begin";
-    void *x = bad ? NULL : glia_lane_input(l, glia_graph_find(p->graph, "x").id), *z = bad ? NULL : glia_lane_input(l, glia_graph_find(p->graph, "z").id);
+    void *x = bad ? NULL : glia_lane_input(l, glia_graph_find(p->graph, "x").id),
+         *z = bad ? NULL : glia_lane_input(l, glia_graph_find(p->graph, "z").id);
     if (x) memcpy(x, a->x, (size_t)rows * 32 * 4);
     if (z) memcpy(z, a->z, (size_t)rows * 48 * 4);
     if (!bad && glia_lane_run(l, &run, NULL)) bad = "run";
@@ -595,7 +629,8 @@ static const char *run_plan(const garden *a, const glia_plan *p, int threads, ev
 static void check_slots(const garden *a, const glia_graph *meaning, int round, int slots)
 {
     static const int64_t sizes[] = {1, 5, ROWS_MAX};
-    glia_compile_options o = {.slots = slots, .features = glia_cpu_features(), .isa_max = slots % 2 ? NULL : "portable"};
+    glia_compile_options o = {
+        .slots = slots, .features = glia_cpu_features(), .isa_max = slots % 2 ? NULL : "portable"};
     glia_plan *p = NULL;
     glia_error err = GLIA_ERROR_INIT;
     if (glia_compile(a->g, &o, &p, &err)) {
@@ -609,16 +644,20 @@ static void check_slots(const garden *a, const glia_graph *meaning, int round, i
         eval *e = eval_make(meaning);
         eval_symbol(e, "T", sizes[i]);
         for (int j = 0; j < 2; j++) /* an input that nobody reads may be gone */
-            if (!glia_is_null(glia_graph_find(meaning, j ? "z" : "x"))) eval_bind(e, j ? "z" : "x", j ? a->z : a->x);
+            if (!glia_is_null(glia_graph_find(meaning, j ? "z" : "x")))
+                eval_bind(e, j ? "z" : "x", j ? a->z : a->x);
         const char *bad = eval_run(e) ? run_plan(a, p, 1 + (slots + i) % 3, e, sizes[i]) : e->error;
-        if (bad) fprintf(stderr, "round %d, %d slots, %lld rows: %s differs\n", round, slots, (long long)sizes[i], bad);
+        if (bad)
+            fprintf(stderr, "round %d, %d slots, %lld rows: %s differs\n", round, slots, (long long)sizes[i],
+                    bad);
         CHECK(!bad);
         eval_free(e);
     }
     glia_plan_free(p);
 }
 
-/* Where weights are quantised, products take quantised activations: then the graph after the passes is what is meant. */
+/* Where weights are quantised, products take quantised activations: then the graph after the passes is what
+ * is meant. */
 static void random_graphs(void)
 {
     lot = 20240;
@@ -628,7 +667,8 @@ static void random_graphs(void)
         glia_compile_options portable = {.slots = 1, .isa_max = "portable"};
         plant(&a);
         if (a.quantised) CHECK_I64(glia_compile(a.g, &portable, &p, NULL), GLIA_OK);
-        for (int slots = 1; slots <= 8 && (p || !a.quantised); slots++) check_slots(&a, p ? p->graph : a.g, round, slots);
+        for (int slots = 1; slots <= 8 && (p || !a.quantised); slots++)
+            check_slots(&a, p ? p->graph : a.g, round, slots);
         glia_plan_free(p);
         pull_up(&a);
     }

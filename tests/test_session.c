@@ -1,5 +1,5 @@
-/* Sessions: the same bits whatever the threads, slots, pieces, neighbours and instruction set; exclusion, cancelling,
- * deadlines, limits; and the account of memory. */
+/* Sessions: the same bits whatever the threads, slots, pieces, neighbours and instruction set; exclusion,
+ * cancelling, deadlines, limits; and the account of memory. */
 #include "malloc_count.c"
 
 #include "fault_os.h"
@@ -71,7 +71,8 @@ static void make_reference(subject *s)
     for (int q = 0; q < SEQUENCES; q++) {
         s->want[q] = malloc((size_t)(TOKENS * s->vocab) * sizeof(float));
         spine_ids(s->ids[q], TOKENS, s->vocab, (uint64_t)(q + 1));
-        /* The whole vocabulary's logits of every token of sequence 0; of the others too, since they are compared. */
+        /* The whole vocabulary's logits of every token of sequence 0; of the others too, since they are
+         * compared. */
         spine_feed(session, s->vocab, s->ids[q], TOKENS, 0, 1, s->want[q]);
         CHECK_I64(glia_session_trim(session, 0, 0, &e), GLIA_OK);
     }
@@ -83,7 +84,8 @@ static void references(void)
 {
     if (spine_there(SPINE_DEMO)) add_subject(SPINE_DEMO, "demo");
     else SKIP("demo", "no demo model");
-    for (size_t i = 0; i < sizeof tiny_types / sizeof tiny_types[0]; i++) add_subject(tiny_path(tiny_types[i]), glia_dtype_name(tiny_types[i]));
+    for (size_t i = 0; i < sizeof tiny_types / sizeof tiny_types[0]; i++)
+        add_subject(tiny_path(tiny_types[i]), glia_dtype_name(tiny_types[i]));
     for (int i = 0; spine_archs[i]; i++) add_subject(spine_arch_path(spine_archs[i], "gguf"), spine_archs[i]);
     for (int i = 0; i < subject_count; i++) make_reference(&subjects[i]);
     for (int i = 0; i < subject_count; i++) { /* what is compared later must say something */
@@ -98,7 +100,8 @@ static void references(void)
 
 static void report(const subject *s, const glia_model_options *o, const char *what)
 {
-    fprintf(stderr, "%s: %s: threads %d, slots %d, isa %s\n", s->name, what, o->threads, o->slots, o->isa ? o->isa : "best");
+    fprintf(stderr, "%s: %s: threads %d, slots %d, isa %s\n", s->name, what, o->threads, o->slots,
+            o->isa ? o->isa : "best");
     check_case_failures++;
 }
 
@@ -215,7 +218,8 @@ static void interleave(const subject *s, const glia_model_options *o)
             break;
         }
         for (int i = 0; i < b.count; i++)
-            if (!spine_same_bits(logits + i * s->vocab, s->want[sequences[rows[i]]] + of[rows[i]] * s->vocab, s->vocab)) {
+            if (!spine_same_bits(logits + i * s->vocab, s->want[sequences[rows[i]]] + of[rows[i]] * s->vocab,
+                                 s->vocab)) {
                 report(s, o, "other bits beside other sequences");
                 left = 0;
                 break;
@@ -237,15 +241,17 @@ static void bits_batch(void)
 
 /* ---- instruction sets ------------------------------------------------------------------------------- */
 
-/* The set that has to serve op on these types when `isa` is forced: the best at or below it with any row for them. The
- * expectation is written down here, not read from the tables, for what models spend their time on. */
+/* The set that has to serve op on these types when `isa` is forced: the best at or below it with any row for
+ * them. The expectation is written down here, not read from the tables, for what models spend their time on.
+ */
 static const char *expected_isa(const glia_plan *p, const glia_node *n, const char *isa)
 {
     if (!strcmp(isa, "portable")) return "portable";
     bool vnni = !strcmp(isa, "avx512vnni");
     if (n->op == &glia_op_linear && (glia_graph_value(p->graph, n->in[0])->type.dtype == GLIA_A8X32))
         return vnni ? "avx512vnni" : "avx2";
-    const glia_op *const ops[] = {&glia_op_linear, &glia_op_attend, &glia_op_rms_norm, &glia_op_swiglu, &glia_op_quantise, &glia_op_rope, &glia_op_kv_put};
+    const glia_op *const ops[] = {&glia_op_linear,   &glia_op_attend, &glia_op_rms_norm, &glia_op_swiglu,
+                                  &glia_op_quantise, &glia_op_rope,   &glia_op_kv_put};
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
         if (n->op == ops[i]) return vnni ? "avx512" : isa;
     return NULL;
@@ -260,7 +266,8 @@ static void check_items(const subject *s, const glia_model *m, const char *isa, 
             const glia_node *n = &p->graph->nodes[it->node];
             const char *want = expected_isa(p, n, isa), *have = p->kernels[it->kernel].isa;
             if (want && strcmp(have, want)) {
-                fprintf(stderr, "%s: node %s (%s) runs on %s, not on %s\n", s->name, n->name, n->op->name, have, want);
+                fprintf(stderr, "%s: node %s (%s) runs on %s, not on %s\n", s->name, n->name, n->op->name,
+                        have, want);
                 check_case_failures++;
                 return;
             }
@@ -304,7 +311,10 @@ static void bits_long(void)
     static int32_t ids[LONG];
     float *want = NULL, *got = NULL;
     int64_t vocab = 0;
-    static const struct { int threads, piece; const char *isa; } ways[] = {{1, 48, "portable"}, {2, 31, NULL}, {3, 48, NULL}, {2, 1, NULL}, {1, 1, "portable"}};
+    static const struct {
+        int threads, piece;
+        const char *isa;
+    } ways[] = {{1, 48, "portable"}, {2, 31, NULL}, {3, 48, NULL}, {2, 1, NULL}, {1, 1, "portable"}};
     for (int i = 0; i < 5 - SPINE_SLOW; i++) {
         glia_model_options o = plain_options();
         glia_session *session = NULL;
@@ -375,8 +385,8 @@ static int64_t runs_since_clear(glia_model *m)
     return runs;
 }
 
-/* Kept, trimmed and rebuilt prefixes: the last token's logits are those of a session that saw the tokens anew, and what is
- * the same is not computed again. */
+/* Kept, trimmed and rebuilt prefixes: the last token's logits are those of a session that saw the tokens
+ * anew, and what is the same is not computed again. */
 static void prefix_reuse(void)
 {
     const subject *t = small();
@@ -390,19 +400,24 @@ static void prefix_reuse(void)
     opened x = open_both(t, &o);
     int32_t ids[TOKENS];
     memcpy(ids, t->ids[0], sizeof ids);
-    struct { int64_t count, other, runs; } way[] = {
-        {20, 0, 3}, {24, 0, 1}, {40, 0, 2}, {40, 0, 1}, {17, 0, 1}, {18, 0, 1}, {40, 5, 5}, {40, 40, 5}, {3, 0, 1}, {1, 0, 1}, {33, 0, 4},
+    struct {
+        int64_t count, other, runs;
+    } way[] = {
+        {20, 0, 3}, {24, 0, 1},  {40, 0, 2}, {40, 0, 1}, {17, 0, 1}, {18, 0, 1},
+        {40, 5, 5}, {40, 40, 5}, {3, 0, 1},  {1, 0, 1},  {33, 0, 4},
     };
     for (size_t i = 0; i < sizeof way / sizeof way[0]; i++) {
-        /* the first `other` tokens from sequence 1's list: a prefix of another text */
         memcpy(ids, t->ids[0], sizeof ids);
-        if (way[i].other) memcpy(ids + (way[i].other == TOKENS ? 0 : TOKENS - 36), t->ids[1], sizeof ids - (size_t)(way[i].other == TOKENS ? 0 : (TOKENS - 36)) * 4);
+        if (way[i].other == 5) ids[4]++; /* from there on anew */
+        if (way[i].other == TOKENS) memcpy(ids, t->ids[1], sizeof ids);
         runs_since_clear(x.m);
         CHECK_I64(glia_session_prefix(x.s, ids, way[i].count, &logits, &e), GLIA_OK);
         CHECK_I64(glia_session_length(x.s, 0), way[i].count);
         CHECK_I64(runs_since_clear(x.m), way[i].runs);
-        if (way[i].other == TOKENS) CHECK(spine_same_bits(logits, t->want[1] + (way[i].count - 1) * t->vocab, t->vocab));
-        else if (!way[i].other) CHECK(spine_same_bits(logits, t->want[0] + (way[i].count - 1) * t->vocab, t->vocab));
+        if (way[i].other == TOKENS)
+            CHECK(spine_same_bits(logits, t->want[1] + (way[i].count - 1) * t->vocab, t->vocab));
+        else if (!way[i].other)
+            CHECK(spine_same_bits(logits, t->want[0] + (way[i].count - 1) * t->vocab, t->vocab));
     }
     close_both(x);
     /* steps, trims and steps again, pages given back and taken by another sequence between */
@@ -499,7 +514,9 @@ static void *use(void *arg)
     float *got = malloc((size_t)count * 4);
     u->same = !glia_session_create(u->m, &s, NULL);
     for (int i = 0; i < u->rounds && u->same; i++) {
-        if (glia_session_trim(s, 0, 0, NULL) || spine_feed(s, u->t->vocab, u->t->ids[u->which], TOKENS, 0, 1 + (i + u->which) % 9, got)) u->same = false;
+        if (glia_session_trim(s, 0, 0, NULL) ||
+            spine_feed(s, u->t->vocab, u->t->ids[u->which], TOKENS, 0, 1 + (i + u->which) % 9, got))
+            u->same = false;
         else u->same = spine_same_bits(got, u->t->want[u->which], count);
     }
     glia_session_destroy(s);
@@ -735,7 +752,8 @@ static void no_allocation(void)
     CHECK_I64(atomic_load(&malloc_calls), w.mallocs);
     CHECK_I64(atomic_load(&malloc_maps), w.maps);
 #if !defined(MALLOC_SANITIZED)
-    CHECK(page_faults() - w.faults <= 8); /* the program's own stack; 1000 tokens of ours would be thousands */
+    CHECK(page_faults() - w.faults <=
+          8); /* the program's own stack; 1000 tokens of ours would be thousands */
 #endif
     close_both(x);
     CHECK(fault_os_clean(&f));
@@ -764,8 +782,10 @@ static void memory_account(void)
             if (!m) continue;
             glia_model_memory(m, &have);
             CHECK(!memcmp(&asked, &have, sizeof have));
-            CHECK_I64(have.total, have.weights + have.packed + have.streamed + have.state + have.arena + have.scratch + have.tables);
-            CHECK_I64(f.live_reserved, at_least_64(have.weights) + at_least_64(have.packed) + at_least_64(have.arena + have.scratch));
+            CHECK_I64(have.total, have.weights + have.packed + have.streamed + have.state + have.arena +
+                                      have.scratch + have.tables);
+            CHECK_I64(f.live_reserved, at_least_64(have.weights) + at_least_64(have.packed) +
+                                           at_least_64(have.arena + have.scratch));
             int64_t reserved = f.live_reserved, blocks = f.live_bytes;
             CHECK_I64(glia_session_create(m, &s, &e), GLIA_OK);
             CHECK_I64(f.live_reserved - reserved, have.state);
@@ -782,7 +802,9 @@ static void memory_account(void)
             m = NULL;
             CHECK_I64(glia_model_open(subjects[i].path, &o, &m, &e), GLIA_E_LIMIT);
             CHECK(m == NULL && fault_os_clean(&f));
-            CHECK_I64(f.calls[FAULT_RESERVE] + f.calls[FAULT_COMMIT] + f.calls[FAULT_MAP] + f.calls[FAULT_THREAD], 0);
+            CHECK_I64(f.calls[FAULT_RESERVE] + f.calls[FAULT_COMMIT] + f.calls[FAULT_MAP] +
+                          f.calls[FAULT_THREAD],
+                      0);
             snprintf(number, sizeof number, "%lld", (long long)asked.total);
             CHECK(strstr(e.text, number) != NULL);
             snprintf(number, sizeof number, "%lld", (long long)asked.total - 1);
@@ -813,6 +835,7 @@ int main(void)
     RUN(memory_account);
     for (int i = 0; i < subject_count; i++)
         for (int q = 0; q < SEQUENCES; q++) free(subjects[i].want[q]);
-    spine_clean((const char *const[]){"tiny-f32.gguf", "tiny-f16.gguf", "tiny-q8_0.gguf", "tiny-q4_0.gguf", NULL});
+    spine_clean(
+        (const char *const[]){"tiny-f32.gguf", "tiny-f16.gguf", "tiny-q8_0.gguf", "tiny-q4_0.gguf", NULL});
     return CHECK_EXIT();
 }

@@ -170,6 +170,7 @@ void cli_lines_free(cli_lines *l);
 
 /* ---- commands */
 int cli_cmd_run(cli *c);
+int cli_inspect_safetensors(cli *c);
 int cli_cmd_inspect(cli *c);
 int cli_cmd_plan(cli *c);
 int cli_cmd_logits(cli *c);

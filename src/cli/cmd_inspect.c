@@ -1,4 +1,4 @@
-/* glia inspect: what a GGUF file holds, from its header. */
+/* glia inspect: what a model file holds, from its header. SafeTensors files are told by their name. */
 #include "cli/cli.h"
 
 #include "base/check.h"
@@ -164,9 +164,17 @@ static void put_text(cli *c, const glia_gguf *g)
     if (tensors) glia_write_text(w, "  together %lld bytes (%s)\n", (long long)known, cli_bytes_text(known, human));
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && !strcmp(text + n - m, end);
+}
+
 int cli_cmd_inspect(cli *c)
 {
     glia_gguf *g;
+    if (ends_with(c->args[0], ".safetensors") || ends_with(c->args[0], ".safetensors.index.json"))
+        return cli_inspect_safetensors(c);
     if (glia_gguf_open(NULL, c->args[0], NULL, &g, &c->error)) return cli_refused(c);
     if (c->set.json) put_json(c, g);
     else put_text(c, g);

@@ -1,9 +1,10 @@
 /* The memory planner: offsets for buffers with lifetimes.
  *
  * Lower bound: the largest sum of bytes alive at one time. Ladder of greedy orders (by size, by length of
- * life, by area, by begin, by the crowd it lives in and then by begin), each placing a buffer at the lowest gap between the placed ones
- * that are alive with it; then the best order is mended: the buffer that sticks out is placed earlier, and all again.
- * The smallest result wins, and the search stops as soon as one meets the bound. */
+ * life, by area, by end, by begin, by the crowd it lives in and then by begin), each placing a buffer at the
+ * lowest gap between the placed ones that are alive with it; then the best order is mended: the buffer that
+ * sticks out is placed earlier, and all again. The smallest result wins, and the search stops as soon as one
+ * meets the bound. */
 #include "compile/plan.h"
 
 #include "base/check.h"
@@ -41,7 +42,8 @@ static int by_time(const void *a, const void *b)
 }
 
 /* The most bytes alive at once; crowd[i]: the most while buffer i lives. */
-static int64_t bound_of(const glia_buffer *b, int64_t count, int64_t *crowd, glia_arena *scratch, bool *failed)
+static int64_t bound_of(const glia_buffer *b, int64_t count, int64_t *crowd, glia_arena *scratch,
+                        bool *failed)
 {
     event *ev = GLIA_NEW_ARRAY(scratch, event, 2 * count + 1);
     if (!ev) {
@@ -60,15 +62,18 @@ static int64_t bound_of(const glia_buffer *b, int64_t count, int64_t *crowd, gli
         ev[i].delta = now; /* from here on: what is alive */
     }
     for (int64_t i = 0; count <= CROWD_MAX && i < count; i++) {
-        for (from = 0; ev[from].time < 2 * (int64_t)b[i].begin; from++) {}
-        for (int64_t j = from; j < 2 * count && ev[j].time <= 2 * (int64_t)b[i].end; j++) crowd[i] = glia_max(crowd[i], ev[j].delta);
+        for (from = 0; ev[from].time < 2 * (int64_t)b[i].begin; from++) {
+        }
+        for (int64_t j = from; j < 2 * count && ev[j].time <= 2 * (int64_t)b[i].end; j++)
+            crowd[i] = glia_max(crowd[i], ev[j].delta);
     }
     return most;
 }
 
-/* Places b[order[..]] one by one; `placed` keeps the placed ones sorted by offset. *top: the place in `order` of the one
- * that reaches highest. */
-static int64_t place_in_order(glia_buffer *b, const keyed *order, int64_t count, int32_t *placed, int64_t give_up, int64_t *top)
+/* Places b[order[..]] one by one; `placed` keeps the placed ones sorted by offset. *top: the place in `order`
+ * of the one that reaches highest. */
+static int64_t place_in_order(glia_buffer *b, const keyed *order, int64_t count, int32_t *placed,
+                              int64_t give_up, int64_t *top)
 {
     int64_t total = 0;
     for (int64_t n = 0; n < count; n++) {
@@ -124,7 +129,8 @@ static void try_order(placing *p, int64_t *top)
     for (int64_t i = 0; i < p->count; i++) p->best[i] = p->b[i].offset;
 }
 
-/* Moves what sticks out to the front, half way or all the way in turn, until the bound is met or patience ends. */
+/* Moves what sticks out to the front, half way or all the way in turn, until the bound is met or patience
+ * ends. */
 static void mend(placing *p)
 {
     int64_t mends = glia_min(MENDS_MAX, MEND_STEPS_MAX / (p->count * p->count + 1)), top = 0;
@@ -138,19 +144,8 @@ static void mend(placing *p)
     }
 }
 
-/* Moves the buffer that reaches the top towards the front of the order. */
-static void promote(const glia_buffer *b, keyed *order, int64_t count, int64_t total, int64_t turn)
-{
-    int64_t at = count - 1;
-    while (at > 0 && b[order[at].index].offset + b[order[at].index].bytes < total) at--;
-    int64_t to = turn % 3 == 0 ? 0 : turn % 3 == 1 ? at / 2 : at - 1;
-    if (at == 0) return;
-    keyed moved = order[at];
-    memmove(&order[to + 1], &order[to], (size_t)(at - to) * sizeof *order);
-    order[to] = moved;
-}
-
-int64_t glia_place_buffers(glia_buffer *b, int64_t count, glia_arena *scratch, int64_t *lower_bound, bool *failed)
+int64_t glia_place_buffers(glia_buffer *b, int64_t count, glia_arena *scratch, int64_t *lower_bound,
+                           bool *failed)
 {
     int64_t *crowd = GLIA_NEW_ARRAY(scratch, int64_t, count + 1), top = 0;
     placing p = {.b = b, .count = count, .smallest = INT64_MAX};
@@ -163,7 +158,10 @@ int64_t glia_place_buffers(glia_buffer *b, int64_t count, glia_arena *scratch, i
     else *lower_bound = p.bound = bound_of(b, count, crowd, scratch, failed);
     if (*failed || !count) return 0;
     for (int rung = 0; rung < RUNGS && p.smallest > p.bound; rung++) {
-        for (int64_t i = 0; i < count; i++) p.order[i] = (keyed){key_of(&b[i], crowd[i], rung), rung == BY_CROWD ? -(int64_t)b[i].begin : b[i].bytes, (int32_t)i};
+        for (int64_t i = 0; i < count; i++) {
+            int64_t second = rung == BY_CROWD ? -(int64_t)b[i].begin : b[i].bytes;
+            p.order[i] = (keyed){key_of(&b[i], crowd[i], rung), second, (int32_t)i};
+        }
         qsort(p.order, (size_t)count, sizeof *p.order, by_key_descending);
         try_order(&p, &top);
     }
