@@ -55,8 +55,8 @@ static int64_t fuzz_example(int i, uint8_t *out)
         "\"y \\x0a\": f32[min(T, 4*B), max(B, T-1)]\n"
         "node s: f32[T+1, floor((T*B+1)/3)] = softmax(x)\nnode t: f32[floor((T*B+1)/3), T+1] = transpose(s) "
         "{perm=[1, 0]}\n",
-        "glia graph 1\nconstant c: f32[2] = 0x0000803f00000040\nnode v: f32[1], i: i64[1] = top_k(c) "
-        "{k=1}\nnode d: f16[1] = cast(v) {to=f16}\noutput \"a b\" = d\n"};
+        ("glia graph 1\nconstant c: f32[2] = 0x0000803f00000040\nnode v: f32[1], i: i64[1] = top_k(c) "
+         "{k=1}\nnode d: f16[1] = cast(v) {to=f16}\noutput \"a b\" = d\n")};
     if (i >= (int)(sizeof examples / sizeof *examples)) return -1;
     int64_t n = (int64_t)strlen(examples[i]);
     memcpy(out, examples[i], (size_t)n);

@@ -3,6 +3,7 @@
  * and mappings are not counted. malloc_counts says whether anything is counted here at all. */
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 static _Atomic long malloc_calls, malloc_maps;
 

@@ -4,7 +4,8 @@
 # Each test is one line, "ok NAME", "FAIL NAME" or "skip NAME: why"; then come the skipped and the failed ones again,
 # and the last line is "N passed, N failed, N skipped". The exit status is 0 when nothing failed.
 #
-# usage: tools/check.sh [PART...]     PART: gcc clang tests asan tsan hostile fuzz tree cli install (default: all)
+# usage: tools/check.sh [PART...]     PART: gcc clang tests asan tsan hostile fuzz tree cli aarch64 install
+#        (default: all)
 #
 # FUZZ_RUNS: executions of each fuzz target (3000). GLIA_TEST_DATA: the folder of outside data; what needs it is
 # skipped by name without it. Objects stay in build/, so a second run compiles only what has changed.
@@ -13,7 +14,7 @@ cd "$(dirname "$0")/.." || exit 2
 results=$(mktemp) && log=$(mktemp) || exit 2
 trap 'rm -f "$results" "$log"' EXIT
 jobs=$(nproc)
-parts=${*:-gcc clang tests asan tsan hostile fuzz tree cli install}
+parts=${*:-gcc clang tests asan tsan hostile fuzz tree cli aarch64 install}
 # Programs whose threads are worth ThreadSanitizer's time.
 thread_tests='test_session test_team test_lane'
 started=$SECONDS
@@ -144,6 +145,37 @@ part_cli() {
 
 demo() {
     build/gcc/glia run models/demo-stories.gguf -p 'Once upon a time' -n 60 --temp 0 | grep '^ *Once upon a time.*[a-z]'
+}
+
+# Another processor, emulated: no instruction set but the portable one, and the same bits.
+same_logits() { # MODEL
+    local other=build/aarch64/glia here=build/gcc/glia to
+    to=$(mktemp -d) || return 1
+    $emulator $other logits "$1" --ids 1,5,9,20,33,7 -o "$to/a.npy" && $here logits "$1" --ids 1,5,9,20,33,7 -o "$to/b.npy" &&
+        cmp "$to/a.npy" "$to/b.npy"
+    set -- $?
+    rm -rf "$to"
+    return "$1"
+}
+
+part_aarch64() {
+    local emulator='' type tiny
+    if [ "$(uname -m)" != aarch64 ]; then
+        if ! have aarch64-linux-gnu-gcc || ! have qemu-aarch64; then
+            skip 'aarch64: the same logits' 'there is no cross compiler or no emulator, and they could not be installed'
+            return
+        fi
+        emulator=qemu-aarch64
+    fi
+    check 'aarch64: no warnings' build release build/aarch64 CC="${emulator:+aarch64-linux-gnu-}gcc" EXTRA_CFLAGS=-Werror \
+        LDFLAGS=-static build/aarch64/glia
+    check 'aarch64: the same logits, demo-stories' same_logits models/demo-stories.gguf
+    tiny=$(mktemp -d) || return
+    for type in F32 F16 Q4_0; do
+        build/gcc/glia synth --shape tiny --type $type "$tiny/$type.gguf" >/dev/null
+        check "aarch64: the same logits, $type" same_logits "$tiny/$type.gguf"
+    done
+    rm -rf "$tiny"
 }
 
 # A program outside the tree, built from what was installed alone.

@@ -11,7 +11,7 @@ const cli_command cli_commands[] = {
      "Prints the prompt and what follows it, as it comes, until an end token, the context's end or -n tokens.\n"
      "The same options give the same text on every machine and with any number of threads.\n",
      "glia run model.gguf -p \"Once upon a time\" -n 200 --temp 0", cli_cmd_run},
-    {"inspect", CLI_INSPECT, "MODEL", 1, 1, "Show what a GGUF file holds",
+    {"inspect", CLI_INSPECT, "MODEL", 1, 1, "Show what a GGUF or SafeTensors file holds",
      "Prints metadata, tensors, types and sizes; long arrays and texts are shortened. Reads the header only, so\n"
      "vocabularies and files with tensor types that cannot be run are shown too.\n",
      "glia inspect model.gguf", cli_cmd_inspect},
