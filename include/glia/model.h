@@ -30,12 +30,13 @@ typedef struct glia_model_options {
     glia_dtype kv_dtype;    /* of the key-value cache: GLIA_F16 or GLIA_F32; NONE: F32 for models whose
                                token embedding is F32, else F16 */
     int32_t profile_events; /* room for so many events a thread; 0: no profile */
-    int64_t memory_limit;   /* bytes of all classes together; 0: none. Checked before loading (G0803) */
+    int64_t memory_limit;   /* bytes of all classes together; 0: none. Checked before loading (G0804) */
     const char *isa;        /* "portable", "avx2", "avx512", "avx512vnni": no faster set; null: the best */
 } glia_model_options;
 #define GLIA_MODEL_OPTIONS_INIT {.size = sizeof(glia_model_options)}
 
-/* Exact memory by class, in bytes. One session, one lane. */
+/* Exact memory by class, in bytes. One session, one lane. What describes the model comes on top and is not limited here:
+ * its graph, header and vocabulary, a few MB that follow from the file's header. */
 typedef struct glia_memory {
     uint32_t size;
     uint32_t reserved;

@@ -139,7 +139,7 @@ glia_status glia_team_create(const glia_os *os, int workers, glia_team **out, gl
         t->members[i] = (member){t, i, false, 0};
         int err = os->thread_start(os->ctx, member_main, &t->members[i], -1, &t->members[i].thread);
         if (err) {
-            glia_status s = glia_fail(e, GLIA_E_THREAD, "G0702", "thread %d of %d could not be started (error %d)", i + 1, workers, err);
+            glia_status s = glia_fail(e, GLIA_E_THREAD, "G0803", "thread %d of %d could not be started (error %d)", i + 1, workers, err);
             glia_team_destroy(t);
             return s;
         }
