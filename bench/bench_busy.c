@@ -1,10 +1,11 @@
-/* Decode speed when threads are not alone: slots at twice the processors, and one foreign busy process per processor.
+/* Decode speed when threads are not alone: slots at twice the processors, and one foreign busy process per
+ * processor.
  *
  *     bench_busy model.gguf [rounds] [tokens]
  *
- * Interleaved in one run: (a) threads = processors, (b) threads = slots = twice the processors, (c) as (a) with one busy
- * process per processor, whose fair share leaves half the machine. Printed: medians of tokens/s, b/a, and
- * c over half of a. Last: the processor time that an idle session uses in one second. */
+ * Interleaved in one run: (a) threads = processors, (b) threads = slots = twice the processors, (c) as (a)
+ * with one busy process per processor, whose fair share leaves half the machine. Printed: medians of
+ * tokens/s, b/a, and c over half of a. Last: the processor time that an idle session uses in one second. */
 #include <glia/glia.h>
 
 #include <signal.h>
@@ -57,7 +58,8 @@ static pid_t burn(void)
 {
     pid_t p = fork();
     if (p == 0)
-        for (volatile unsigned i = 0;; i++) {}
+        for (volatile unsigned i = 0;; i++) {
+        }
     return p;
 }
 
@@ -79,7 +81,8 @@ int main(int argc, char **argv)
     int rounds = argc > 2 ? atoi(argv[2]) : 7, tokens = argc > 3 ? atoi(argv[3]) : 100;
     int cpus = glia_os_default()->cpu_count(NULL);
     setup a, b;
-    if (rounds < 1 || rounds > 99 || !open_setup(&a, argv[1], cpus) || !open_setup(&b, argv[1], 2 * cpus)) return 1;
+    if (rounds < 1 || rounds > 99 || !open_setup(&a, argv[1], cpus) || !open_setup(&b, argv[1], 2 * cpus))
+        return 1;
     double va[99], vb[99], vc[99];
     decode(&a, tokens);
     decode(&b, tokens);
@@ -92,11 +95,13 @@ int main(int argc, char **argv)
         for (int i = 0; i < cpus && i < 64; i++) kill(p[i], SIGKILL), waitpid(p[i], NULL, 0);
     }
     double ma = median(va, rounds), mb = median(vb, rounds), mc = median(vc, rounds);
-    printf("decode tokens/s: %d threads %.1f; %d threads and slots %.1f (%.2f); with %d busy processes %.1f (%.2f of the fair share)\n", cpus, ma,
-           2 * cpus, mb, mb / ma, cpus, mc, mc / (ma / 2));
+    printf("decode tokens/s: %d threads %.1f; %d threads and slots %.1f (%.2f); with %d busy processes %.1f "
+           "(%.2f of the fair share)\n",
+           cpus, ma, 2 * cpus, mb, mb / ma, cpus, mc, mc / (ma / 2));
     sleep(1);
     double used = clock_of(CLOCK_PROCESS_CPUTIME_ID);
     sleep(1);
-    printf("idle: %.3f ms of processor time in one second\n", (clock_of(CLOCK_PROCESS_CPUTIME_ID) - used) * 1e3);
+    printf("idle: %.3f ms of processor time in one second\n",
+           (clock_of(CLOCK_PROCESS_CPUTIME_ID) - used) * 1e3);
     return 0;
 }

@@ -2,9 +2,9 @@
  *
  *     bench_cancel model.gguf [tries] [threads]
  *
- * Each try starts a generation whose prompt takes at least two seconds when the model allows it, and cancels at a random
- * moment of it. Tries whose generation had ended before are counted apart. Printed: the share of tries that
- * interrupted work, and the latency's p50, p90, p99 and maximum in milliseconds. */
+ * Each try starts a generation whose prompt takes at least two seconds when the model allows it, and cancels
+ * at a random moment of it. Tries whose generation had ended before are counted apart. Printed: the share of
+ * tries that interrupted work, and the latency's p50, p90, p99 and maximum in milliseconds. */
 #include <glia/glia.h>
 
 #include <pthread.h>
@@ -53,7 +53,8 @@ int main(int argc, char **argv)
     o.context = 4096;
     glia_model *m;
     glia_session *s;
-    if (glia_model_open(argv[1], &o, &m, &e) || glia_session_create(m, &s, &e)) return fprintf(stderr, "%s\n", e.text), 1;
+    if (glia_model_open(argv[1], &o, &m, &e) || glia_session_create(m, &s, &e))
+        return fprintf(stderr, "%s\n", e.text), 1;
     enum { PROMPT = 3072 };
     static int32_t ids[PROMPT];
     double *latency = malloc((size_t)tries * sizeof *latency);
@@ -82,7 +83,9 @@ int main(int argc, char **argv)
     }
     qsort(latency, (size_t)hit, sizeof *latency, by_value);
     printf("prompt of %d tokens: %.2f s; %d of %d tries interrupted work\n", PROMPT, whole, hit, tries);
-    if (hit) printf("cancel latency ms: p50 %.3f p90 %.3f p99 %.3f max %.3f\n", latency[hit / 2], latency[hit * 9 / 10], latency[hit * 99 / 100], latency[hit - 1]);
+    if (hit)
+        printf("cancel latency ms: p50 %.3f p90 %.3f p99 %.3f max %.3f\n", latency[hit / 2],
+               latency[hit * 9 / 10], latency[hit * 99 / 100], latency[hit - 1]);
     free(latency);
     glia_session_destroy(s);
     glia_model_close(m);

@@ -59,7 +59,8 @@ static inline void fault_add(int64_t *counter, int64_t v)
 static inline void fault_raise(int64_t *most, int64_t v)
 {
     int64_t now = __atomic_load_n(most, __ATOMIC_RELAXED);
-    while (v > now && !__atomic_compare_exchange_n(most, &now, v, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+    while (v > now && !__atomic_compare_exchange_n(most, &now, v, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    }
 }
 
 /* Counts a call; true if it is one to refuse. */

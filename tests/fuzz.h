@@ -1,6 +1,7 @@
 /* What the fuzz targets share. Each tests/fuzz_*.c is a target for libFuzzer:
  *
- *     clang -fsanitize=fuzzer,address,undefined -Iinclude -Isrc -Itests tests/fuzz_gguf.c libglia.a -lm -pthread
+ *     clang -fsanitize=fuzzer,address,undefined -Iinclude -Isrc -Itests tests/fuzz_gguf.c libglia.a -lm
+ * -pthread
  *
  * and, built with -DGLIA_FUZZ_MAIN by any compiler, a program of its own:
  *
@@ -19,19 +20,20 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define FUZZ_CHECK(c)                                                             \
-    do {                                                                          \
-        if (!(c)) {                                                               \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #c);               \
-            abort();                                                              \
-        }                                                                         \
+#define FUZZ_CHECK(c)                                                                                        \
+    do {                                                                                                     \
+        if (!(c)) {                                                                                          \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #c);                                          \
+            abort();                                                                                         \
+        }                                                                                                    \
     } while (0)
 
 #ifdef GLIA_FUZZ_MAIN
 
 #define FUZZ_BYTES_MAX 65536
 
-/* Writes example i into out[FUZZ_BYTES_MAX] and returns its size, or -1 past the last. Each target has its own. */
+/* Writes example i into out[FUZZ_BYTES_MAX] and returns its size, or -1 past the last. Each target has its
+ * own. */
 static int64_t fuzz_example(int i, uint8_t *out);
 
 static uint64_t fuzz_state;
@@ -44,17 +46,40 @@ static uint64_t fuzz_random(uint64_t below) /* splitmix64 */
     return (z ^ z >> 31) % below;
 }
 
-/* One change at a random place: a bit, a byte, a number, a part doubled, removed or moved, the end cut off. */
+/* One change at a random place: a bit, a byte, a number, a part doubled, removed or moved, the end cut off.
+ */
 static int64_t fuzz_change(uint8_t *d, int64_t n)
 {
-    static const uint64_t numbers[] = {0, 1, 2, 3, 7, 9, 31, 32, 33, 255, 256, 65535, 65536, 0x7fffffff, 0x80000000u, 0xffffffffu, (uint64_t)1 << 32,
-                                       ((uint64_t)1 << 59) + 1, ((uint64_t)1 << 61) + 1, INT64_MAX, (uint64_t)1 << 63, UINT64_MAX, UINT64_MAX - 31};
+    static const uint64_t numbers[] = {0,
+                                       1,
+                                       2,
+                                       3,
+                                       7,
+                                       9,
+                                       31,
+                                       32,
+                                       33,
+                                       255,
+                                       256,
+                                       65535,
+                                       65536,
+                                       0x7fffffff,
+                                       0x80000000u,
+                                       0xffffffffu,
+                                       (uint64_t)1 << 32,
+                                       ((uint64_t)1 << 59) + 1,
+                                       ((uint64_t)1 << 61) + 1,
+                                       INT64_MAX,
+                                       (uint64_t)1 << 63,
+                                       UINT64_MAX,
+                                       UINT64_MAX - 31};
     if (n == 0) return 0;
     int64_t at = (int64_t)fuzz_random((uint64_t)n), left = n - at;
     uint64_t v = numbers[fuzz_random(sizeof numbers / sizeof numbers[0])];
     int64_t part = 1 + (int64_t)fuzz_random(left < 64 ? (uint64_t)left : 64), to;
     switch (fuzz_random(9)) {
-    case 0: case 1: d[at] ^= (uint8_t)(1 << fuzz_random(8)); break;
+    case 0:
+    case 1: d[at] ^= (uint8_t)(1 << fuzz_random(8)); break;
     case 2: d[at] = (uint8_t)fuzz_random(256); break;
     case 3: memcpy(d + at, &v, left < 4 ? (size_t)left : 4); break;
     case 4: memcpy(d + at, &v, left < 8 ? (size_t)left : 8); break;
@@ -63,9 +88,7 @@ static int64_t fuzz_change(uint8_t *d, int64_t n)
         if (n + part > FUZZ_BYTES_MAX) break;
         memmove(d + at + part, d + at, (size_t)left);
         return n + part;
-    case 7:
-        memmove(d + at, d + at + part, (size_t)(left - part));
-        return n - part;
+    case 7: memmove(d + at, d + at + part, (size_t)(left - part)); return n - part;
     case 8:
         if (fuzz_random(4) == 0) return at;
         to = (int64_t)fuzz_random((uint64_t)(n - part + 1));
@@ -92,7 +115,8 @@ static int fuzz_file(const char *path)
     long n = ftell(f);
     uint8_t *data = n < 0 ? NULL : malloc((size_t)n + 1);
     rewind(f);
-    if (!data || fread(data, 1, (size_t)n, f) != (size_t)n) return fprintf(stderr, "%s: cannot be read\n", path), 1;
+    if (!data || fread(data, 1, (size_t)n, f) != (size_t)n)
+        return fprintf(stderr, "%s: cannot be read\n", path), 1;
     fclose(f);
     fuzz_run(data, n);
     free(data);

@@ -1,5 +1,5 @@
-/* Any bytes through the GGUF reader. What it accepts can be found by name, lies within the file, and is the same
- * after it was written again. */
+/* Any bytes through the GGUF reader. What it accepts can be found by name, lies within the file, and is the
+ * same after it was written again. */
 #include "fuzz.h"
 
 #include "format/gguf.h"
@@ -12,7 +12,8 @@ static void check_tensors(const glia_gguf *g)
         uint8_t byte;
         FUZZ_CHECK(glia_gguf_tensor_find(g, t->name) == t);
         FUZZ_CHECK(t->rank >= 1 && t->rank <= 4 && t->offset >= glia_gguf_data_offset(g));
-        FUZZ_CHECK(t->offset % glia_gguf_alignment(g) == 0 || glia_gguf_data_offset(g) % glia_gguf_alignment(g));
+        FUZZ_CHECK(t->offset % glia_gguf_alignment(g) == 0 ||
+                   glia_gguf_data_offset(g) % glia_gguf_alignment(g));
         if (t->dtype) {
             FUZZ_CHECK(t->bytes > 0 && t->bytes <= glia_gguf_file_bytes(g) - t->offset);
             FUZZ_CHECK(glia_gguf_read(g, t, t->bytes - 1, 1, &byte, NULL) == GLIA_OK);
@@ -34,7 +35,8 @@ static void check_values(const glia_gguf *g)
         for (int64_t j = 0; j < v->count; j++) {
             bool number = glia_gguf_element_i64(v, j, &n) || glia_gguf_element_f64(v, j, &f);
             FUZZ_CHECK(number != (v->strings != NULL) || v->element == GLIA_GGUF_U64);
-            for (int64_t k = 0; v->strings && k < v->strings[j].size; k++) sum += (uint8_t)v->strings[j].text[k];
+            for (int64_t k = 0; v->strings && k < v->strings[j].size; k++)
+                sum += (uint8_t)v->strings[j].text[k];
         }
         FUZZ_CHECK(sum < UINT64_MAX);
     }
@@ -54,10 +56,12 @@ static void check_rewrite(const glia_gguf *g)
     }
     FUZZ_CHECK(!glia_gguf_writer_header(w, &data, &bytes, &file_bytes, NULL));
     FUZZ_CHECK(!glia_gguf_parse(NULL, data, bytes, file_bytes, NULL, &again, NULL));
-    FUZZ_CHECK(glia_gguf_count(again) == glia_gguf_count(g) && glia_gguf_alignment(again) == glia_gguf_alignment(g));
+    FUZZ_CHECK(glia_gguf_count(again) == glia_gguf_count(g) &&
+               glia_gguf_alignment(again) == glia_gguf_alignment(g));
     for (int64_t i = 0; i < glia_gguf_count(g); i++) {
         const glia_gguf_value *a = glia_gguf_at(g, i), *b = glia_gguf_at(again, i);
-        FUZZ_CHECK(strcmp(a->key, b->key) == 0 && a->type == b->type && a->element == b->element && a->count == b->count && a->bits == b->bits);
+        FUZZ_CHECK(strcmp(a->key, b->key) == 0 && a->type == b->type && a->element == b->element &&
+                   a->count == b->count && a->bits == b->bits);
     }
     glia_gguf_close(again);
     glia_gguf_writer_destroy(w);
@@ -94,7 +98,8 @@ static int64_t fuzz_example(int i, uint8_t *out)
     glia_gguf_set_u32(w, "general.alignment", i ? 8 : 32);
     glia_gguf_set_string(w, "general.architecture", "llama", -1);
     if (i) {
-        glia_gguf_set_u8(w, "a", 1), glia_gguf_set_i8(w, "b", -1), glia_gguf_set_u16(w, "c", 1), glia_gguf_set_i16(w, "d", -1);
+        glia_gguf_set_u8(w, "a", 1), glia_gguf_set_i8(w, "b", -1), glia_gguf_set_u16(w, "c", 1),
+            glia_gguf_set_i16(w, "d", -1);
         glia_gguf_set_i32(w, "e", -1), glia_gguf_set_u64(w, "f", 1), glia_gguf_set_i64(w, "g", -1);
         glia_gguf_set_f32(w, "h", 1), glia_gguf_set_f64(w, "i", 1), glia_gguf_set_bool(w, "j", true);
         glia_gguf_set_strings(w, "k", texts, 2), glia_gguf_set_array(w, "l", GLIA_GGUF_U16, "\1\2\3\4", 2);

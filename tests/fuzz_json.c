@@ -1,5 +1,5 @@
-/* Any bytes through the JSON reader. What it accepts has the counts that it states, and, written again, is read to
- * an equal tree. */
+/* Any bytes through the JSON reader. What it accepts has the counts that it states, and, written again, is
+ * read to an equal tree. */
 #include "fuzz.h"
 
 #include "base/json.h"
@@ -56,9 +56,11 @@ static void compare(const glia_json *a, const glia_json *b)
         int64_t i, k, children = 0;
         double f;
         FUZZ_CHECK(b);
-        if (a->kind == GLIA_JSON_NUMBER && !glia_json_i64(a, &i) && !glia_json_f64(a, &f)) FUZZ_CHECK(b->kind == GLIA_JSON_NULL);
+        if (a->kind == GLIA_JSON_NUMBER && !glia_json_i64(a, &i) && !glia_json_f64(a, &f))
+            FUZZ_CHECK(b->kind == GLIA_JSON_NULL);
         else FUZZ_CHECK(a->kind == b->kind && a->count == b->count && a->boolean == b->boolean);
-        if (a->kind == GLIA_JSON_STRING) FUZZ_CHECK(a->text_size == b->text_size && !memcmp(a->text, b->text, (size_t)a->text_size));
+        if (a->kind == GLIA_JSON_STRING)
+            FUZZ_CHECK(a->text_size == b->text_size && !memcmp(a->text, b->text, (size_t)a->text_size));
         if (a->kind == GLIA_JSON_NUMBER && glia_json_i64(a, &i)) FUZZ_CHECK(glia_json_i64(b, &k) && i == k);
         for (const glia_json *c = a->child; c; c = c->next) children++;
         FUZZ_CHECK(children == a->count);
@@ -102,8 +104,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 static int64_t fuzz_example(int i, uint8_t *out)
 {
     static const char *const texts[] = {
-        "{\"a\":[1,-2.5e3,0,1e400,true,false,null],\"b\":{\"c\":\"\\u00e4\\ud83d\\ude00\\n\\\"\",\"d\":{}},\"e\":[[],[[]]],\"\\u0000\":\"\xc3\xa4\"}",
-        " [ 9223372036854775807 , -9223372036854775808, 9223372036854775808, 0.1, 5e-324, 1.7976931348623157e308 ] ",
+        "{\"a\":[1,-2.5e3,0,1e400,true,false,null],\"b\":{\"c\":\"\\u00e4\\ud83d\\ude00\\n\\\"\",\"d\":{}},"
+        "\"e\":[[],[[]]],\"\\u0000\":\"\xc3\xa4\"}",
+        " [ 9223372036854775807 , -9223372036854775808, 9223372036854775808, 0.1, 5e-324, "
+        "1.7976931348623157e308 ] ",
         "\"text\"",
     };
     if (i > 2) return -1;

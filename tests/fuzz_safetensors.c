@@ -20,7 +20,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint8_t byte;
         FUZZ_CHECK(glia_safetensors_find(st, t->name) == t && t->rank >= 0 && t->rank <= GLIA_RANK_MAX);
         FUZZ_CHECK(t->bytes >= 0 && t->offset >= 8 && t->bytes <= (int64_t)size - t->offset);
-        if (t->dtype && t->bytes) FUZZ_CHECK(!glia_safetensors_read(st, t, t->bytes - 1, 1, &byte, NULL) && byte == data[t->offset + t->bytes - 1]);
+        if (t->dtype && t->bytes)
+            FUZZ_CHECK(!glia_safetensors_read(st, t, t->bytes - 1, 1, &byte, NULL) &&
+                       byte == data[t->offset + t->bytes - 1]);
         sum += t->bytes;
         if (t->offset < first) first = t->offset;
     }
@@ -33,8 +35,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 static int64_t fuzz_example(int i, uint8_t *out)
 {
     static const char *const headers[] = {
-        "{\"__metadata__\":{\"format\":\"pt\"},\"b\":{\"dtype\":\"F16\",\"shape\":[2,3],\"data_offsets\":[8,20]},"
-        "\"a\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,8]},\"\\u00e4\":{\"dtype\":\"U8\",\"shape\":[0,4],\"data_offsets\":[8,8]}}",
+        "{\"__metadata__\":{\"format\":\"pt\"},\"b\":{\"dtype\":\"F16\",\"shape\":[2,3],\"data_offsets\":[8,"
+        "20]},"
+        "\"a\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,8]},\"\\u00e4\":{\"dtype\":\"U8\","
+        "\"shape\":[0,4],\"data_offsets\":[8,8]}}",
         "{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[20],\"data_offsets\":[0,20]}}  ",
     };
     if (i > 1) return -1;

@@ -1,12 +1,13 @@
-/* Any bytes as a vocabulary and a text: the vocabulary is refused, or everything works with it. What must hold:
- * the count does not depend on the room, ids are in the vocabulary, a stream gives UTF-8, and where every byte has
- * a token of its own, ids give the text back. */
+/* Any bytes as a vocabulary and a text: the vocabulary is refused, or everything works with it. What must
+ * hold: the count does not depend on the room, ids are in the vocabulary, a stream gives UTF-8, and where
+ * every byte has a token of its own, ids give the text back. */
 #include "fuzz.h"
 #include "tok_vocabs.h"
 
 #include "base/utf8.h"
 
-static const char *const pres[] = {"gpt-2", "llama-bpe", "qwen2", "gpt-4o", "starcoder", "deepseek-coder", "default", "no-such"};
+static const char *const pres[] = {"gpt-2",     "llama-bpe",      "qwen2",   "gpt-4o",
+                                   "starcoder", "deepseek-coder", "default", "no-such"};
 
 /* Strings of the input: a length byte, then that many. */
 static const char *take(const uint8_t **data, size_t *size, int64_t *n)
@@ -54,7 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 4) return 0;
     const int spm = data[0] & 1, whole = data[0] & 2, tokens = data[1], merges = data[2];
-    struct vocab *v = whole ? (spm ? vocab_spm() : vocab_bpe(pres[data[3] % 7])) : vocab_new(spm ? "llama" : "gpt2", pres[data[3] % 8]);
+    struct vocab *v = whole ? (spm ? vocab_spm() : vocab_bpe(pres[data[3] % 7]))
+                            : vocab_new(spm ? "llama" : "gpt2", pres[data[3] % 8]);
     if (data[0] & 4) v->src.unk = 0;
     data += 4;
     size -= 4;
@@ -62,7 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const int type = data[0] >> 3;
         int64_t n;
         const char *s = take(&data, &size, &n);
-        vocab_add_bytes(v, s, n, (float)(n ? s[0] % 4 : 0), whole || type < 24 ? GLIA_TOK_TYPE_NORMAL : type - 24);
+        vocab_add_bytes(v, s, n, (float)(n ? s[0] % 4 : 0),
+                        whole || type < 24 ? GLIA_TOK_TYPE_NORMAL : type - 24);
     }
     for (int i = 0; i < merges && size > 1 && !spm && v->src.count; i++) {
         char text[128];
@@ -99,11 +102,35 @@ static int64_t fuzz_example(int i, uint8_t *out)
         int size;
     } rows[] = {
 #define ROW(s) {s, sizeof(s) - 1}
-        ROW("\x03\x05\0\0" "\1a" "\2ab" "\3\xe2\x96\x81" "\6<0x41>" "\4\xc3\xa9zz" "abaab \xc3\xa9zz\xff<0x41>aabab"),
-        ROW("\x02\x02\x04\1" "\1a" "\2<>" "abbcad" "aa" "ababacab can't WE'LL 1234 \n\n  x\xe4\xb8\xad\xff<><"),
-        ROW("\x05\x04\0\0" "\5<unk>" "\1a" "\2aa" "\xe3\xe2\x96\x81" "aaa a<unk>aaaa"),
-        ROW("\x04\x04\x01\0" "\1a" "\1b" "\2ab" "\xe3<b>" "\0\1" "abab<b>ba"),
-        ROW("\x02\0\x08\2" "aabbccdeAB00  ..aa" "the quick brown fox aabbccaabb  \xcc\x81\xf0\x9f\xa6\x99 don't"),
+        ROW("\x03\x05\0\0"
+            "\1a"
+            "\2ab"
+            "\3\xe2\x96\x81"
+            "\6<0x41>"
+            "\4\xc3\xa9zz"
+            "abaab \xc3\xa9zz\xff<0x41>aabab"),
+        ROW("\x02\x02\x04\1"
+            "\1a"
+            "\2<>"
+            "abbcad"
+            "aa"
+            "ababacab can't WE'LL 1234 \n\n  x\xe4\xb8\xad\xff<><"),
+        ROW("\x05\x04\0\0"
+            "\5<unk>"
+            "\1a"
+            "\2aa"
+            "\xe3\xe2\x96\x81"
+            "aaa a<unk>aaaa"),
+        ROW("\x04\x04\x01\0"
+            "\1a"
+            "\1b"
+            "\2ab"
+            "\xe3<b>"
+            "\0\1"
+            "abab<b>ba"),
+        ROW("\x02\0\x08\2"
+            "aabbccdeAB00  ..aa"
+            "the quick brown fox aabbccaabb  \xcc\x81\xf0\x9f\xa6\x99 don't"),
 #undef ROW
     };
     if (i >= (int)(sizeof rows / sizeof rows[0])) return -1;

@@ -1,5 +1,6 @@
-/* GGUF: reading, writing, and what must be survived. Files are built byte by byte here (format_blob.h), so that the
- * reader is not tested against our own writer; counts of the outside files come from the gguf Python package. */
+/* GGUF: reading, writing, and what must be survived. Files are built byte by byte here (format_blob.h), so
+ * that the reader is not tested against our own writer; counts of the outside files come from the gguf Python
+ * package. */
 #include "check.h"
 #include "fault_os.h"
 #include "format_blob.h"
@@ -38,7 +39,8 @@ static void put_key(blob *b, const char *key, uint32_t type)
     put_u32(b, type);
 }
 
-static void put_tensor(blob *b, const char *name, int rank, const uint64_t *dims, uint32_t type, uint64_t offset)
+static void put_tensor(blob *b, const char *name, int rank, const uint64_t *dims, uint32_t type,
+                       uint64_t offset)
 {
     put_str(b, name);
     put_u32(b, (uint32_t)rank);
@@ -118,12 +120,16 @@ static void check_every_type(const glia_gguf *g)
         snprintf(key, sizeof key, "array%d", type);
         if (type == 9) continue;
         CHECK(!glia_gguf_array_of(g, key, (glia_gguf_type)type, &a, &e) && a->count == 3);
-        bool is_signed = type == 1 || type == 3 || type == 5 || type == 11, is_float = type == 6 || type == 12;
+        bool is_signed = type == 1 || type == 3 || type == 5 || type == 11,
+             is_float = type == 6 || type == 12;
         if (is_float) CHECK(glia_gguf_element_f64(a, 2, &f) && f == 1.5);
-        else if (type == 8) CHECK(a->strings[0].size == 4 && a->strings[1].size == 0 && !memcmp(a->strings[2].text, "text", 4));
+        else if (type == 8)
+            CHECK(a->strings[0].size == 4 && a->strings[1].size == 0 &&
+                  !memcmp(a->strings[2].text, "text", 4));
         else CHECK(glia_gguf_element_i64(a, 2, &i) && i == (type == 7 ? 0 : 1));
         if (is_signed) CHECK(glia_gguf_element_i64(a, 0, &i) && i == -1);
-        CHECK(!glia_gguf_element_i64(a, 3, &i) && !glia_gguf_element_i64(a, -1, &i) && !glia_gguf_element_f64(a, 3, &f));
+        CHECK(!glia_gguf_element_i64(a, 3, &i) && !glia_gguf_element_i64(a, -1, &i) &&
+              !glia_gguf_element_f64(a, 3, &f));
     }
     CHECK(!glia_gguf_array_of(g, "empty", GLIA_GGUF_U32, &a, &e) && a->count == 0);
     CHECK_I64(e.status, 0);
@@ -144,13 +150,16 @@ static void every_type(void)
         CHECK_I64(glia_gguf_data_offset(g), header);
         check_every_type(g);
         const glia_gguf_tensor *t = glia_gguf_tensor_find(g, "second");
-        CHECK(t && t == glia_gguf_tensor_at(g, 0) && t->dtype == GLIA_Q8_0 && t->rank == 2 && t->dims[0] == 3 && t->dims[1] == 32);
+        CHECK(t && t == glia_gguf_tensor_at(g, 0) && t->dtype == GLIA_Q8_0 && t->rank == 2 &&
+              t->dims[0] == 3 && t->dims[1] == 32);
         CHECK(t && t->offset == header + 64 && t->bytes == 102);
         t = glia_gguf_tensor_find(g, "first");
-        CHECK(t && t->dtype == GLIA_F32 && t->rank == 3 && t->dims[0] == 1 && t->dims[1] == 3 && t->dims[2] == 2);
+        CHECK(t && t->dtype == GLIA_F32 && t->rank == 3 && t->dims[0] == 1 && t->dims[1] == 3 &&
+              t->dims[2] == 2);
         float two[2];
         CHECK(t && !glia_gguf_read(g, t, 8, 8, two, &e) && two[0] == 2 && two[1] == 3);
-        CHECK(!glia_gguf_tensor_find(g, "third") && !glia_gguf_tensor_at(g, 2) && !glia_gguf_at(g, 26) && !glia_gguf_at(g, -1));
+        CHECK(!glia_gguf_tensor_find(g, "third") && !glia_gguf_tensor_at(g, 2) && !glia_gguf_at(g, 26) &&
+              !glia_gguf_at(g, -1));
     }
     glia_gguf_close(g);
     free(file);
@@ -219,7 +228,8 @@ static void writer_bytes(void)
     blob_free(&b);
 }
 
-static glia_status produce_count(void *ctx, int64_t tensor, int64_t begin, int64_t bytes, void *to, glia_error *e)
+static glia_status produce_count(void *ctx, int64_t tensor, int64_t begin, int64_t bytes, void *to,
+                                 glia_error *e)
 {
     (void)e;
     if (tensor == 1 && ctx) return GLIA_E_CANCELLED;
@@ -238,7 +248,8 @@ static void writer_file(void)
         glia_gguf_set_u32(w, "general.alignment", 64);
         glia_gguf_add_tensor(w, "a", GLIA_F16, 1, (int64_t[]){5});
         glia_gguf_add_tensor(w, "b", GLIA_Q4_0, 2, (int64_t[]){2, 64});
-        CHECK_I64(glia_gguf_writer_write(w, path, produce_count, stop ? &e : NULL, &e), stop ? GLIA_E_CANCELLED : GLIA_OK);
+        CHECK_I64(glia_gguf_writer_write(w, path, produce_count, stop ? &e : NULL, &e),
+                  stop ? GLIA_E_CANCELLED : GLIA_OK);
         glia_gguf_writer_destroy(w);
         CHECK(access(path, F_OK) == (stop ? -1 : 0));
         CHECK(access(in_folder("written.gguf.tmp"), F_OK) == -1);
@@ -249,7 +260,8 @@ static void writer_file(void)
         const glia_gguf_tensor *t = glia_gguf_tensor_find(g, "b");
         uint8_t part[3];
         const void *map;
-        CHECK(t && t->offset % 64 == 0 && !glia_gguf_read(g, t, 4, 3, part, &e) && part[0] == 104 && part[2] == 106);
+        CHECK(t && t->offset % 64 == 0 && !glia_gguf_read(g, t, 4, 3, part, &e) && part[0] == 104 &&
+              part[2] == 106);
         CHECK(t && !glia_gguf_map(g, &map, &e) && ((const uint8_t *)map)[t->offset + 5] == 105);
         glia_source s = glia_source_from_gguf(g);
         glia_source_tensor st;
@@ -268,7 +280,8 @@ static void writer_refuses(void)
     const struct {
         int what;
         glia_status status;
-    } cases[] = {{0, GLIA_E_FORMAT}, {1, GLIA_E_FORMAT}, {2, GLIA_E_DTYPE}, {3, GLIA_E_SHAPE}, {4, GLIA_E_ARG}, {5, GLIA_E_SHAPE}, {6, GLIA_E_FORMAT}};
+    } cases[] = {{0, GLIA_E_FORMAT}, {1, GLIA_E_FORMAT}, {2, GLIA_E_DTYPE}, {3, GLIA_E_SHAPE},
+                 {4, GLIA_E_ARG},    {5, GLIA_E_SHAPE},  {6, GLIA_E_FORMAT}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         glia_gguf_writer *w;
         glia_error e = GLIA_ERROR_INIT;
@@ -283,7 +296,8 @@ static void writer_refuses(void)
         case 5: glia_gguf_add_tensor(w, "b", GLIA_F32, 2, (int64_t[]){INT64_MAX, 4}); break;
         case 6: glia_gguf_set_u8(w, "", 1); break;
         }
-        CHECK_I64(glia_gguf_writer_write(w, in_folder("refused.gguf"), produce_count, NULL, &e), cases[i].status);
+        CHECK_I64(glia_gguf_writer_write(w, in_folder("refused.gguf"), produce_count, NULL, &e),
+                  cases[i].status);
         CHECK(access(in_folder("refused.gguf"), F_OK) == -1);
         glia_gguf_writer_destroy(w);
     }
@@ -305,7 +319,8 @@ static glia_status parse_exact(const void *data, int64_t available, int64_t file
             CHECK(glia_gguf_tensor_find(g, t->name) == t);
             if (t->dtype) CHECK(!glia_gguf_read(g, t, t->bytes - 1, 1, &byte, NULL));
         }
-        for (int64_t i = 0; i < glia_gguf_count(g); i++) CHECK(glia_gguf_find(g, glia_gguf_at(g, i)->key) == glia_gguf_at(g, i));
+        for (int64_t i = 0; i < glia_gguf_count(g); i++)
+            CHECK(glia_gguf_find(g, glia_gguf_at(g, i)->key) == glia_gguf_at(g, i));
     }
     glia_gguf_close(g);
     CHECK(f.peak_bytes <= 32 * available + (256 << 10));
@@ -322,7 +337,9 @@ static void cut_everywhere(void)
         glia_error e = GLIA_ERROR_INIT;
         CHECK_I64(parse_exact(b.data, n, n, &e), GLIA_E_FORMAT);
         CHECK(e.code[0] == 'G' && e.offset >= 0 && e.offset <= n && glia_explain(e.code));
-        if (n < header - 31) CHECK_I64(parse_exact(b.data, n, b.size, &e), GLIA_E_FORMAT); /* the file is whole, but not in memory */
+        if (n < header - 31)
+            CHECK_I64(parse_exact(b.data, n, b.size, &e),
+                      GLIA_E_FORMAT); /* the file is whole, but not in memory */
     }
     CHECK_I64(parse_exact(b.data, b.size, b.size, NULL), GLIA_OK);
     blob_free(&b);
@@ -372,13 +389,15 @@ static void expect(const char *name, const blob *b, int64_t file_size, glia_stat
     glia_error e = GLIA_ERROR_INIT;
     glia_status s = parse_exact(b->data, b->size, file_size, &e);
     if (s == status && strcmp(e.code, code) == 0) return;
-    fprintf(stderr, "%s: %s %s %s, want %s %s\n", name, glia_status_name(s), e.code, e.text, glia_status_name(status), code);
+    fprintf(stderr, "%s: %s %s %s, want %s %s\n", name, glia_status_name(s), e.code, e.text,
+            glia_status_name(status), code);
     check_case_failures++;
 }
 
 static void hostile_counts(void)
 {
-    static const uint64_t counts[] = {1, (uint64_t)1 << 31, (uint64_t)1 << 32, ((uint64_t)1 << 59) + 1, (uint64_t)1 << 63, UINT64_MAX};
+    static const uint64_t counts[] = {
+        1, (uint64_t)1 << 31, (uint64_t)1 << 32, ((uint64_t)1 << 59) + 1, (uint64_t)1 << 63, UINT64_MAX};
     for (int i = 0; i < 6; i++) {
         for (int which = 0; which < 2; which++) {
             blob b = {0};
@@ -482,8 +501,13 @@ static void hostile_strings(void)
 
 static void hostile_arrays(void)
 {
-    static const uint64_t counts[] = {(uint64_t)1 << 61, ((uint64_t)1 << 61) + 1, ((uint64_t)1 << 62) + 1, (uint64_t)1 << 63, UINT64_MAX,
-                                      (uint64_t)1 << 30, 9};
+    static const uint64_t counts[] = {(uint64_t)1 << 61,
+                                      ((uint64_t)1 << 61) + 1,
+                                      ((uint64_t)1 << 62) + 1,
+                                      (uint64_t)1 << 63,
+                                      UINT64_MAX,
+                                      (uint64_t)1 << 30,
+                                      9};
     for (uint32_t t = 0; t <= 13; t++) {
         for (int i = 0; i < 7; i++) {
             blob b = {0};
@@ -612,8 +636,16 @@ static void hostile_alignment(void)
         uint64_t v;
         uint32_t type;
         glia_status status;
-    } cases[] = {{8, 4, GLIA_OK}, {64, 4, GLIA_OK}, {0, 4, GLIA_E_FORMAT}, {1, 4, GLIA_E_FORMAT}, {3, 4, GLIA_E_FORMAT}, {48, 4, GLIA_E_FORMAT},
-                 {(uint64_t)1 << 31, 4, GLIA_E_FORMAT}, {UINT32_MAX, 4, GLIA_E_FORMAT}, {32, 5, GLIA_E_FORMAT}, {32, 10, GLIA_E_FORMAT}};
+    } cases[] = {{8, 4, GLIA_OK},
+                 {64, 4, GLIA_OK},
+                 {0, 4, GLIA_E_FORMAT},
+                 {1, 4, GLIA_E_FORMAT},
+                 {3, 4, GLIA_E_FORMAT},
+                 {48, 4, GLIA_E_FORMAT},
+                 {(uint64_t)1 << 31, 4, GLIA_E_FORMAT},
+                 {UINT32_MAX, 4, GLIA_E_FORMAT},
+                 {32, 5, GLIA_E_FORMAT},
+                 {32, 10, GLIA_E_FORMAT}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         blob b = {0};
         put_header(&b, 1, 1);
@@ -666,7 +698,8 @@ static void long_header(void)
     uint64_t u = 0;
     CHECK(g && !glia_gguf_u64(g, "last", &u, &e) && u == 7);
     glia_gguf_close(g);
-    const glia_gguf_limits limits[] = {{2000000, 0, 0, 0, 0}, {0, 0, 1, 0, 0}, {0, 0, 0, 2, 0}, {0, 0, 0, 0, 299999}};
+    const glia_gguf_limits limits[] = {
+        {2000000, 0, 0, 0, 0}, {0, 0, 1, 0, 0}, {0, 0, 0, 2, 0}, {0, 0, 0, 0, 299999}};
     for (int i = 0; i < 4; i++) {
         CHECK_I64(glia_gguf_open(NULL, in_folder("long.gguf"), &limits[i], &g, &e), GLIA_E_LIMIT);
         CHECK_STR(e.code, "G0305");
@@ -746,11 +779,15 @@ static glia_status copy_file(const glia_os *os, const char *path)
     return s;
 }
 
-static glia_status synthesise(const glia_os *os, const char *path) { return glia_synth(os, "tiny", GLIA_Q8_0, 1, path, NULL); }
-
-static void fail_in_turn(glia_status (*act)(const glia_os *os, const char *path), const char *path, bool writes)
+static glia_status synthesise(const glia_os *os, const char *path)
 {
-    for (int class = 0; class < FAULT_CLASSES; class++) {
+    return glia_synth(os, "tiny", GLIA_Q8_0, 1, path, NULL);
+}
+
+static void fail_in_turn(glia_status (*act)(const glia_os *os, const char *path), const char *path,
+                         bool writes)
+{
+    for (int class = 0; class < FAULT_CLASSES; class ++) {
         for (int forever = 0; forever < 2; forever++) {
             for (int64_t n = 1; n < 10000; n++) {
                 struct fault_os f;
@@ -817,7 +854,8 @@ static void synth_loads(void)
         const glia_gguf_tensor *t = glia_gguf_tensor_find(g, "blk.1.ffn_up.weight");
         const glia_gguf_value *tokens = glia_gguf_find(g, "tokenizer.ggml.tokens");
         CHECK(t && t->dtype == types[i].type && t->dims[0] == 64 && t->dims[1] == 32);
-        CHECK(tokens && tokens->count == 384 && tokens->strings[258].size == 6 && !memcmp(tokens->strings[258].text, "<0xFF>", 6));
+        CHECK(tokens && tokens->count == 384 && tokens->strings[258].size == 6 &&
+              !memcmp(tokens->strings[258].text, "<0xFF>", 6));
         CHECK_I64(glia_gguf_tensor_count(g), 2 + 2 * 9);
         uint8_t bytes[128];
         if (t && !glia_gguf_read(g, t, t->bytes / 64 * 3, t->bytes / 64, bytes, &e)) {
@@ -826,10 +864,12 @@ static void synth_loads(void)
                 for (int j = 0; j < 32; j++) {
                     uint16_t h;
                     memcpy(&h, bytes + (types[i].type == GLIA_F16 ? 2 * j : 0), 2);
-                    row[j] = glia_f16_to_f32(h) * (types[i].type == GLIA_F16 ? 1 : (float)(int8_t)bytes[2 + j]);
+                    row[j] =
+                        glia_f16_to_f32(h) * (types[i].type == GLIA_F16 ? 1 : (float)(int8_t)bytes[2 + j]);
                 }
             }
-            for (int j = 0; j < 32; j++) CHECK(fabs((double)row[j] - (double)exact[j]) <= types[i].error / sqrt(32));
+            for (int j = 0; j < 32; j++)
+                CHECK(fabs((double)row[j] - (double)exact[j]) <= types[i].error / sqrt(32));
         }
         glia_gguf_close(g);
     }
@@ -877,7 +917,9 @@ static void outside_files(void)
         CHECK(tokens && tokens->count == files[i].tokens);
         const glia_gguf_tensor *t = glia_gguf_tensor_at(g, files[i].tensors - 1);
         CHECK(!t == !files[i].bytes);
-        if (t) CHECK(!strcmp(t->name, files[i].last) && t->offset == files[i].offset && t->bytes == files[i].bytes);
+        if (t)
+            CHECK(!strcmp(t->name, files[i].last) && t->offset == files[i].offset &&
+                  t->bytes == files[i].bytes);
         t = i == 1 ? glia_gguf_tensor_find(g, "blk.2.ffn_down.weight") : NULL;
         if (t) {
             float v;

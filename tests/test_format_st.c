@@ -1,5 +1,5 @@
-/* SafeTensors, sets of shards, and .npy files: reading, writing, and what must be survived. Facts about outside files
- * come from Python's json, struct and NumPy. */
+/* SafeTensors, sets of shards, and .npy files: reading, writing, and what must be survived. Facts about
+ * outside files come from Python's json, struct and NumPy. */
 #include "check.h"
 #include "fault_os.h"
 #include "format_blob.h"
@@ -54,11 +54,12 @@ static glia_status parse_exact(const void *data, int64_t size, glia_error *e)
     return s;
 }
 
-static const char good_header[] = "{\"__metadata__\":{\"format\":\"pt\",\"empty\":\"\"},"
-                                  "\"b\":{\"dtype\":\"F16\",\"shape\":[2,3],\"data_offsets\":[8,20]},"
-                                  "\"a\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,8]},"
-                                  "\"none\":{\"dtype\":\"F32\",\"shape\":[4,0],\"data_offsets\":[8,8]},"
-                                  "\"h\\u00e4\":{\"dtype\":\"F8_E4M3\",\"shape\":[5],\"data_offsets\":[20,25]}}   ";
+static const char good_header[] =
+    "{\"__metadata__\":{\"format\":\"pt\",\"empty\":\"\"},"
+    "\"b\":{\"dtype\":\"F16\",\"shape\":[2,3],\"data_offsets\":[8,20]},"
+    "\"a\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,8]},"
+    "\"none\":{\"dtype\":\"F32\",\"shape\":[4,0],\"data_offsets\":[8,8]},"
+    "\"h\\u00e4\":{\"dtype\":\"F8_E4M3\",\"shape\":[5],\"data_offsets\":[20,25]}}   ";
 
 static void good_file(void)
 {
@@ -71,21 +72,26 @@ static void good_file(void)
         uint8_t bytes[12];
         CHECK_I64(glia_safetensors_count(st), 4);
         const glia_safetensors_tensor *t = glia_safetensors_find(st, "b");
-        CHECK(t && t == glia_safetensors_at(st, 0) && t->dtype == GLIA_F16 && t->rank == 2 && t->dims[0] == 2 && t->dims[1] == 3 && t->bytes == 12);
+        CHECK(t && t == glia_safetensors_at(st, 0) && t->dtype == GLIA_F16 && t->rank == 2 &&
+              t->dims[0] == 2 && t->dims[1] == 3 && t->bytes == 12);
         CHECK(t && !glia_safetensors_read(st, t, 1, 2, bytes, &e) && bytes[0] == 9 && bytes[1] == 10);
-        CHECK(t && glia_safetensors_read(st, t, 1, 12, bytes, NULL) == GLIA_E_ARG && glia_safetensors_read(st, t, -1, 1, bytes, NULL) == GLIA_E_ARG);
+        CHECK(t && glia_safetensors_read(st, t, 1, 12, bytes, NULL) == GLIA_E_ARG &&
+              glia_safetensors_read(st, t, -1, 1, bytes, NULL) == GLIA_E_ARG);
         t = glia_safetensors_find(st, "a");
         CHECK(t && t->dtype == GLIA_I64 && t->rank == 0 && t->bytes == 8);
         t = glia_safetensors_find(st, "none");
         CHECK(t && t->bytes == 0 && !glia_safetensors_read(st, t, 0, 0, bytes, &e));
         t = glia_safetensors_find(st, "h\xc3\xa4");
         CHECK(t && t->dtype == GLIA_DTYPE_NONE && t->bytes == 5);
-        CHECK(t && glia_safetensors_read(st, t, 0, 1, bytes, &e) == GLIA_E_UNSUPPORTED && strstr(e.text, "F8_E4M3"));
+        CHECK(t && glia_safetensors_read(st, t, 0, 1, bytes, &e) == GLIA_E_UNSUPPORTED &&
+              strstr(e.text, "F8_E4M3"));
         CHECK_STR(glia_safetensors_metadata(st, "format"), "pt");
-        CHECK(!glia_safetensors_metadata(st, "absent") && !glia_safetensors_find(st, "c") && !glia_safetensors_at(st, 4));
+        CHECK(!glia_safetensors_metadata(st, "absent") && !glia_safetensors_find(st, "c") &&
+              !glia_safetensors_at(st, 4));
         glia_source s = glia_source_from_safetensors(st);
         glia_source_tensor x;
-        CHECK(s.count(s.ctx) == 4 && s.find(s.ctx, "b", &x) && x.dims[1] == 3 && !s.read(s.ctx, &x, 0, 1, bytes, &e) && bytes[0] == 8);
+        CHECK(s.count(s.ctx) == 4 && s.find(s.ctx, "b", &x) && x.dims[1] == 3 &&
+              !s.read(s.ctx, &x, 0, 1, bytes, &e) && bytes[0] == 8);
     }
     glia_safetensors_close(st);
     blob_free(&b);
@@ -96,7 +102,8 @@ static void expect(const char *name, const void *data, int64_t size, glia_status
     glia_error e = GLIA_ERROR_INIT;
     glia_status s = parse_exact(data, size, &e);
     if (s == status && strcmp(e.code, code) == 0 && (!s || (glia_explain(code) && e.text[0]))) return;
-    fprintf(stderr, "%s: %s %s %s, want %s %s\n", name, glia_status_name(s), e.code, e.text, glia_status_name(status), code);
+    fprintf(stderr, "%s: %s %s %s, want %s %s\n", name, glia_status_name(s), e.code, e.text,
+            glia_status_name(status), code);
     check_case_failures++;
 }
 
@@ -105,7 +112,14 @@ static void hostile_lengths(void)
     static const struct {
         uint64_t n;
         const char *code;
-    } cases[] = {{0, "G0411"}, {1, "G0411"}, {7, ""}, {8, "G0411"}, {(uint64_t)1 << 63, "G0411"}, {UINT64_MAX, "G0411"}, {UINT64_MAX - 7, "G0411"}, {2, "G0416"}};
+    } cases[] = {{0, "G0411"},
+                 {1, "G0411"},
+                 {7, ""},
+                 {8, "G0411"},
+                 {(uint64_t)1 << 63, "G0411"},
+                 {UINT64_MAX, "G0411"},
+                 {UINT64_MAX - 7, "G0411"},
+                 {2, "G0416"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         blob b = {0};
         put_u64(&b, cases[i].n);
@@ -120,11 +134,14 @@ static void hostile_lengths(void)
     glia_safetensors *st;
     put_u64(&big, 3);
     put(&big, "{ }", 3);
-    CHECK_I64(glia_safetensors_parse(NULL, big.data, big.size, big.size, &(glia_safetensors_limits){2, 0, 0}, &st, NULL), GLIA_E_LIMIT);
+    CHECK_I64(glia_safetensors_parse(NULL, big.data, big.size, big.size, &(glia_safetensors_limits){2, 0, 0},
+                                     &st, NULL),
+              GLIA_E_LIMIT);
     blob_free(&big);
 }
 
-#define T(dtype, shape, begin, end) "{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[" begin "," end "]}"
+#define T(dtype, shape, begin, end)                                                                          \
+    "{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[" begin "," end "]}"
 
 static void hostile_headers(void)
 {
@@ -132,16 +149,23 @@ static void hostile_headers(void)
         const char *header;
         glia_status status;
         const char *code;
-    } cases[] = { /* all with 16 bytes of data */
+    } cases[] = {
+        /* all with 16 bytes of data */
         {"{\"a\":" T("F32", "[4]", "0", "16") "}", GLIA_OK, ""},
-        {"{\"a\":" T("F32", "[4]", "0", "16") ",\"a\":" T("F32", "[4]", "0", "16") "}", GLIA_E_FORMAT, "G0403"},
-        {"{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}", GLIA_E_FORMAT, "G0403"},
-        {"{\"a\":" T("F32", "[2]", "0", "8") ",\"b\":" T("F32", "[3]", "4", "16") "}", GLIA_E_FORMAT, "G0416"}, /* overlap */
-        {"{\"a\":" T("F32", "[4]", "0", "16") ",\"b\":" T("F32", "[4]", "0", "16") "}", GLIA_E_FORMAT, "G0416"},
-        {"{\"a\":" T("F32", "[1]", "0", "4") ",\"b\":" T("F32", "[2]", "8", "16") "}", GLIA_E_FORMAT, "G0416"}, /* hole */
-        {"{\"a\":" T("F32", "[3]", "4", "16") "}", GLIA_E_FORMAT, "G0416"},                                     /* hole at the beginning */
-        {"{\"a\":" T("F32", "[3]", "0", "12") "}", GLIA_E_FORMAT, "G0416"},                                     /* trailing bytes */
-        {"{\"a\":" T("F32", "[0]", "7", "7") ",\"b\":" T("F32", "[4]", "0", "16") "}", GLIA_E_FORMAT, "G0416"}, /* empty, inside another */
+        {"{\"a\":" T("F32", "[4]", "0", "16") ",\"a\":" T("F32", "[4]", "0", "16") "}", GLIA_E_FORMAT,
+         "G0403"},
+        {"{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}", GLIA_E_FORMAT,
+         "G0403"},
+        {"{\"a\":" T("F32", "[2]", "0", "8") ",\"b\":" T("F32", "[3]", "4", "16") "}", GLIA_E_FORMAT,
+         "G0416"}, /* overlap */
+        {"{\"a\":" T("F32", "[4]", "0", "16") ",\"b\":" T("F32", "[4]", "0", "16") "}", GLIA_E_FORMAT,
+         "G0416"},
+        {"{\"a\":" T("F32", "[1]", "0", "4") ",\"b\":" T("F32", "[2]", "8", "16") "}", GLIA_E_FORMAT,
+         "G0416"},                                                          /* hole */
+        {"{\"a\":" T("F32", "[3]", "4", "16") "}", GLIA_E_FORMAT, "G0416"}, /* hole at the beginning */
+        {"{\"a\":" T("F32", "[3]", "0", "12") "}", GLIA_E_FORMAT, "G0416"}, /* trailing bytes */
+        {"{\"a\":" T("F32", "[0]", "7", "7") ",\"b\":" T("F32", "[4]", "0", "16") "}", GLIA_E_FORMAT,
+         "G0416"}, /* empty, inside another */
         {"{}", GLIA_E_FORMAT, "G0416"},
         {"{\"a\":" T("F32", "[4]", "16", "0") "}", GLIA_E_FORMAT, "G0416"},
         {"{\"a\":" T("F32", "[4]", "-16", "0") "}", GLIA_E_FORMAT, "G0416"},
@@ -247,7 +271,8 @@ static void cut_and_flip(void)
 
 static void save_set(const char *index)
 {
-    blob one = st_file("{\"a\":" T("F32", "[2]", "0", "8") "}", 8), two = st_file("{\"b\":" T("U8", "[3]", "0", "3") "}", 3);
+    blob one = st_file("{\"a\":" T("F32", "[2]", "0", "8") "}", 8),
+         two = st_file("{\"b\":" T("U8", "[3]", "0", "3") "}", 3);
     save_blob(in_folder("one.safetensors"), one.data, one.size);
     save_blob(in_folder("two.safetensors"), two.data, two.size);
     save_blob(in_folder("m.index.json"), index, (int64_t)strlen(index));
@@ -262,7 +287,9 @@ static void shards(void)
         glia_status status;
         const char *code;
     } cases[] = {
-        {"{\"metadata\":{\"total_size\":11},\"weight_map\":{\"a\":\"one.safetensors\",\"b\":\"two.safetensors\"}}", GLIA_OK, ""},
+        {"{\"metadata\":{\"total_size\":11},\"weight_map\":{\"a\":\"one.safetensors\",\"b\":\"two."
+         "safetensors\"}}",
+         GLIA_OK, ""},
         {"{\"weight_map\":{\"a\":\"one.safetensors\"}}", GLIA_OK, ""},
         {"{\"weight_map\":{}}", GLIA_OK, ""},
         {"{}", GLIA_E_FORMAT, "G0421"},
@@ -304,8 +331,12 @@ static void shards(void)
     }
     glia_safetensors *st;
     save_set(cases[0].index);
-    CHECK_I64(glia_safetensors_open(NULL, in_folder("m.index.json"), &(glia_safetensors_limits){0, 0, 1}, &st, NULL), GLIA_E_LIMIT);
-    CHECK_I64(glia_safetensors_open(NULL, in_folder("m.index.json"), &(glia_safetensors_limits){0, 1, 0}, &st, NULL), GLIA_E_LIMIT);
+    CHECK_I64(glia_safetensors_open(NULL, in_folder("m.index.json"), &(glia_safetensors_limits){0, 0, 1}, &st,
+                                    NULL),
+              GLIA_E_LIMIT);
+    CHECK_I64(glia_safetensors_open(NULL, in_folder("m.index.json"), &(glia_safetensors_limits){0, 1, 0}, &st,
+                                    NULL),
+              GLIA_E_LIMIT);
 }
 
 static glia_status open_set(const glia_os *os, const char *path)
@@ -334,7 +365,7 @@ static glia_status read_npy(const glia_os *os, const char *path)
 
 static void fail_in_turn(glia_status (*act)(const glia_os *os, const char *path), const char *path)
 {
-    for (int class = 0; class < FAULT_CLASSES; class++) {
+    for (int class = 0; class < FAULT_CLASSES; class ++) {
         for (int64_t n = 1; n < 1000; n++) {
             struct fault_os f;
             fault_os_init(&f, NULL);
@@ -359,7 +390,8 @@ static void every_call_fails(void)
 /* What NumPy writes for arange(6, dtype='<f4').reshape(2, 3). */
 static void npy_bytes(void)
 {
-    static const char header[] = "\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
+    static const char header[] =
+        "\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
     blob b = {0};
     put(&b, header, sizeof header - 1);
     while (b.size < 127) put(&b, " ", 1);
@@ -373,7 +405,8 @@ static void npy_bytes(void)
     CHECK(n == b.size && !memcmp(got, b.data, (size_t)n));
     glia_npy a;
     CHECK(!glia_npy_parse(NULL, b.data, b.size, &a, NULL));
-    CHECK(a.dtype == GLIA_F32 && a.rank == 2 && a.dims[0] == 2 && a.dims[1] == 3 && a.count == 6 && a.data && ((float *)a.data)[5] == 5);
+    CHECK(a.dtype == GLIA_F32 && a.rank == 2 && a.dims[0] == 2 && a.dims[1] == 3 && a.count == 6 && a.data &&
+          ((float *)a.data)[5] == 5);
     glia_npy_free(NULL, &a);
     for (int64_t i = 0; i < b.size; i++) {
         void *copy = exact_copy(b.data, i);
@@ -398,7 +431,8 @@ static void npy_headers(void)
         const char *dict;
         glia_status status;
         const char *code;
-    } cases[] = { /* all with 16 bytes of data */
+    } cases[] = {
+        /* all with 16 bytes of data */
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (4,), }", GLIA_OK, ""},
         {"{'shape': (2, 2), 'fortran_order': False, \"descr\": '<i4'}\n", GLIA_OK, ""},
         {"{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }", GLIA_OK, ""},
@@ -410,9 +444,12 @@ static void npy_headers(void)
         {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (4,), }", GLIA_E_UNSUPPORTED, "G0432"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (5,), }", GLIA_E_FORMAT, "G0433"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", GLIA_E_FORMAT, "G0433"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387908,), }", GLIA_E_FORMAT, "G0433"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296,4294967296), }", GLIA_E_FORMAT, "G0433"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", GLIA_E_FORMAT, "G0431"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387908,), }", GLIA_E_FORMAT,
+         "G0433"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296,4294967296), }", GLIA_E_FORMAT,
+         "G0433"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", GLIA_E_FORMAT,
+         "G0431"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (-4,), }", GLIA_E_FORMAT, "G0431"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (4, }", GLIA_E_FORMAT, "G0431"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (2 2), }", GLIA_E_FORMAT, "G0431"},
@@ -447,14 +484,19 @@ static void npy_headers(void)
     glia_npy a;
     CHECK_I64(glia_npy_read(NULL, in_folder("a.npy"), 16, &a, NULL), GLIA_E_LIMIT);
     CHECK_I64(glia_npy_read(NULL, in_folder("absent"), 0, &a, NULL), GLIA_E_IO);
-    CHECK_I64(glia_npy_write_f32(NULL, in_folder("a.npy"), 1, (int64_t[]){-1}, (const float[]){0}, NULL), GLIA_E_SHAPE);
-    CHECK_I64(glia_npy_write_f32(NULL, in_folder("a.npy"), 9, (int64_t[]){1}, (const float[]){0}, NULL), GLIA_E_ARG);
+    CHECK_I64(glia_npy_write_f32(NULL, in_folder("a.npy"), 1, (int64_t[]){-1}, (const float[]){0}, NULL),
+              GLIA_E_SHAPE);
+    CHECK_I64(glia_npy_write_f32(NULL, in_folder("a.npy"), 9, (int64_t[]){1}, (const float[]){0}, NULL),
+              GLIA_E_ARG);
     CHECK(!glia_npy_write_f32(NULL, in_folder("a.npy"), 0, NULL, (const float[]){7}, NULL));
-    CHECK(!glia_npy_read(NULL, in_folder("a.npy"), 0, &a, NULL) && a.rank == 0 && a.count == 1 && *(float *)a.data == 7);
+    CHECK(!glia_npy_read(NULL, in_folder("a.npy"), 0, &a, NULL) && a.rank == 0 && a.count == 1 &&
+          *(float *)a.data == 7);
     glia_npy_free(NULL, &a);
     int64_t most = INT64_MAX; /* the longest preamble; nothing follows, since one dimension is 0 */
-    CHECK(!glia_npy_write_f32(NULL, in_folder("a.npy"), 8, (int64_t[]){0, most, 1, 1, 1, 1, 1, 1}, NULL, NULL));
-    CHECK(!glia_npy_read(NULL, in_folder("a.npy"), 0, &a, NULL) && a.rank == 8 && a.count == 0 && a.dims[1] == most);
+    CHECK(
+        !glia_npy_write_f32(NULL, in_folder("a.npy"), 8, (int64_t[]){0, most, 1, 1, 1, 1, 1, 1}, NULL, NULL));
+    CHECK(!glia_npy_read(NULL, in_folder("a.npy"), 0, &a, NULL) && a.rank == 8 && a.count == 0 &&
+          a.dims[1] == most);
     glia_npy_free(NULL, &a);
 }
 
@@ -469,22 +511,26 @@ static void outside_files(void)
     if (st) {
         const glia_safetensors_tensor *t = glia_safetensors_find(st, "conv2.weight");
         CHECK_I64(glia_safetensors_count(st), 15);
-        CHECK(t && t->rank == 3 && t->dims[0] == 64 && t->dims[1] == 128 && t->dims[2] == 3 && t->offset == 8 + 1208 + 462848 && t->bytes == 98304);
+        CHECK(t && t->rank == 3 && t->dims[0] == 64 && t->dims[1] == 128 && t->dims[2] == 3 &&
+              t->offset == 8 + 1208 + 462848 && t->bytes == 98304);
         CHECK(t && !glia_safetensors_read(st, t, 20, 4, &v, &e) && v == 0.013079373f);
     }
     glia_safetensors_close(st);
     snprintf(path, sizeof path, "%s/llm/tiny-random/lora_adapters.safetensors", check_data_dir());
     CHECK_I64(glia_safetensors_open(NULL, path, NULL, &st, &e), GLIA_OK);
     if (st) {
-        const glia_safetensors_tensor *t = glia_safetensors_find(st, "model.layers.31.self_attn.v_proj.lora_b");
+        const glia_safetensors_tensor *t =
+            glia_safetensors_find(st, "model.layers.31.self_attn.v_proj.lora_b");
         CHECK_I64(glia_safetensors_count(st), 8);
-        CHECK(t && t->dims[0] == 8 && t->dims[1] == 1024 && !glia_safetensors_read(st, t, 20, 4, &v, &e) && v == -0.010878342f);
+        CHECK(t && t->dims[0] == 8 && t->dims[1] == 1024 && !glia_safetensors_read(st, t, 20, 4, &v, &e) &&
+              v == -0.010878342f);
     }
     glia_safetensors_close(st);
     glia_npy a;
     snprintf(path, sizeof path, "%s/ltc-cheetah/trace_0000.npy", check_data_dir());
     CHECK_I64(glia_npy_read(NULL, path, 0, &a, &e), GLIA_OK);
-    CHECK(a.dtype == GLIA_F64 && a.rank == 2 && a.dims[0] == 1000 && a.dims[1] == 17 && ((double *)a.data)[10] == -0.01069385841772154);
+    CHECK(a.dtype == GLIA_F64 && a.rank == 2 && a.dims[0] == 1000 && a.dims[1] == 17 &&
+          ((double *)a.data)[10] == -0.01069385841772154);
     glia_npy_free(NULL, &a);
 }
 

@@ -1,6 +1,6 @@
-/* Perplexity of a trained model in our own quantisation: encoders and quantised products together must cost little.
- * The model and the text are outside data; the committed model gives the same comparison between instruction sets
- * of one file elsewhere. */
+/* Perplexity of a trained model in our own quantisation: encoders and quantised products together must cost
+ * little. The model and the text are outside data; the committed model gives the same comparison between
+ * instruction sets of one file elsewhere. */
 #include "check.h"
 
 #include <glia/glia.h>
@@ -18,7 +18,8 @@ typedef struct conversion {
 } conversion;
 
 /* Rows of one tensor in their new type. */
-static glia_status convert_rows(void *ctx, int64_t tensor, int64_t begin, int64_t bytes, void *to, glia_error *e)
+static glia_status convert_rows(void *ctx, int64_t tensor, int64_t begin, int64_t bytes, void *to,
+                                glia_error *e)
 {
     const conversion *c = ctx;
     const glia_gguf_tensor *t = glia_gguf_tensor_at(c->from, tensor);
@@ -81,7 +82,8 @@ static double perplexity(const char *path, const char *text, int64_t size, int64
     int32_t *ids = malloc((size_t)size * sizeof *ids), rows[STEP];
     int64_t count = 0, scored = 0;
     double nll = 0;
-    if (glia_model_open(path, &o, &m, &e) || glia_session_create(m, &s, &e) || glia_model_tokenize(m, text, size, 1, 0, ids, size, &count, &e)) {
+    if (glia_model_open(path, &o, &m, &e) || glia_session_create(m, &s, &e) ||
+        glia_model_tokenize(m, text, size, 1, 0, ids, size, &count, &e)) {
         fprintf(stderr, "%s\n", e.text);
         return -1;
     }
@@ -96,7 +98,8 @@ static double perplexity(const char *path, const char *text, int64_t size, int64
             b.rows = rows;
             if (glia_session_step(s, &b, &logits, &e)) return -1;
             for (int64_t r = 0; r < STEP && i + r + 1 < WINDOW; r++, scored++)
-                nll += nll_of_row(logits + r * glia_model_vocab_size(m), glia_model_vocab_size(m), ids[at + i + r + 1]);
+                nll += nll_of_row(logits + r * glia_model_vocab_size(m), glia_model_vocab_size(m),
+                                  ids[at + i + r + 1]);
         }
     }
     glia_session_destroy(s);
@@ -120,13 +123,17 @@ static void quantised_perplexity_stays(void)
     char model[512], path[512], out[64];
     int64_t size = 0;
     snprintf(model, sizeof model, "%s/llm/stories260K/stories260K-f32.gguf", check_data_dir());
-    snprintf(path, sizeof path, "%s/tokenizers/tokenizers-raw/bpe-train-ref/tinystories_sample.txt", check_data_dir());
+    snprintf(path, sizeof path, "%s/tokenizers/tokenizers-raw/bpe-train-ref/tinystories_sample.txt",
+             check_data_dir());
     char *text = read_text(path, &size);
     CHECK(text != NULL);
     if (!text) return;
     double plain = perplexity(model, text, size, 16);
     CHECK(plain > 1 && plain < 20);
-    static const struct { glia_dtype type; double most; } cases[] = {{GLIA_Q8_0, 1.01}, {GLIA_Q4_0, 1.15}};
+    static const struct {
+        glia_dtype type;
+        double most;
+    } cases[] = {{GLIA_Q8_0, 1.01}, {GLIA_Q4_0, 1.15}};
     for (int i = 0; i < 2; i++) {
         snprintf(out, sizeof out, "/tmp/glia-quality-%d-%d.gguf", (int)getpid(), i);
         CHECK(convert(model, cases[i].type, out));

@@ -42,7 +42,8 @@ static void greedy_lowest_of_ties(void)
     CHECK_I64(CHOICE(l, NULL, 0, .seed = 1), 2);
     CHECK_I64(CHOICE(l, NULL, 0, .top_k = 1, .top_p = 0.1f), 2);
     CHECK_I64(CHOICE(l, NULL, 0, .temperature = 1, .top_k = 1), 2);
-    const float low[N] = {-INFINITY, -INFINITY, -INFINITY, -3e38f, -INFINITY, -INFINITY, -INFINITY, -INFINITY};
+    const float low[N] = {-INFINITY, -INFINITY, -INFINITY, -3e38f,
+                          -INFINITY, -INFINITY, -INFINITY, -INFINITY};
     CHECK_I64(CHOICE(low, NULL, 0, .seed = 1), 3);
     CHECK_I64(CHOICE(low, NULL, 0, .temperature = 1), 3);
     glia_sampler *s = NULL;
@@ -79,7 +80,8 @@ static void penalties_bracketed(void)
         l[2] = 3 + d; /* the last three have it twice: 4 - 2 * 0.5 */
         CHECK_I64(CHOICE(l, recent, 5, .frequency_penalty = 0.5f, .penalty_last_n = 3), above ? 2 : 0);
         l[2] = 0.25f + d; /* 4 / 2 - 0.25 - 3 * 0.5 */
-        CHECK_I64(CHOICE(l, recent, 5, .repeat_penalty = 2, .presence_penalty = 0.25f, .frequency_penalty = 0.5f, .penalty_last_n = -1),
+        CHECK_I64(CHOICE(l, recent, 5, .repeat_penalty = 2, .presence_penalty = 0.25f,
+                         .frequency_penalty = 0.5f, .penalty_last_n = -1),
                   above ? 2 : 0);
     }
     const float l[N] = {4, 3, 2};
@@ -126,7 +128,8 @@ static void cuts_keep_the_right_ids(void)
     CHECK_I64(SUPPORT(l, .top_k = 2, .top_p = 0.65f), 1 << 2 | 1 << 1);
     /* The cuts come before the temperature, however flat it makes what is left. */
     CHECK_I64(support((glia_sampler_options){.temperature = 1000, .top_p = 0.29f}, l), 1 << 2);
-    CHECK_I64(support((glia_sampler_options){.temperature = 1000, .min_p = 0.6f}, l), 1 << 2 | 1 << 1 | 1 << 5);
+    CHECK_I64(support((glia_sampler_options){.temperature = 1000, .min_p = 0.6f}, l),
+              1 << 2 | 1 << 1 | 1 << 5);
     CHECK_I64(support((glia_sampler_options){.temperature = 0.001f}, l), 1 << 2);
 }
 
@@ -200,9 +203,11 @@ static int naive_sample(const float *logits, int vocab, const glia_sampler_optio
         for (m = 0; m < n && sum < (double)o->top_p * total; m++) sum += exp(l[id[m]] - max);
         n = m;
     }
-    for (m = 0; m < n && exp(l[id[m]] - max) >= (double)o->min_p; m++) {}
+    for (m = 0; m < n && exp(l[id[m]] - max) >= (double)o->min_p; m++) {
+    }
     n = m;
-    if (!(o->top_k && o->top_k < vocab) && !(o->top_p > 0 && o->top_p < 1)) qsort(id, (size_t)n, sizeof *id, naive_by_id);
+    if (!(o->top_k && o->top_k < vocab) && !(o->top_p > 0 && o->top_p < 1))
+        qsort(id, (size_t)n, sizeof *id, naive_by_id);
     uint32_t w[4];
     glia_philox(o->seed, 0, position, w);
     total = sum = 0;
@@ -221,7 +226,8 @@ static void random_against_naive(void)
     for (int round = 0; round < 3000; round++) {
         const int vocab = 1 + (int)glia_rng_below(&r, 60);
         float l[64];
-        for (int i = 0; i < vocab; i++) l[i] = (float)(int)glia_rng_below(&r, 40) * 0.25f - 5; /* ties are common */
+        for (int i = 0; i < vocab; i++)
+            l[i] = (float)(int)glia_rng_below(&r, 40) * 0.25f - 5; /* ties are common */
         const glia_sampler_options o = {
             .size = sizeof o,
             .temperature = 0.25f + glia_rng_f32(&r) * 2,
@@ -267,11 +273,31 @@ static void bad_arguments_are_refused(void)
 {
     const glia_logit_bias outside = {N, 1}, negative = {-1, 1}, nan = {0, NAN}, up = {0, INFINITY};
     const glia_sampler_options bad[] = {
-        {.temperature = -1}, {.temperature = NAN}, {.temperature = INFINITY}, {.top_k = -1}, {.top_p = -0.1f}, {.top_p = 1.1f}, {.top_p = NAN},
-        {.min_p = -1}, {.min_p = 2}, {.min_p = NAN}, {.repeat_penalty = -1}, {.repeat_penalty = NAN}, {.repeat_penalty = INFINITY},
-        {.presence_penalty = NAN}, {.presence_penalty = INFINITY}, {.frequency_penalty = NAN}, {.frequency_penalty = -INFINITY},
-        {.penalty_last_n = -2}, {.penalty_last_n = INT32_MIN}, {.bias_count = -1}, {.bias_count = 1}, {.biases = &outside, .bias_count = 1},
-        {.biases = &negative, .bias_count = 1}, {.biases = &nan, .bias_count = 1}, {.biases = &up, .bias_count = 1},
+        {.temperature = -1},
+        {.temperature = NAN},
+        {.temperature = INFINITY},
+        {.top_k = -1},
+        {.top_p = -0.1f},
+        {.top_p = 1.1f},
+        {.top_p = NAN},
+        {.min_p = -1},
+        {.min_p = 2},
+        {.min_p = NAN},
+        {.repeat_penalty = -1},
+        {.repeat_penalty = NAN},
+        {.repeat_penalty = INFINITY},
+        {.presence_penalty = NAN},
+        {.presence_penalty = INFINITY},
+        {.frequency_penalty = NAN},
+        {.frequency_penalty = -INFINITY},
+        {.penalty_last_n = -2},
+        {.penalty_last_n = INT32_MIN},
+        {.bias_count = -1},
+        {.bias_count = 1},
+        {.biases = &outside, .bias_count = 1},
+        {.biases = &negative, .bias_count = 1},
+        {.biases = &nan, .bias_count = 1},
+        {.biases = &up, .bias_count = 1},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         glia_sampler_options o = bad[i];
@@ -304,7 +330,12 @@ static void bad_arguments_are_refused(void)
 /* Only creation takes memory, and a refusal there leaves nothing behind. */
 static void memory_is_taken_once(void)
 {
-    const glia_sampler_options o = {.size = sizeof o, .temperature = 1, .top_k = 5, .top_p = 0.9f, .min_p = 0.01f, .repeat_penalty = 1.1f};
+    const glia_sampler_options o = {.size = sizeof o,
+                                    .temperature = 1,
+                                    .top_k = 5,
+                                    .top_p = 0.9f,
+                                    .min_p = 0.01f,
+                                    .repeat_penalty = 1.1f};
     bool done = false;
     for (int64_t n = 1; n < 50 && !done; n++) {
         struct fault_os f;

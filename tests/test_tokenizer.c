@@ -1,5 +1,6 @@
-/* Tokenizers: vocabularies worked out by hand, a naive second implementation on random ones, another program's
- * word cuts (vectors/tokenizer), published id lists (GLIA_TEST_DATA), and everything that must be survived. */
+/* Tokenizers: vocabularies worked out by hand, a naive second implementation on random ones, another
+ * program's word cuts (vectors/tokenizer), published id lists (GLIA_TEST_DATA), and everything that must be
+ * survived. */
 #include "check.h"
 #include "fault_os.h"
 #include "format_blob.h"
@@ -32,7 +33,8 @@ static void encodes(const glia_tokenizer *t, const char *text, int64_t size, int
     CHECK_I64(count, n);
     for (int64_t i = 0; i < count && i < n; i++) CHECK_I64(ids[i], want[i]);
 }
-#define ENCODES(t, text, flags, ...) encodes(t, text, (int64_t)sizeof(text) - 1, flags, (const int32_t[]){__VA_ARGS__, -1})
+#define ENCODES(t, text, flags, ...)                                                                         \
+    encodes(t, text, (int64_t)sizeof(text) - 1, flags, (const int32_t[]){__VA_ARGS__, -1})
 
 /* What the ids of a text decode to is the text. */
 static bool returns(const glia_tokenizer *t, const char *text, int64_t size)
@@ -136,12 +138,12 @@ static void bpe_ignore_merges(void)
 static void specials_longest(void)
 {
     struct vocab *v = vocab_bpe("gpt-2");
-    vocab_add(v, "<a", 0, GLIA_TOK_TYPE_USER_DEFINED);      /* 256 */
-    vocab_add(v, "<a>", 0, GLIA_TOK_TYPE_CONTROL);          /* 257 */
-    vocab_add(v, "<a><b>", 0, GLIA_TOK_TYPE_USER_DEFINED);  /* 258 */
-    vocab_add(v, "b><c", 0, GLIA_TOK_TYPE_USER_DEFINED);    /* 259 */
-    vocab_add(v, "<a>", 0, GLIA_TOK_TYPE_USER_DEFINED);     /* 260: as 257, which comes first */
-    vocab_add(v, "", 0, GLIA_TOK_TYPE_CONTROL);             /* 261 */
+    vocab_add(v, "<a", 0, GLIA_TOK_TYPE_USER_DEFINED);     /* 256 */
+    vocab_add(v, "<a>", 0, GLIA_TOK_TYPE_CONTROL);         /* 257 */
+    vocab_add(v, "<a><b>", 0, GLIA_TOK_TYPE_USER_DEFINED); /* 258 */
+    vocab_add(v, "b><c", 0, GLIA_TOK_TYPE_USER_DEFINED);   /* 259 */
+    vocab_add(v, "<a>", 0, GLIA_TOK_TYPE_USER_DEFINED);    /* 260: as 257, which comes first */
+    vocab_add(v, "", 0, GLIA_TOK_TYPE_CONTROL);            /* 261 */
     glia_tokenizer *t = make(v);
     ENCODES(t, "<a><b><c", GLIA_TOK_SPECIAL, 258, '<', 'c');
     ENCODES(t, "<a><b", GLIA_TOK_SPECIAL, 257, '<', 'b');
@@ -253,7 +255,8 @@ static void random_against_naive(bool spm)
                 else text[i] = (char)('a' + test_random(&seed) % 4);
             }
             int64_t count, n = spm ? naive_spm(v, text, want) : naive_bpe(v, text, want);
-            CHECK_I64(glia_tokenizer_encode(t, text, (int64_t)strlen(text), 0, got, 2048, &count, NULL), GLIA_OK);
+            CHECK_I64(glia_tokenizer_encode(t, text, (int64_t)strlen(text), 0, got, 2048, &count, NULL),
+                      GLIA_OK);
             CHECK_I64(count, n);
             if (count == n) CHECK(!memcmp(got, want, (size_t)n * sizeof *got));
         }
@@ -311,8 +314,16 @@ static void detok_streams(void)
     } rows[] = {
         {"\xf0\x9f\xa6\x99", "\xf0\x9f\xa6\x99", "...4"},
         {"a\xc3\xa9z", "a\xc3\xa9z", "1.21"},
-        {"\xff" "a", "\xef\xbf\xbd" "a", "31"},
-        {"\xe2\x96" "A", "\xef\xbf\xbd" "A", "..4"},
+        {"\xff"
+         "a",
+         "\xef\xbf\xbd"
+         "a",
+         "31"},
+        {"\xe2\x96"
+         "A",
+         "\xef\xbf\xbd"
+         "A",
+         "..4"},
         {"\xe2\xc3\xa9", "\xef\xbf\xbd\xc3\xa9", ".32"},
         {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", ".63"},
         {"\xf0\x9f\xa6\xff", "\xef\xbf\xbd\xef\xbf\xbd", "...6"},
@@ -352,7 +363,8 @@ static void detok_random(void)
 {
     struct vocab *v = vocab_bpe("gpt-2");
     glia_tokenizer *t = make(v);
-    static const uint8_t pool[] = {'a', 0x80, 0xBF, 0xC3, 0xA9, 0xE2, 0x96, 0x81, 0xF0, 0x9F, 0xA6, 0x99, 0xED, 0xA0, 0xF4, 0x90, 0xFF, 0xC0};
+    static const uint8_t pool[] = {'a',  0x80, 0xBF, 0xC3, 0xA9, 0xE2, 0x96, 0x81, 0xF0,
+                                   0x9F, 0xA6, 0x99, 0xED, 0xA0, 0xF4, 0x90, 0xFF, 0xC0};
     uint64_t seed = 42;
     for (int round = 0; round < 3000; round++) {
         char in[24], out[128];
@@ -438,7 +450,8 @@ static glia_status hostile_create(struct vocab *v, const char *code)
     if (t) {
         int64_t count;
         int32_t ids[64];
-        glia_tokenizer_encode(t, "hello <s>\xff x", 12, GLIA_TOK_SPECIAL | GLIA_TOK_BOS, ids, 64, &count, NULL);
+        glia_tokenizer_encode(t, "hello <s>\xff x", 12, GLIA_TOK_SPECIAL | GLIA_TOK_BOS, ids, 64, &count,
+                              NULL);
     }
     glia_tokenizer_destroy(t);
     CHECK(fault_os_clean(&f));
@@ -448,7 +461,8 @@ static glia_status hostile_create(struct vocab *v, const char *code)
 
 static void hostile_tokens(void)
 {
-    static const char *const byte_tokens[] = {"<0x-1>", "<0xZZ>", "<0x100>", "<0x>", "", "<0x0", "0x00", "<0x 1>"};
+    static const char *const byte_tokens[] = {"<0x-1>", "<0xZZ>", "<0x100>", "<0x>",
+                                              "",       "<0x0",   "0x00",    "<0x 1>"};
     for (size_t i = 0; i < sizeof byte_tokens / sizeof byte_tokens[0]; i++) {
         struct vocab *v = vocab_hello();
         vocab_add(v, byte_tokens[i], 0, GLIA_TOK_TYPE_BYTE);
@@ -530,7 +544,8 @@ static void hostile_special_ids(void)
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         for (int which = 0; which < 6; which++) {
             struct vocab *v = vocab_hello();
-            int64_t *const field[] = {&v->src.bos, &v->src.eos, &v->src.unk, &v->src.pad, &v->src.eot, &v->src.eom};
+            int64_t *const field[] = {&v->src.bos, &v->src.eos, &v->src.unk,
+                                      &v->src.pad, &v->src.eot, &v->src.eom};
             *field[which] = ids[i];
             CHECK_I64(hostile_create(v, "G0607"), GLIA_E_FORMAT);
         }
@@ -539,7 +554,8 @@ static void hostile_special_ids(void)
 
 static void hostile_merges(void)
 {
-    static const char *const merges[] = {"", " ", "x", "hello", " he", "he ", "zz zz", "he zz", "z e", "he  llo", "h e llo", "\xff\xfe e", "e \xc3"};
+    static const char *const merges[] = {"",      " ",   "x",       "hello",   " he",        "he ",   "zz zz",
+                                         "he zz", "z e", "he  llo", "h e llo", "\xff\xfe e", "e \xc3"};
     for (size_t i = 0; i < sizeof merges / sizeof merges[0]; i++) {
         struct vocab *v = vocab_bpe_hello("gpt-2");
         vocab_merge(v, merges[i]);
@@ -615,13 +631,34 @@ static void bytes_missing(void)
     }
 }
 
-/* Up to a MiB of one thing: linear time, and the text comes back. The bound is loose; a quadratic path takes hours.
- * Each text is tried long with one tokenizer and shorter with the others. */
+/* Up to a MiB of one thing: linear time, and the text comes back. The bound is loose; a quadratic path takes
+ * hours. Each text is tried long with one tokenizer and shorter with the others. */
 static void million_bytes(void)
 {
-    static const char *const units[] = {"a", " ", "ab", "'", "'s", "1", "\n", " \n", "\xcc\x81", "\xff", "\xe2\x96\x81", "\xc3\xa9", "\xe4\xb8\xad",
-                                        "hello", "<|", "<s", "a ", "\xf0\x9f\xa6\x99", "\t\r", "A", "!\n", "_"};
-    static const char *const pres[] = {NULL, "gpt-2", "llama-bpe", "qwen2", "gpt-4o", "starcoder", "deepseek-coder", "default"};
+    static const char *const units[] = {"a",
+                                        " ",
+                                        "ab",
+                                        "'",
+                                        "'s",
+                                        "1",
+                                        "\n",
+                                        " \n",
+                                        "\xcc\x81",
+                                        "\xff",
+                                        "\xe2\x96\x81",
+                                        "\xc3\xa9",
+                                        "\xe4\xb8\xad",
+                                        "hello",
+                                        "<|",
+                                        "<s",
+                                        "a ",
+                                        "\xf0\x9f\xa6\x99",
+                                        "\t\r",
+                                        "A",
+                                        "!\n",
+                                        "_"};
+    static const char *const pres[] = {NULL,     "gpt-2",     "llama-bpe",      "qwen2",
+                                       "gpt-4o", "starcoder", "deepseek-coder", "default"};
     char *text = malloc(1 << 20);
     double worst = 0;
     for (size_t p = 0; p < sizeof pres / sizeof pres[0]; p++) {
@@ -680,7 +717,8 @@ static void allocations_fail(void)
             glia_status s = glia_tokenizer_create(&f.os, &v->src, &t, NULL);
             if (!s) s = glia_tokenizer_encode(t, text, sizeof text, 0, ids, 512, &count, NULL);
             CHECK(s == (f.failed ? GLIA_E_NOMEM : GLIA_OK));
-            if (t && s) CHECK_I64(glia_tokenizer_encode(t, text, sizeof text, 0, ids, 512, &count, NULL), GLIA_OK);
+            if (t && s)
+                CHECK_I64(glia_tokenizer_encode(t, text, sizeof text, 0, ids, 512, &count, NULL), GLIA_OK);
             done = !f.failed;
             glia_tokenizer_destroy(t);
             CHECK(fault_os_clean(&f));
@@ -706,7 +744,8 @@ static void *encode_often(void *arg)
     int32_t first[512], ids[512];
     int64_t first_count = 0, count = 0;
     for (int i = 0; i < 50; i++) {
-        w->failures += glia_tokenizer_encode(w->t, text, sizeof text, 0, i ? ids : first, 512, i ? &count : &first_count, NULL) != GLIA_OK;
+        w->failures += glia_tokenizer_encode(w->t, text, sizeof text, 0, i ? ids : first, 512,
+                                             i ? &count : &first_count, NULL) != GLIA_OK;
         if (i) w->failures += count != first_count || memcmp(ids, first, (size_t)count * sizeof *ids);
     }
     return NULL;
@@ -747,8 +786,10 @@ static void array_of(blob *b, const char *name, uint32_t element, uint64_t count
     put_u64(b, count);
 }
 
-/* A file of four tokens with this many scores and types, this bos, and a model of this name (null: no key). */
-static glia_status file_create(const char *model, int scores, int types, uint32_t bos, int switch_type, const char *code)
+/* A file of four tokens with this many scores and types, this bos, and a model of this name (null: no key).
+ */
+static glia_status file_create(const char *model, int scores, int types, uint32_t bos, int switch_type,
+                               const char *code)
 {
     blob b = {0};
     glia_error e = GLIA_ERROR_INIT;
@@ -782,7 +823,8 @@ static glia_status file_create(const char *model, int scores, int types, uint32_
     glia_gguf_close(g);
     blob_free(&b);
     if (code) CHECK_STR(e.code, code);
-    if (!s) { /* the roles that the file leaves out come from the kind; nothing of the file is needed any more */
+    if (!s) { /* the roles that the file leaves out come from the kind; nothing of the file is needed any more
+               */
         CHECK_I64(glia_tokenizer_bos(t), 1);
         CHECK_I64(glia_tokenizer_eos(t), 2);
         CHECK_I64(glia_tokenizer_unk(t), 0);
@@ -842,7 +884,8 @@ static void check_pairs(const glia_tokenizer *t, const char *in_path, const char
     int64_t in_size = 0, out_size = 0, texts = 0;
     char *in = slurp(in_path, &in_size), *out = slurp(out_path, &out_size), *line = out;
     CHECK(in && out);
-    for (char *at = in, *end; at && line && (end = strstr(at, separator)); at = end + sizeof separator - 1, texts++) {
+    for (char *at = in, *end; at && line && (end = strstr(at, separator));
+         at = end + sizeof separator - 1, texts++) {
         int32_t ids[2048];
         int64_t count = 0;
         bool same = true;
@@ -865,13 +908,18 @@ static const struct {
     const char *chat; /* a text with control tokens, and its ids by another implementation */
     int32_t ids[16];
 } published[] = {
-    {"llama-spm", "ggml-vocab-llama-spm.gguf", "<s>[INST] Hi  there [/INST]</s> x",
+    {"llama-spm",
+     "ggml-vocab-llama-spm.gguf",
+     "<s>[INST] Hi  there [/INST]</s> x",
      {1, 518, 25580, 29962, 6324, 29871, 727, 518, 29914, 25580, 29962, 2, 29871, 921, -1}},
     {"gpt-2", "ggml-vocab-gpt-2.gguf", "", {-1}},
-    {"llama-bpe", "derived/ggml-vocab-llama-bpe.gguf",
+    {"llama-bpe",
+     "derived/ggml-vocab-llama-bpe.gguf",
      "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nHi there<|eot_id|><|start_header_id|>",
      {128000, 128006, 882, 128007, 271, 13347, 1070, 128009, 128006, -1}},
-    {"qwen2", "derived/ggml-vocab-qwen2.gguf", "<|im_start|>user\nHi there<|im_end|>\n<|im_start|>",
+    {"qwen2",
+     "derived/ggml-vocab-qwen2.gguf",
+     "<|im_start|>user\nHi there<|im_end|>\n<|im_start|>",
      {151644, 872, 198, 13048, 1052, 151645, 198, 151644, -1}},
     {"starcoder", "ggml-vocab-starcoder.gguf", "", {-1}},
     {"deepseek-coder", "ggml-vocab-deepseek-coder.gguf", "", {-1}},
@@ -886,8 +934,10 @@ static void check_published(int i)
     CHECK(t != NULL);
     if (!t) return;
     for (int newer = 0; newer < 2; newer++) {
-        snprintf(in, sizeof in, "%s/tokenizers/gguf-vocabs/%sggml-vocab-%s.gguf.inp", dir, newer ? "newer/" : "", published[i].name);
-        snprintf(out, sizeof out, "%s/tokenizers/gguf-vocabs/%sggml-vocab-%s.gguf.out", dir, newer ? "newer/" : "", published[i].name);
+        snprintf(in, sizeof in, "%s/tokenizers/gguf-vocabs/%sggml-vocab-%s.gguf.inp", dir,
+                 newer ? "newer/" : "", published[i].name);
+        snprintf(out, sizeof out, "%s/tokenizers/gguf-vocabs/%sggml-vocab-%s.gguf.out", dir,
+                 newer ? "newer/" : "", published[i].name);
         check_pairs(t, in, out);
     }
     encodes(t, published[i].chat, (int64_t)strlen(published[i].chat), GLIA_TOK_SPECIAL, published[i].ids);

@@ -101,10 +101,12 @@ static inline struct vocab *vocab_hello(void)
     static const struct {
         const char *text;
         float score;
-    } rows[] = {{MARK, -10}, {"h", -11}, {"e", -12}, {"l", -13}, {"o", -14}, {"he", -1}, {"ll", -2}, {"llo", -3},
+    } rows[] = {{MARK, -10},     {"h", -11},       {"e", -12},         {"l", -13},
+                {"o", -14},      {"he", -1},       {"ll", -2},         {"llo", -3},
                 {MARK "he", -4}, {"hello", -0.5f}, {MARK "hello", -5}, {"lo", -1.5f}};
     struct vocab *v = vocab_spm();
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) vocab_add(v, rows[i].text, rows[i].score, GLIA_TOK_TYPE_NORMAL);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        vocab_add(v, rows[i].text, rows[i].score, GLIA_TOK_TYPE_NORMAL);
     return v;
 }
 
@@ -185,10 +187,12 @@ static inline struct vocab *vocab_bpe_random(uint64_t *seed, const char *pre)
     struct vocab *v = vocab_bpe(pre);
     for (int i = 0, n = 20 + (int)(test_random(seed) % 200); i < n; i++) {
         const int64_t letters = 4, grown = v->src.count - 256;
-        const int64_t pick[2] = {test_random(seed) % (letters + grown), test_random(seed) % (letters + grown)};
+        const int64_t pick[2] = {test_random(seed) % (letters + grown),
+                                 test_random(seed) % (letters + grown)};
         const char *part[2];
         char joined[128], merge[130];
-        for (int k = 0; k < 2; k++) part[k] = v->text[pick[k] < letters ? 'a' + pick[k] : 256 + pick[k] - letters];
+        for (int k = 0; k < 2; k++)
+            part[k] = v->text[pick[k] < letters ? 'a' + pick[k] : 256 + pick[k] - letters];
         if (strlen(part[0]) + strlen(part[1]) > 40) continue;
         snprintf(joined, sizeof joined, "%s%s", part[0], part[1]);
         snprintf(merge, sizeof merge, "%s %s", part[0], part[1]);

@@ -10,35 +10,35 @@ extern "C" {
 #endif
 
 /* X(enum suffix, name, elements per block, bytes per block) */
-#define GLIA_DTYPES(X)        \
-    X(F32, "f32", 1, 4)       \
-    X(F64, "f64", 1, 8)       \
-    X(F16, "f16", 1, 2)       \
-    X(BF16, "bf16", 1, 2)     \
-    X(I8, "i8", 1, 1)         \
-    X(I16, "i16", 1, 2)       \
-    X(I32, "i32", 1, 4)       \
-    X(I64, "i64", 1, 8)       \
-    X(U8, "u8", 1, 1)         \
-    X(U16, "u16", 1, 2)       \
-    X(U32, "u32", 1, 4)       \
-    X(U64, "u64", 1, 8)       \
-    X(BOOL, "bool", 1, 1)     \
-    X(Q8_0, "q8_0", 32, 34)   \
-    X(Q4_0, "q4_0", 32, 18)   \
-    X(Q4_1, "q4_1", 32, 20)   \
-    X(Q5_0, "q5_0", 32, 22)   \
-    X(Q5_1, "q5_1", 32, 24)   \
-    X(Q2_K, "q2_k", 256, 84)  \
-    X(Q3_K, "q3_k", 256, 110) \
-    X(Q4_K, "q4_k", 256, 144) \
-    X(Q5_K, "q5_k", 256, 176) \
-    X(Q6_K, "q6_k", 256, 210) \
-    X(Q8_K, "q8_k", 256, 292) \
-    X(IQ4_NL, "iq4_nl", 32, 18) \
-    X(TQ1_0, "tq1_0", 256, 54) \
-    X(TQ2_0, "tq2_0", 256, 66) \
-    X(A8X32, "a8x32", 32, 40) \
+#define GLIA_DTYPES(X)                                                                                       \
+    X(F32, "f32", 1, 4)                                                                                      \
+    X(F64, "f64", 1, 8)                                                                                      \
+    X(F16, "f16", 1, 2)                                                                                      \
+    X(BF16, "bf16", 1, 2)                                                                                    \
+    X(I8, "i8", 1, 1)                                                                                        \
+    X(I16, "i16", 1, 2)                                                                                      \
+    X(I32, "i32", 1, 4)                                                                                      \
+    X(I64, "i64", 1, 8)                                                                                      \
+    X(U8, "u8", 1, 1)                                                                                        \
+    X(U16, "u16", 1, 2)                                                                                      \
+    X(U32, "u32", 1, 4)                                                                                      \
+    X(U64, "u64", 1, 8)                                                                                      \
+    X(BOOL, "bool", 1, 1)                                                                                    \
+    X(Q8_0, "q8_0", 32, 34)                                                                                  \
+    X(Q4_0, "q4_0", 32, 18)                                                                                  \
+    X(Q4_1, "q4_1", 32, 20)                                                                                  \
+    X(Q5_0, "q5_0", 32, 22)                                                                                  \
+    X(Q5_1, "q5_1", 32, 24)                                                                                  \
+    X(Q2_K, "q2_k", 256, 84)                                                                                 \
+    X(Q3_K, "q3_k", 256, 110)                                                                                \
+    X(Q4_K, "q4_k", 256, 144)                                                                                \
+    X(Q5_K, "q5_k", 256, 176)                                                                                \
+    X(Q6_K, "q6_k", 256, 210)                                                                                \
+    X(Q8_K, "q8_k", 256, 292)                                                                                \
+    X(IQ4_NL, "iq4_nl", 32, 18)                                                                              \
+    X(TQ1_0, "tq1_0", 256, 54)                                                                               \
+    X(TQ2_0, "tq2_0", 256, 66)                                                                               \
+    X(A8X32, "a8x32", 32, 40)                                                                                \
     X(A8X256, "a8x256", 256, 324)
 
 typedef enum glia_dtype {
@@ -46,7 +46,7 @@ typedef enum glia_dtype {
 #define GLIA_DTYPE_ENUM(id, name, elements, bytes) GLIA_##id,
     GLIA_DTYPES(GLIA_DTYPE_ENUM)
 #undef GLIA_DTYPE_ENUM
-    GLIA_DTYPE_COUNT
+        GLIA_DTYPE_COUNT
 } glia_dtype;
 
 /* "q4_0"; "none" for GLIA_DTYPE_NONE and for values out of range. */

@@ -37,11 +37,14 @@ typedef struct glia_type {
 
 typedef struct glia_graph_options {
     uint32_t size;
-    const glia_os *os;     /* null: the default */
-    int64_t bytes_max;     /* memory of the graph itself; 0: 256 MiB */
-    int64_t nodes_max;     /* 0: 1 000 000 */
+    const glia_os *os; /* null: the default */
+    int64_t bytes_max; /* memory of the graph itself; 0: 256 MiB */
+    int64_t nodes_max; /* 0: 1 000 000 */
 } glia_graph_options;
-#define GLIA_GRAPH_OPTIONS_INIT {sizeof(glia_graph_options), 0, 0, 0}
+#define GLIA_GRAPH_OPTIONS_INIT                                                                              \
+    {                                                                                                        \
+        sizeof(glia_graph_options), 0, 0, 0                                                                  \
+    }
 
 /* A new empty graph, owned by the caller. GLIA_E_NOMEM. */
 GLIA_API glia_status glia_graph_create(const glia_graph_options *options, glia_graph **out, glia_error *e);
@@ -62,9 +65,11 @@ GLIA_API glia_dim glia_dim_max(glia_graph *g, glia_dim a, glia_dim b);
 GLIA_API glia_value glia_graph_input(glia_graph *g, const char *name, const glia_type *type);
 /* data null: bound later by name (weights of a file). Otherwise it is borrowed and must outlive the graph.
  * origin: for errors, e.g. "model.gguf at 0x1f40a0"; copied; may be null. */
-GLIA_API glia_value glia_graph_weight(glia_graph *g, const char *name, const glia_type *type, const void *data, const char *origin);
+GLIA_API glia_value glia_graph_weight(glia_graph *g, const char *name, const glia_type *type,
+                                      const void *data, const char *origin);
 /* Copied into the graph; all dims constant; at most 64 KiB. */
-GLIA_API glia_value glia_graph_constant(glia_graph *g, const char *name, const glia_type *type, const void *data);
+GLIA_API glia_value glia_graph_constant(glia_graph *g, const char *name, const glia_type *type,
+                                        const void *data);
 /* A state is read and written linearly: an op that writes it returns its next version. */
 GLIA_API glia_value glia_graph_state(glia_graph *g, const char *name, const glia_type *type);
 
@@ -78,10 +83,22 @@ typedef struct glia_attr_arg {
     int64_t count;
 } glia_attr_arg;
 enum { GLIA_ATTR_END, GLIA_ATTR_INT, GLIA_ATTR_FLOAT, GLIA_ATTR_INTS, GLIA_ATTR_DTYPE };
-#define GLIA_INT(name, v) {name, GLIA_ATTR_INT, (v), 0, 0, 0}
-#define GLIA_FLOAT(name, v) {name, GLIA_ATTR_FLOAT, 0, (v), 0, 0}
-#define GLIA_INTS(name, p, n) {name, GLIA_ATTR_INTS, 0, 0, (p), (n)}
-#define GLIA_TYPE_ATTR(name, t) {name, GLIA_ATTR_DTYPE, (t), 0, 0, 0}
+#define GLIA_INT(name, v)                                                                                    \
+    {                                                                                                        \
+        name, GLIA_ATTR_INT, (v), 0, 0, 0                                                                    \
+    }
+#define GLIA_FLOAT(name, v)                                                                                  \
+    {                                                                                                        \
+        name, GLIA_ATTR_FLOAT, 0, (v), 0, 0                                                                  \
+    }
+#define GLIA_INTS(name, p, n)                                                                                \
+    {                                                                                                        \
+        name, GLIA_ATTR_INTS, 0, 0, (p), (n)                                                                 \
+    }
+#define GLIA_TYPE_ATTR(name, t)                                                                              \
+    {                                                                                                        \
+        name, GLIA_ATTR_DTYPE, (t), 0, 0, 0                                                                  \
+    }
 
 /* The operation called `op` ("linear", "rms_norm"; the list is docs/ops.md) applied to in[0..count).
  * An optional input that is left out is the null value with `count` still covering it, or simply
@@ -107,13 +124,15 @@ GLIA_API glia_value glia_graph_find(const glia_graph *g, const char *name);
 /* The text form; glia_graph_parse reads it back to an equal graph. The text is allocated from the os
  * table's mem_alloc with *size + 1 bytes and freed with glia_text_free. */
 GLIA_API glia_status glia_graph_print(const glia_graph *g, char **text, int64_t *size, glia_error *e);
-GLIA_API glia_status glia_graph_parse(const char *text, int64_t size, const glia_graph_options *options, glia_graph **out, glia_error *e);
+GLIA_API glia_status glia_graph_parse(const char *text, int64_t size, const glia_graph_options *options,
+                                      glia_graph **out, glia_error *e);
 GLIA_API void glia_text_free(const glia_os *os, char *text, int64_t size);
 
 /* Reverse mode: extends an unsealed graph by the gradients of the scalar `loss` with respect to
  * wrt[0..count); grads[i] is null where loss does not depend on wrt[i]. Accumulation is in the order of
  * decreasing node number. Errors stick in g (an op without a rule is named, G0130). */
-GLIA_API void glia_graph_gradients(glia_graph *g, glia_value loss, const glia_value *wrt, int count, glia_value *grads);
+GLIA_API void glia_graph_gradients(glia_graph *g, glia_value loss, const glia_value *wrt, int count,
+                                   glia_value *grads);
 
 #ifdef __cplusplus
 }

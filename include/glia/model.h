@@ -33,10 +33,13 @@ typedef struct glia_model_options {
     int64_t memory_limit;   /* bytes of all classes together; 0: none. Checked before loading (G0804) */
     const char *isa;        /* "portable", "avx2", "avx512", "avx512vnni": no faster set; null: the best */
 } glia_model_options;
-#define GLIA_MODEL_OPTIONS_INIT {.size = sizeof(glia_model_options)}
+#define GLIA_MODEL_OPTIONS_INIT                                                                              \
+    {                                                                                                        \
+        .size = sizeof(glia_model_options)                                                                   \
+    }
 
-/* Exact memory by class, in bytes. One session, one lane. What describes the model comes on top and is not limited here:
- * its graph, header and vocabulary, a few MB that follow from the file's header. */
+/* Exact memory by class, in bytes. One session, one lane. What describes the model comes on top and is not
+ * limited here: its graph, header and vocabulary, a few MB that follow from the file's header. */
 typedef struct glia_memory {
     uint32_t size;
     uint32_t reserved;
@@ -50,32 +53,39 @@ typedef struct glia_memory {
     int64_t total;
     int64_t arena_lower_bound;
 } glia_memory;
-#define GLIA_MEMORY_INIT {.size = sizeof(glia_memory)}
+#define GLIA_MEMORY_INIT                                                                                     \
+    {                                                                                                        \
+        .size = sizeof(glia_memory)                                                                          \
+    }
 
 /* What loading `path` with these options will take, from the header alone. Thread-safe.
- * GLIA_E_IO, GLIA_E_FORMAT, GLIA_E_UNSUPPORTED (the architecture, tensor or setting is named), GLIA_E_NOT_FOUND
- * (a missing tensor or key is named), GLIA_E_LIMIT, GLIA_E_NOMEM. */
-GLIA_API glia_status glia_model_query(const char *path, const glia_model_options *options, glia_memory *out, glia_error *e);
+ * GLIA_E_IO, GLIA_E_FORMAT, GLIA_E_UNSUPPORTED (the architecture, tensor or setting is named),
+ * GLIA_E_NOT_FOUND (a missing tensor or key is named), GLIA_E_LIMIT, GLIA_E_NOMEM. */
+GLIA_API glia_status glia_model_query(const char *path, const glia_model_options *options, glia_memory *out,
+                                      glia_error *e);
 
 /* Loads a GGUF language model. On success *out is owned by the caller. The statuses of glia_model_query, and
  * GLIA_E_THREAD. */
-GLIA_API glia_status glia_model_open(const char *path, const glia_model_options *options, glia_model **out, glia_error *e);
+GLIA_API glia_status glia_model_open(const char *path, const glia_model_options *options, glia_model **out,
+                                     glia_error *e);
 /* All sessions must have been destroyed. Null is allowed. */
 GLIA_API void glia_model_close(glia_model *m);
 
 /* Facts of an open model. Thread-safe. */
 GLIA_API int64_t glia_model_vocab_size(const glia_model *m);
-GLIA_API int64_t glia_model_context(const glia_model *m);      /* tokens that a session may hold per sequence */
+GLIA_API int64_t glia_model_context(const glia_model *m); /* tokens that a session may hold per sequence */
 GLIA_API const char *glia_model_architecture(const glia_model *m);
-GLIA_API void glia_model_memory(const glia_model *m, glia_memory *out); /* what is in use, one session counted */
-GLIA_API int32_t glia_model_bos(const glia_model *m);           /* -1: none */
+GLIA_API void glia_model_memory(const glia_model *m,
+                                glia_memory *out);               /* what is in use, one session counted */
+GLIA_API int32_t glia_model_bos(const glia_model *m);            /* -1: none */
 GLIA_API int glia_model_is_end(const glia_model *m, int32_t id); /* 1: the token ends a generation */
 
-/* Text to ids. special != 0: control tokens written in the text are taken as such. bos != 0: by the model's policy.
- * *count is the number of ids the text needs; GLIA_E_LIMIT when capacity is too small. Allocates and frees scratch
- * memory. Thread-safe. */
-GLIA_API glia_status glia_model_tokenize(const glia_model *m, const char *text, int64_t size, int bos, int special,
-                                         int32_t *ids, int64_t capacity, int64_t *count, glia_error *e);
+/* Text to ids. special != 0: control tokens written in the text are taken as such. bos != 0: by the model's
+ * policy. *count is the number of ids the text needs; GLIA_E_LIMIT when capacity is too small. Allocates and
+ * frees scratch memory. Thread-safe. */
+GLIA_API glia_status glia_model_tokenize(const glia_model *m, const char *text, int64_t size, int bos,
+                                         int special, int32_t *ids, int64_t capacity, int64_t *count,
+                                         glia_error *e);
 /* The bytes of one token in running text; returns the bytes needed, writes up to capacity. Thread-safe. */
 GLIA_API int64_t glia_model_piece(const glia_model *m, int32_t id, char *text, int64_t capacity);
 
@@ -87,24 +97,29 @@ GLIA_API void glia_session_destroy(glia_session *s);
 /* Tokens of any mix of sequences, each sequence's in order; they are appended to what the session holds. */
 typedef struct glia_batch {
     uint32_t size;
-    int32_t count;             /* 1 .. the model's batch */
-    const int32_t *ids;        /* [count] */
-    const int32_t *sequences;  /* [count], 0 .. sequences-1; null: all 0 */
-    const int32_t *rows;       /* [row_count] tokens of this batch whose logits are wanted */
+    int32_t count;            /* 1 .. the model's batch */
+    const int32_t *ids;       /* [count] */
+    const int32_t *sequences; /* [count], 0 .. sequences-1; null: all 0 */
+    const int32_t *rows;      /* [row_count] tokens of this batch whose logits are wanted */
     int32_t row_count;
 } glia_batch;
-#define GLIA_BATCH_INIT {.size = sizeof(glia_batch)}
+#define GLIA_BATCH_INIT                                                                                      \
+    {                                                                                                        \
+        .size = sizeof(glia_batch)                                                                           \
+    }
 
 /* One step. Admitted whole before it computes, else refused with no change: GLIA_E_CONTEXT (both numbers),
  * GLIA_E_ARG, GLIA_E_BUSY (another thread is in this session). GLIA_E_CANCELLED and GLIA_E_DEADLINE leave the
- * session as it was before the step. *logits: [row_count, vocab] F32, owned by the session, valid until its next
- * step; may be null. */
-GLIA_API glia_status glia_session_step(glia_session *s, const glia_batch *batch, const float **logits, glia_error *e);
+ * session as it was before the step. *logits: [row_count, vocab] F32, owned by the session, valid until its
+ * next step; may be null. */
+GLIA_API glia_status glia_session_step(glia_session *s, const glia_batch *batch, const float **logits,
+                                       glia_error *e);
 
-/* Hands over a whole sequence 0: the session keeps the longest common prefix of what it holds, drops the rest, and
- * computes what is new in steps; then *logits are those of the last token. count >= 1. GLIA_E_CONTEXT when count
- * exceeds the context; statuses of glia_session_step otherwise. */
-GLIA_API glia_status glia_session_prefix(glia_session *s, const int32_t *ids, int64_t count, const float **logits, glia_error *e);
+/* Hands over a whole sequence 0: the session keeps the longest common prefix of what it holds, drops the
+ * rest, and computes what is new in steps; then *logits are those of the last token. count >= 1.
+ * GLIA_E_CONTEXT when count exceeds the context; statuses of glia_session_step otherwise. */
+GLIA_API glia_status glia_session_prefix(glia_session *s, const int32_t *ids, int64_t count,
+                                         const float **logits, glia_error *e);
 
 /* Tokens held by a sequence; -1 for a bad sequence. */
 GLIA_API int64_t glia_session_length(const glia_session *s, int32_t sequence);
@@ -118,14 +133,14 @@ GLIA_API void glia_session_set_deadline(glia_session *s, uint64_t clock_ns);
 
 typedef struct glia_generate_options {
     uint32_t size;
-    float temperature;       /* 0: greedy */
-    int64_t tokens_max;      /* 0: until the end token or the context's end */
-    float top_p, min_p;      /* 0: off */
+    float temperature;  /* 0: greedy */
+    int64_t tokens_max; /* 0: until the end token or the context's end */
+    float top_p, min_p; /* 0: off */
     float repeat_penalty, presence_penalty, frequency_penalty; /* 0: off */
-    int32_t top_k;           /* 0: off */
-    int32_t penalty_last_n;  /* 0: 64 */
+    int32_t top_k;                                             /* 0: off */
+    int32_t penalty_last_n;                                    /* 0: 64 */
     uint64_t seed;
-    int32_t ignore_end;      /* 1: go on after end tokens */
+    int32_t ignore_end; /* 1: go on after end tokens */
     int32_t bias_count;
     const int32_t *bias_ids; /* [bias_count] */
     const float *bias_values;
@@ -134,13 +149,18 @@ typedef struct glia_generate_options {
     int (*on_token)(void *user, int32_t id, const char *text, int64_t size);
     void *user;
 } glia_generate_options;
-#define GLIA_GENERATE_OPTIONS_INIT {.size = sizeof(glia_generate_options)}
+#define GLIA_GENERATE_OPTIONS_INIT                                                                           \
+    {                                                                                                        \
+        .size = sizeof(glia_generate_options)                                                                \
+    }
 
-/* Continues sequence 0 from ids[0..count) (see glia_session_prefix). *made gets the number of new tokens, also on
- * errors. Statuses of glia_session_prefix. The end of the context ends the generation with GLIA_E_CONTEXT only when
- * tokens_max asked for more. Allocates the sampler before the first step, nothing after it. */
+/* Continues sequence 0 from ids[0..count) (see glia_session_prefix). *made gets the number of new tokens,
+ * also on errors. Statuses of glia_session_prefix. The end of the context ends the generation with
+ * GLIA_E_CONTEXT only when tokens_max asked for more. Allocates the sampler before the first step, nothing
+ * after it. */
 GLIA_API glia_status glia_session_generate(glia_session *s, const int32_t *ids, int64_t count,
-                                           const glia_generate_options *options, int64_t *made, glia_error *e);
+                                           const glia_generate_options *options, int64_t *made,
+                                           glia_error *e);
 
 #ifdef __cplusplus
 }

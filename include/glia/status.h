@@ -58,7 +58,10 @@ typedef struct glia_error {
     char text[3072];    /* one line, or several with the pictures of docs/errors.md; UTF-8 */
 } glia_error;
 
-#define GLIA_ERROR_INIT {sizeof(glia_error), GLIA_OK, -1, {0}, {0}}
+#define GLIA_ERROR_INIT                                                                                      \
+    {                                                                                                        \
+        sizeof(glia_error), GLIA_OK, -1, {0}, { 0 }                                                          \
+    }
 
 /* "0.1.0"; a static string. Thread-safe. */
 GLIA_API const char *glia_version(void);

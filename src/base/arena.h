@@ -28,8 +28,7 @@ void *glia_arena_alloc(glia_arena *a, int64_t bytes, int64_t align);
 /* count objects of `size` bytes, with the product checked. */
 void *glia_arena_array(glia_arena *a, int64_t count, int64_t size, int64_t align);
 #define GLIA_NEW(arena, type) ((type *)glia_arena_alloc(arena, sizeof(type), _Alignof(type)))
-#define GLIA_NEW_ARRAY(arena, type, n) \
-    ((type *)glia_arena_array(arena, n, sizeof(type), _Alignof(type)))
+#define GLIA_NEW_ARRAY(arena, type, n) ((type *)glia_arena_array(arena, n, sizeof(type), _Alignof(type)))
 
 /* Copies, NUL-terminated. */
 char *glia_arena_strdup(glia_arena *a, const char *s);

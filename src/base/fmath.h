@@ -21,7 +21,8 @@ double glia_erf(double x);
 double glia_pow(double x, double y);
 
 /* silu(x) = x / (1 + exp(-x)), IEEE division.
- * gelu tanh form: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))); gelu erf form: 0.5 x (1 + erf(x / sqrt 2)). */
+ * gelu tanh form: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))); gelu erf form: 0.5 x (1 + erf(x / sqrt
+ * 2)). */
 float glia_siluf(float x);
 float glia_gelu_tanhf(float x);
 float glia_gelu_erff(float x);

@@ -1,8 +1,8 @@
 /* The program `glia`: what its files share.
  *
  * One const table of commands and one of options (options.c) drive parsing, --help, the manual page and the
- * shell completions. Results are gathered in `out` and reach stdout only when the command has succeeded, so that
- * refused input leaves stdout empty; `run` alone writes as it goes. All else goes to stderr. */
+ * shell completions. Results are gathered in `out` and reach stdout only when the command has succeeded, so
+ * that refused input leaves stdout empty; `run` alone writes as it goes. All else goes to stderr. */
 #ifndef GLIA_CLI_CLI_H
 #define GLIA_CLI_CLI_H
 
@@ -11,25 +11,25 @@
 #include "llm/model.h"
 
 enum { /* exit codes */
-    CLI_OK = 0,
-    CLI_FAILED = 1,       /* the run failed */
-    CLI_USAGE = 2,        /* the command line is wrong */
-    CLI_REFUSED = 3,      /* the model or the input is refused; nothing is on stdout */
-    CLI_INTERRUPTED = 130 /* as a shell reports SIGINT */
+       CLI_OK = 0,
+       CLI_FAILED = 1,       /* the run failed */
+       CLI_USAGE = 2,        /* the command line is wrong */
+       CLI_REFUSED = 3,      /* the model or the input is refused; nothing is on stdout */
+       CLI_INTERRUPTED = 130 /* as a shell reports SIGINT */
 };
 
 enum { /* commands as bits */
-    CLI_RUN = 1,
-    CLI_INSPECT = 2,
-    CLI_PLAN = 4,
-    CLI_LOGITS = 8,
-    CLI_TOKENIZE = 16,
-    CLI_PERPLEXITY = 32,
-    CLI_BENCH = 64,
-    CLI_SYNTH = 128,
-    CLI_EXPLAIN = 256,
-    CLI_TOP = 512, /* before any command */
-    CLI_ALL = 1023
+       CLI_RUN = 1,
+       CLI_INSPECT = 2,
+       CLI_PLAN = 4,
+       CLI_LOGITS = 8,
+       CLI_TOKENIZE = 16,
+       CLI_PERPLEXITY = 32,
+       CLI_BENCH = 64,
+       CLI_SYNTH = 128,
+       CLI_EXPLAIN = 256,
+       CLI_TOP = 512, /* before any command */
+       CLI_ALL = 1023
 };
 
 typedef struct cli_ints {
@@ -68,9 +68,9 @@ typedef enum {
 } cli_kind;
 
 typedef struct cli_option {
-    char letter;         /* 0: none */
-    const char *name;    /* without the dashes */
-    const char *value;   /* what help calls the value; null for flags */
+    char letter;       /* 0: none */
+    const char *name;  /* without the dashes */
+    const char *value; /* what help calls the value; null for flags */
     cli_kind kind;
     int commands;        /* bits */
     double min, max;     /* exact for all bounds in use */
@@ -110,8 +110,8 @@ struct cli {
 
 /* ---- options.c */
 const cli_command *cli_command_find(const char *name);
-/* Parses argv[from..argc) for c->command (null: options before a command); CLI_OK or CLI_USAGE. Stops at the first
- * word when there is no command yet; *next is what comes after. */
+/* Parses argv[from..argc) for c->command (null: options before a command); CLI_OK or CLI_USAGE. Stops at the
+ * first word when there is no command yet; *next is what comes after. */
 int cli_parse(cli *c, int argc, char **argv, int from, int *next);
 
 /* ---- help.c */
@@ -123,8 +123,8 @@ bool cli_write_completion(glia_writer *w, const char *shell);
 /* ---- common.c */
 /* "glia run: text; see glia run --help", and CLI_USAGE. */
 int cli_usage(const cli *c, const char *format, ...) GLIA_PRINTF(2, 3);
-/* Reports c->error. The first is for trouble with what was given: CLI_REFUSED, unless memory or threads ran out; the
- * second for trouble while running: CLI_FAILED. Both: CLI_INTERRUPTED after a cancellation. */
+/* Reports c->error. The first is for trouble with what was given: CLI_REFUSED, unless memory or threads ran
+ * out; the second for trouble while running: CLI_FAILED. Both: CLI_INTERRUPTED after a cancellation. */
 int cli_refused(cli *c);
 int cli_failed(cli *c);
 /* Records an error of the program's own (G09xx) and reports it as refused. */
@@ -132,7 +132,8 @@ int cli_refuse(cli *c, glia_status status, const char *code, const char *format,
 int cli_no_memory(cli *c);
 /* Sends `out` to stdout and empties it. */
 int cli_flush(cli *c);
-/* Text for a terminal: control characters and what is no UTF-8 are escaped; longer than `most` bytes is cut. */
+/* Text for a terminal: control characters and what is no UTF-8 are escaped; longer than `most` bytes is cut.
+ */
 void cli_write_safe(glia_writer *w, const char *text, int64_t size, int64_t most);
 /* "1.2 MiB" */
 const char *cli_bytes_text(int64_t bytes, char buf[32]);
@@ -164,7 +165,8 @@ typedef struct cli_lines {
     size_t size, at, capacity;
     bool ended;
 } cli_lines;
-/* The next line without its newline, valid until the next call; false at the end of input, and after SIGINT. */
+/* The next line without its newline, valid until the next call; false at the end of input, and after SIGINT.
+ */
 bool cli_line_next(cli_lines *l, const char **line, int64_t *size);
 void cli_lines_free(cli_lines *l);
 

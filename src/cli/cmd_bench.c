@@ -1,8 +1,8 @@
 /* glia bench: tokens a second of prefill and decode.
  *
- * Prefill: n random tokens into an empty context, with the logits of the last one. Decode: n tokens one by one after
- * `depth` tokens, each with its logits. Loading, the tokens before a decode, and one repetition that warms
- * caches are not counted. */
+ * Prefill: n random tokens into an empty context, with the logits of the last one. Decode: n tokens one by
+ * one after `depth` tokens, each with its logits. Loading, the tokens before a decode, and one repetition
+ * that warms caches are not counted. */
 #include "cli/cli.h"
 
 #include "base/check.h"
@@ -227,9 +227,10 @@ static void put_csv(const bench *b)
         glia_number_format(mean, a);
         glia_number_format(deviation, d);
         put_field(w, b->file);
-        glia_write_text(w, ",%s %s,%lld,%lld,%lld,%lld,%lld,%lld,%s,%s\n", b->arch, b->type, (long long)b->model_bytes,
-                        (long long)r->n_prompt, (long long)r->n_gen, (long long)r->threads, (long long)r->slots,
-                        (long long)mean_ns(r, b->repetitions), a, d);
+        glia_write_text(w, ",%s %s,%lld,%lld,%lld,%lld,%lld,%lld,%s,%s\n", b->arch, b->type,
+                        (long long)b->model_bytes, (long long)r->n_prompt, (long long)r->n_gen,
+                        (long long)r->threads, (long long)r->slots, (long long)mean_ns(r, b->repetitions), a,
+                        d);
     }
 }
 
@@ -246,7 +247,8 @@ static void put_markdown(const bench *b)
         cli_write_safe(w, b->file, (int64_t)strlen(b->file), 80);
         glia_write_text(w, " | %s %s | %s | %lld | ", b->arch, b->type, cli_bytes_text(b->model_bytes, human),
                         (long long)r->threads);
-        if (r->n_gen) glia_write_text(w, "decode %lld after %lld", (long long)r->n_gen, (long long)r->n_prompt);
+        if (r->n_gen)
+            glia_write_text(w, "decode %lld after %lld", (long long)r->n_gen, (long long)r->n_prompt);
         else glia_write_text(w, "prefill %lld", (long long)r->n_prompt);
         glia_write_text(w, " | %.2f ± %.2f |\n", mean, deviation);
     }
@@ -262,8 +264,10 @@ int cli_cmd_bench(cli *c)
     b.gen = or_default(set->tokens, 128);
     b.depth = or_default(set->depth, b.prompt);
     b.repetitions = or_default(set->repetitions, 5);
-    if (!b.prompt && !b.gen) return cli_usage(c, "--prompt and --tokens are both 0: there is nothing to measure");
-    if (set->thread_list.count > THREADS_MAX) return cli_usage(c, "--threads lists more than %d numbers", THREADS_MAX);
+    if (!b.prompt && !b.gen)
+        return cli_usage(c, "--prompt and --tokens are both 0: there is nothing to measure");
+    if (set->thread_list.count > THREADS_MAX)
+        return cli_usage(c, "--threads lists more than %d numbers", THREADS_MAX);
     if (set->json && set->format && set->format[0] != 'j')
         return cli_usage(c, "--json and --output %s exclude each other", set->format);
     int code = CLI_OK;
@@ -271,7 +275,8 @@ int cli_cmd_bench(cli *c)
         const glia_os *os = glia_os_default();
         code = measure_threads(&b, glia_min(os->cpu_count(os->ctx), 1024));
     }
-    for (int64_t i = 0; i < set->thread_list.count && !code; i++) code = measure_threads(&b, set->thread_list.v[i]);
+    for (int64_t i = 0; i < set->thread_list.count && !code; i++)
+        code = measure_threads(&b, set->thread_list.v[i]);
     if (code) return code;
     char form = set->json ? 'j' : set->format ? set->format[0] : 'm';
     if (form == 'j') put_json(&b);

@@ -15,7 +15,8 @@ static void put_json_element(glia_json_writer *j, const char *key, const glia_gg
     int64_t n;
     double d;
     if (v->element == GLIA_GGUF_STRING) glia_json_put_string(j, key, v->strings[i].text, v->strings[i].size);
-    else if (v->element == GLIA_GGUF_BOOL && glia_gguf_element_i64(v, i, &n)) glia_json_put_bool(j, key, n != 0);
+    else if (v->element == GLIA_GGUF_BOOL && glia_gguf_element_i64(v, i, &n))
+        glia_json_put_bool(j, key, n != 0);
     else if (glia_gguf_element_i64(v, i, &n)) glia_json_put_i64(j, key, n);
     else if (glia_gguf_element_f64(v, i, &d)) glia_json_put_f64(j, key, d);
     else glia_json_put_null(j, key);
@@ -151,9 +152,10 @@ static void put_text(cli *c, const glia_gguf *g)
     int64_t tensors = glia_gguf_tensor_count(g), known = 0;
     glia_write_text(w, "file: ");
     cli_write_safe(w, glia_gguf_file_name(g), (int64_t)strlen(glia_gguf_file_name(g)), 4096);
-    glia_write_text(w, "\nGGUF version %d, %lld bytes (%s), alignment %lld, data at %lld\n", glia_gguf_version(g),
-                    (long long)glia_gguf_file_bytes(g), cli_bytes_text(glia_gguf_file_bytes(g), human),
-                    (long long)glia_gguf_alignment(g), (long long)glia_gguf_data_offset(g));
+    glia_write_text(w, "\nGGUF version %d, %lld bytes (%s), alignment %lld, data at %lld\n",
+                    glia_gguf_version(g), (long long)glia_gguf_file_bytes(g),
+                    cli_bytes_text(glia_gguf_file_bytes(g), human), (long long)glia_gguf_alignment(g),
+                    (long long)glia_gguf_data_offset(g));
     glia_write_text(w, "\nmetadata: %lld\n", (long long)glia_gguf_count(g));
     for (int64_t i = 0; i < glia_gguf_count(g); i++) put_value(w, glia_gguf_at(g, i));
     glia_write_text(w, "\ntensors: %lld%s\n", (long long)tensors, tensors ? "" : " (a vocabulary)");
@@ -161,7 +163,8 @@ static void put_text(cli *c, const glia_gguf *g)
         put_tensor(w, glia_gguf_tensor_at(g, i));
         known += glia_max(0, glia_gguf_tensor_at(g, i)->bytes);
     }
-    if (tensors) glia_write_text(w, "  together %lld bytes (%s)\n", (long long)known, cli_bytes_text(known, human));
+    if (tensors)
+        glia_write_text(w, "  together %lld bytes (%s)\n", (long long)known, cli_bytes_text(known, human));
 }
 
 static bool ends_with(const char *text, const char *end)

@@ -9,7 +9,8 @@
 #include <string.h>
 
 /* Computes all rows in steps of at most `chunk` tokens; nothing of an earlier run is in the session. */
-static int compute(cli *c, glia_session *s, int64_t chunk, int64_t vocab, const int32_t *ids, int64_t count, float *out)
+static int compute(cli *c, glia_session *s, int64_t chunk, int64_t vocab, const int32_t *ids, int64_t count,
+                   float *out)
 {
     int32_t *rows = GLIA_NEW_ARRAY(&c->arena, int32_t, chunk);
     if (!rows) return cli_no_memory(c);
@@ -26,7 +27,8 @@ static int compute(cli *c, glia_session *s, int64_t chunk, int64_t vocab, const 
     return CLI_OK;
 }
 
-static int collect_ids(cli *c, const glia_model *m, const char *text, int64_t size, int32_t **ids, int64_t *count)
+static int collect_ids(cli *c, const glia_model *m, const char *text, int64_t size, int32_t **ids,
+                       int64_t *count)
 {
     const cli_ints *given = &c->set.ids;
     int flags = GLIA_TOK_BOS | (c->set.special ? GLIA_TOK_SPECIAL : 0);
@@ -64,8 +66,8 @@ static int write_logits(cli *c, glia_model *m, const char *text, int64_t size)
     if (code) return code;
     if (!count) return cli_refuse(c, GLIA_E_ARG, "G0901", "the text has no tokens, and the model adds none");
     if (count > glia_model_context(m))
-        return cli_refuse(c, GLIA_E_CONTEXT, "G0718", "the text has %lld tokens; the context is %lld", (long long)count,
-                          (long long)glia_model_context(m));
+        return cli_refuse(c, GLIA_E_CONTEXT, "G0718", "the text has %lld tokens; the context is %lld",
+                          (long long)count, (long long)glia_model_context(m));
     float *out = glia_mul(count, vocab, &bytes) ? GLIA_NEW_ARRAY(&c->arena, float, bytes) : NULL;
     if (!out) return cli_no_memory(c);
     code = cli_session(c, m, &s);
@@ -74,7 +76,8 @@ static int write_logits(cli *c, glia_model *m, const char *text, int64_t size)
     if (code) return code;
     const int64_t dims[2] = {count, vocab};
     if (glia_npy_write_f32(NULL, c->set.out, 2, dims, out, &c->error)) return cli_failed(c);
-    if (c->set.verbose) fprintf(stderr, "%lld tokens, %lld logits each\n", (long long)count, (long long)vocab);
+    if (c->set.verbose)
+        fprintf(stderr, "%lld tokens, %lld logits each\n", (long long)count, (long long)vocab);
     return put_result(c, count, vocab);
 }
 

@@ -39,7 +39,8 @@ static int score_window(scoring *g, const int32_t *ids, int64_t count)
         b.ids = ids + at;
         b.rows = g->rows;
         if (glia_session_step(g->s, &b, &logits, &c->error)) return cli_failed(c);
-        for (int32_t i = 0; i < b.count; i++) g->sum += surprise(logits + i * g->vocab, g->vocab, ids[at + i + 1]);
+        for (int32_t i = 0; i < b.count; i++)
+            g->sum += surprise(logits + i * g->vocab, g->vocab, ids[at + i + 1]);
         g->scored += b.count;
     }
     g->windows++;

@@ -21,7 +21,10 @@ static const char *part_name(int kind)
     return kind == GLIA_PART_WHOLE ? "whole" : kind == GLIA_PART_REPLICATED ? "replicated" : "split";
 }
 
-static const glia_node *node_of(const report *r, const glia_item *it) { return &r->p->graph->nodes[it->node]; }
+static const glia_node *node_of(const report *r, const glia_item *it)
+{
+    return &r->p->graph->nodes[it->node];
+}
 
 static bool of_layer(const glia_node *n, int layer)
 {
@@ -167,7 +170,8 @@ static void text_head(report *r)
                     (long long)r->p->graph->value_count - 1);
     glia_write_text(w, "\npass                      runs  changes\n");
     for (int i = 0; i < r->p->pass_count; i++)
-        glia_write_text(w, "%-24s %5d %8d\n", r->p->passes[i].name, r->p->passes[i].runs, r->p->passes[i].changes);
+        glia_write_text(w, "%-24s %5d %8d\n", r->p->passes[i].name, r->p->passes[i].runs,
+                        r->p->passes[i].changes);
 }
 
 static void text_memory(report *r)
@@ -176,8 +180,9 @@ static void text_memory(report *r)
     const struct {
         const char *name;
         int64_t bytes;
-    } rows[] = {{"weights", b->weights}, {"packed", b->packed}, {"streamed", b->streamed}, {"state", b->state},
-                {"arena", b->arena},     {"scratch", b->scratch}, {"tables", b->tables},   {"total", b->total}};
+    } rows[] = {{"weights", b->weights}, {"packed", b->packed}, {"streamed", b->streamed},
+                {"state", b->state},     {"arena", b->arena},   {"scratch", b->scratch},
+                {"tables", b->tables},   {"total", b->total}};
     glia_writer *w = &r->c->out;
     char human[32];
     glia_write_text(w, "\nmemory            bytes\n");
@@ -254,8 +259,8 @@ static void text_kernels(report *r)
     }
     glia_write_text(w, "\nop                       kernel                           isa         items\n");
     for (int i = 0; i < count; i++)
-        glia_write_text(w, "%-24s %-32s %-10s %6lld\n", kinds[i].op, kinds[i].kernel->name, kinds[i].kernel->isa,
-                        (long long)kinds[i].count);
+        glia_write_text(w, "%-24s %-32s %-10s %6lld\n", kinds[i].op, kinds[i].kernel->name,
+                        kinds[i].kernel->isa, (long long)kinds[i].count);
 }
 
 static int put_graph(cli *c, const glia_plan *p)

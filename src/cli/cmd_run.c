@@ -98,9 +98,13 @@ static glia_generate_options generate_options(const cli_settings *s)
 }
 
 /* Tokens a second after the first token, which belongs to the prompt's time. */
-static double speed(int64_t count, uint64_t ns) { return count > 0 && ns > 0 ? (double)count * 1e9 / (double)ns : 0; }
+static double speed(int64_t count, uint64_t ns)
+{
+    return count > 0 && ns > 0 ? (double)count * 1e9 / (double)ns : 0;
+}
 
-static void put_ids(glia_json_writer *j, const char *key, const int32_t *ids32, const int64_t *ids64, int64_t count)
+static void put_ids(glia_json_writer *j, const char *key, const int32_t *ids32, const int64_t *ids64,
+                    int64_t count)
 {
     glia_json_open(j, key, '[');
     for (int64_t i = 0; i < count; i++) glia_json_put_i64(j, NULL, ids32 ? ids32[i] : ids64[i]);
@@ -125,10 +129,7 @@ static void put_json(generation *g, double prompt_speed, double text_speed)
 }
 
 /* Is a newline put behind the text? A file or a pipe gets the text alone, to the byte. */
-static bool ends_line(const cli_settings *set)
-{
-    return !set->json && (set->loop || isatty(STDOUT_FILENO));
-}
+static bool ends_line(const cli_settings *set) { return !set->json && (set->loop || isatty(STDOUT_FILENO)); }
 
 static int finish(generation *g)
 {

@@ -50,7 +50,8 @@ static int put_ids(cli *c, const glia_tokenizer *t, const int32_t *ids, int64_t 
 }
 
 /* Ids as this command writes them, or as JSON lists them: digits between blanks, commas and brackets. */
-static int read_ids(cli *c, const glia_tokenizer *t, const char *text, int64_t size, int32_t *ids, int64_t *count)
+static int read_ids(cli *c, const glia_tokenizer *t, const char *text, int64_t size, int32_t *ids,
+                    int64_t *count)
 {
     int64_t vocab = glia_tokenizer_vocab_size(t);
     *count = 0;
@@ -65,7 +66,8 @@ static int read_ids(cli *c, const glia_tokenizer *t, const char *text, int64_t s
             return cli_refuse(c, GLIA_E_FORMAT, "G0903",
                               "byte %lld of the ids is neither a digit nor a blank", (long long)i);
         if (v >= vocab)
-            return cli_refuse(c, GLIA_E_ARG, "G0902", "number %lld of the ids is not in the vocabulary of %lld tokens",
+            return cli_refuse(c, GLIA_E_ARG, "G0902",
+                              "number %lld of the ids is not in the vocabulary of %lld tokens",
                               (long long)*count + 1, (long long)vocab);
         ids[(*count)++] = (int32_t)v;
     }

@@ -69,7 +69,10 @@ int cli_refuse(cli *c, glia_status status, const char *code, const char *format,
     return cli_refused(c);
 }
 
-int cli_no_memory(cli *c) { return cli_refuse(c, GLIA_E_NOMEM, "G0801", "no memory for the program's own tables"); }
+int cli_no_memory(cli *c)
+{
+    return cli_refuse(c, GLIA_E_NOMEM, "G0801", "no memory for the program's own tables");
+}
 
 int cli_flush(cli *c)
 {
@@ -77,7 +80,8 @@ int cli_flush(cli *c)
     bool ok = !c->out.size || fwrite(c->out.data, 1, (size_t)c->out.size, stdout) == (size_t)c->out.size;
     c->out.size = 0;
     if (fflush(stdout) || ferror(stdout) || !ok) {
-        if (!cli_interrupted()) fprintf(stderr, "glia: the output could not be written: %s\n", strerror(errno));
+        if (!cli_interrupted())
+            fprintf(stderr, "glia: the output could not be written: %s\n", strerror(errno));
         return cli_interrupted() ? CLI_INTERRUPTED : CLI_FAILED;
     }
     return CLI_OK;
@@ -129,7 +133,8 @@ static int read_stream(cli *c, FILE *f, const char *path, const char **text, int
         glia_write_bytes(&w, piece, (int64_t)n);
         if (w.failed) return cli_no_memory(c);
         if (w.size > INPUT_BYTES_MAX)
-            return cli_refuse(c, GLIA_E_LIMIT, "G0612", "%.200s has more than %d bytes", path, INPUT_BYTES_MAX);
+            return cli_refuse(c, GLIA_E_LIMIT, "G0612", "%.200s has more than %d bytes", path,
+                              INPUT_BYTES_MAX);
     }
     if (ferror(f)) return cli_refuse(c, GLIA_E_IO, "G0802", "%.200s: %s", path, strerror(errno));
     *text = w.data ? (const char *)w.data : "";
@@ -249,7 +254,9 @@ int cli_profile(cli *c, const glia_model *m)
     FILE *f = w.failed ? NULL : table ? stderr : fopen(c->set.profile, "wb");
     bool ok = f && fwrite(w.data, 1, (size_t)w.size, f) == (size_t)w.size;
     if (f && f != stderr) ok = !fclose(f) && ok;
-    if (!ok) fprintf(stderr, "glia %s: %s could not be written: %s\n", name_of(c), c->set.profile, strerror(errno));
+    if (!ok)
+        fprintf(stderr, "glia %s: %s could not be written: %s\n", name_of(c), c->set.profile,
+                strerror(errno));
     glia_arena_free(&arena);
     return ok ? CLI_OK : CLI_FAILED;
 }

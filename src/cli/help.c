@@ -38,10 +38,12 @@ void cli_write_help(const cli *c, glia_writer *w)
     }
     glia_write_text(w, "usage: glia COMMAND [arguments] [options]\n\n"
                        "Runs language models on processors, with the same result every time.\n\ncommands:\n");
-    for (const cli_command *k = cli_commands; k->name; k++) glia_write_text(w, "  %-12s %s\n", k->name, k->summary);
+    for (const cli_command *k = cli_commands; k->name; k++)
+        glia_write_text(w, "  %-12s %s\n", k->name, k->summary);
     put_options(w, CLI_TOP);
-    glia_write_text(w, "\n`glia COMMAND --help` shows the options of a command.\n"
-                       "exit codes: 0 done, 1 the run failed, 2 wrong usage, 3 refused input, 130 interrupted\n");
+    glia_write_text(
+        w, "\n`glia COMMAND --help` shows the options of a command.\n"
+           "exit codes: 0 done, 1 the run failed, 2 wrong usage, 3 refused input, 130 interrupted\n");
 }
 
 /* ---- the manual page ------------------------------------------------------------------------------ */
@@ -100,9 +102,10 @@ void cli_write_man(glia_writer *w)
     for (const cli_option *o = cli_options; o->name; o++)
         if (o->commands == CLI_ALL) put_roff_option(w, o);
     for (const cli_command *k = cli_commands; k->name; k++) put_roff_command(w, k);
-    glia_write_text(w, ".SH EXIT STATUS\n.TP\n0\nDone.\n.TP\n1\nThe run failed.\n.TP\n2\nThe command line is wrong.\n"
-                       ".TP\n3\nThe model or the input was refused; nothing was written to stdout.\n"
-                       ".TP\n130\nInterrupted.\n");
+    glia_write_text(
+        w, ".SH EXIT STATUS\n.TP\n0\nDone.\n.TP\n1\nThe run failed.\n.TP\n2\nThe command line is wrong.\n"
+           ".TP\n3\nThe model or the input was refused; nothing was written to stdout.\n"
+           ".TP\n130\nInterrupted.\n");
 }
 
 /* ---- completions ---------------------------------------------------------------------------------- */
@@ -125,8 +128,9 @@ static void put_choice_words(glia_writer *w, const cli_option *o)
 
 static void put_bash(glia_writer *w)
 {
-    glia_write_text(w, "_glia() {\n    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words=\n"
-                       "    case ${COMP_WORDS[1]}:$before in\n");
+    glia_write_text(
+        w, "_glia() {\n    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words=\n"
+           "    case ${COMP_WORDS[1]}:$before in\n");
     for (const cli_command *k = cli_commands; k->name; k++)
         for (const cli_option *o = cli_options; o->name; o++) {
             if (o->kind != CLI_CHOICE || !(o->commands & k->bit)) continue;
@@ -177,8 +181,9 @@ static void put_zsh(glia_writer *w)
     glia_write_text(w, "#compdef glia\n_glia() {\n    if (( CURRENT == 2 )); then\n        compadd --");
     put_commands(w);
     put_words(w, CLI_TOP);
-    glia_write_text(w, "\n        return\n    fi\n    local command=$words[2]\n    shift words; (( CURRENT-- ))\n"
-                       "    case $command in\n");
+    glia_write_text(
+        w, "\n        return\n    fi\n    local command=$words[2]\n    shift words; (( CURRENT-- ))\n"
+           "    case $command in\n");
     for (const cli_command *k = cli_commands; k->name; k++) {
         glia_write_text(w, "    %s) _arguments", k->name);
         for (const cli_option *o = cli_options; o->name; o++)

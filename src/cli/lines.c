@@ -1,5 +1,6 @@
-/* Lines of a file or a terminal, one at a time, until input ends or SIGINT comes. stdio would not do: a signal that
- * comes just before its read blocks, or that another thread takes, would be noticed only with the next line. */
+/* Lines of a file or a terminal, one at a time, until input ends or SIGINT comes. stdio would not do: a
+ * signal that comes just before its read blocks, or that another thread takes, would be noticed only with the
+ * next line. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -48,7 +49,8 @@ bool cli_line_next(cli_lines *l, const char **line, int64_t *size)
     size_t looked = 0; /* bytes behind `at` without a newline */
     for (;;) {
         const char *from = l->data ? l->data + l->at : "";
-        const char *end = l->size > l->at + looked ? memchr(from + looked, '\n', l->size - l->at - looked) : NULL;
+        const char *end =
+            l->size > l->at + looked ? memchr(from + looked, '\n', l->size - l->at - looked) : NULL;
         if (cli_interrupted()) return false;
         if (!end && !l->ended) {
             looked = l->size - l->at;

@@ -8,15 +8,18 @@
 
 const cli_command cli_commands[] = {
     {"run", CLI_RUN, "MODEL", 1, 1, "Generate text from a prompt",
-     "Prints the prompt and what follows it, as it comes, until an end token, the context's end or -n tokens.\n"
+     "Prints the prompt and what follows it, as it comes, until an end token, the context's end or -n "
+     "tokens.\n"
      "The same options give the same text on every machine and with any number of threads.\n",
      "glia run model.gguf -p \"Once upon a time\" -n 200 --temp 0", cli_cmd_run},
     {"inspect", CLI_INSPECT, "MODEL", 1, 1, "Show what a GGUF or SafeTensors file holds",
-     "Prints metadata, tensors, types and sizes; long arrays and texts are shortened. Reads the header only, so\n"
+     "Prints metadata, tensors, types and sizes; long arrays and texts are shortened. Reads the header only, "
+     "so\n"
      "vocabularies and files with tensor types that cannot be run are shown too.\n",
      "glia inspect model.gguf", cli_cmd_inspect},
     {"plan", CLI_PLAN, "MODEL", 1, 1, "Show how a model would run",
-     "Prints the compiled plan without loading the weights: passes, memory by class beside the lower bound, phases,\n"
+     "Prints the compiled plan without loading the weights: passes, memory by class beside the lower bound, "
+     "phases,\n"
      "meetings of the threads, and the kernels that were chosen.\n",
      "glia plan model.gguf -c 2048 -t 2", cli_cmd_plan},
     {"logits", CLI_LOGITS, "MODEL", 1, 1, "Write the logits of every token of a text",
@@ -24,37 +27,51 @@ const cli_command cli_commands[] = {
      "beginning tokens; ids are used as they are given.\n",
      "glia logits model.gguf -f text.txt -o out.npy", cli_cmd_logits},
     {"tokenize", CLI_TOKENIZE, "MODEL", 1, 1, "Turn text into token ids, or back",
-     "Reads stdin unless -p or -f is given, and prints the ids on one line. Beginning tokens are added by the\n"
+     "Reads stdin unless -p or -f is given, and prints the ids on one line. Beginning tokens are added by "
+     "the\n"
      "model's policy. Vocabularies without weights will do.\n",
      "glia tokenize model.gguf < text", cli_cmd_tokenize},
     {"perplexity", CLI_PERPLEXITY, "MODEL", 1, 1, "Measure how well a model predicts a text",
-     "Cuts the text into windows of -c tokens without overlap and scores every token after a window's first.\n"
+     "Cuts the text into windows of -c tokens without overlap and scores every token after a window's "
+     "first.\n"
      "Prints the mean negative log-likelihood in nats, its exponential, and the number of scored tokens.\n",
      "glia perplexity model.gguf -f text.txt -c 512", cli_cmd_perplexity},
     {"bench", CLI_BENCH, "MODEL", 1, 1, "Measure the speed of a model",
-     "Prefill: -p random tokens into an empty context, with the logits of the last. Decode: -n tokens one by one,\n"
-     "each with its logits, after --depth tokens. Loading and the first, warming repetition are not counted.\n",
+     "Prefill: -p random tokens into an empty context, with the logits of the last. Decode: -n tokens one by "
+     "one,\n"
+     "each with its logits, after --depth tokens. Loading and the first, warming repetition are not "
+     "counted.\n",
      "glia bench model.gguf -p 512 -n 128 -t 1,2 -o md", cli_cmd_bench},
     {"synth", CLI_SYNTH, "OUT", 1, 1, "Write a model of a known shape with random weights",
      "For tests and benchmarks: work and bytes are those of the real model, the text has no meaning.\n",
      "glia synth --shape llama-110m --type Q4_0 out.gguf", cli_cmd_synth},
     {"explain", CLI_EXPLAIN, "[CODE]", 0, 1, "Explain an error code",
-     "Without a code: the list of all of them.\n",
-     "glia explain G0102", cli_cmd_explain},
+     "Without a code: the list of all of them.\n", "glia explain G0102", cli_cmd_explain},
     {0},
 };
 
 #define AT(field) offsetof(cli_settings, field)
 #define MODEL_COMMANDS (CLI_RUN | CLI_PLAN | CLI_LOGITS | CLI_PERPLEXITY | CLI_BENCH)
-#define FLAG(letter, name, commands, field, help) {letter, name, NULL, CLI_FLAG, commands, 0, 0, NULL, AT(field), help}
-#define INT(letter, name, commands, min, max, field, help) \
-    {letter, name, "N", CLI_INT, commands, min, max, NULL, AT(field), help}
-#define REAL(name, commands, min, max, field, help) \
-    {0, name, "X", CLI_REAL, commands, min, max, NULL, AT(field), help}
-#define TEXT(letter, name, value, commands, field, help) \
-    {letter, name, value, CLI_TEXT, commands, 0, 0, NULL, AT(field), help}
-#define CHOICE(letter, name, value, commands, choices, field, help) \
-    {letter, name, value, CLI_CHOICE, commands, 0, 0, choices, AT(field), help}
+#define FLAG(letter, name, commands, field, help)                                                            \
+    {                                                                                                        \
+        letter, name, NULL, CLI_FLAG, commands, 0, 0, NULL, AT(field), help                                  \
+    }
+#define INT(letter, name, commands, min, max, field, help)                                                   \
+    {                                                                                                        \
+        letter, name, "N", CLI_INT, commands, min, max, NULL, AT(field), help                                \
+    }
+#define REAL(name, commands, min, max, field, help)                                                          \
+    {                                                                                                        \
+        0, name, "X", CLI_REAL, commands, min, max, NULL, AT(field), help                                    \
+    }
+#define TEXT(letter, name, value, commands, field, help)                                                     \
+    {                                                                                                        \
+        letter, name, value, CLI_TEXT, commands, 0, 0, NULL, AT(field), help                                 \
+    }
+#define CHOICE(letter, name, value, commands, choices, field, help)                                          \
+    {                                                                                                        \
+        letter, name, value, CLI_CHOICE, commands, 0, 0, choices, AT(field), help                            \
+    }
 
 const cli_option cli_options[] = {
     TEXT('p', "prompt", "TEXT", CLI_RUN | CLI_TOKENIZE, prompt,
@@ -181,7 +198,8 @@ static int set_bytes(cli *c, const cli_option *o, const char *value, void *to)
     for (int i = 0; size && i < 4; i++)
         if (value[size - 1] == units[i] || value[size - 1] == small[i]) shift = 10 * (i + 1);
     if (!parse_int(value, size - (shift != 0), &v) || v < 1 || !glia_mul(v, (int64_t)1 << shift, &v))
-        return cli_usage(c, "option --%s is `%.60s`; it must be a number of bytes, such as 800M", o->name, value);
+        return cli_usage(c, "option --%s is `%.60s`; it must be a number of bytes, such as 800M", o->name,
+                         value);
     memcpy(to, &v, sizeof v);
     return CLI_OK;
 }
@@ -225,12 +243,14 @@ static int set_bias(cli *c, const cli_option *o, const char *value, void *to)
     bool ok = equals && parse_int(value, equals - value, &id) && id >= 0 && id <= INT32_MAX;
     bool forbid = ok && !strcmp(equals + 1, "-inf");
     if (ok && !forbid)
-        ok = glia_number_parse(equals + 1, (int64_t)strlen(equals + 1), &bias) && bias >= o->min && bias <= o->max;
+        ok = glia_number_parse(equals + 1, (int64_t)strlen(equals + 1), &bias) && bias >= o->min &&
+             bias <= o->max;
     if (!ok)
         return cli_usage(c, "option --%s is `%.60s`; it must be ID=BIAS, such as 15043=-1.5 or 15043=-inf",
                          o->name, value);
     int32_t *ids = glia_arena_grow(&c->arena, list->ids, list->count, &list->capacity, sizeof *ids);
-    float *values = glia_arena_grow(&c->arena, list->values, list->count, &list->capacity_values, sizeof *values);
+    float *values =
+        glia_arena_grow(&c->arena, list->values, list->count, &list->capacity_values, sizeof *values);
     if (!ids || !values) return cli_no_memory(c);
     list->ids = ids;
     list->values = values;
@@ -250,7 +270,7 @@ static int set_text(cli *c, const cli_option *o, const char *value, void *to)
 static int set_value(cli *c, const cli_option *o, const char *value)
 {
     static int (*const setters[])(cli *, const cli_option *, const char *, void *) = {
-        [CLI_INT] = set_int, [CLI_REAL] = set_real, [CLI_TEXT] = set_text, [CLI_BYTES] = set_bytes,
+        [CLI_INT] = set_int,       [CLI_REAL] = set_real, [CLI_TEXT] = set_text, [CLI_BYTES] = set_bytes,
         [CLI_CHOICE] = set_choice, [CLI_INTS] = set_ints, [CLI_BIAS] = set_bias,
     };
     return setters[o->kind](c, o, value, (char *)&c->set + o->offset);

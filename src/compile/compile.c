@@ -1,5 +1,5 @@
-/* glia_compile: passes, what is the same in every variant (weights, states, constants, kernels, attributes), then one
- * schedule and one set of records per variant. */
+/* glia_compile: passes, what is the same in every variant (weights, states, constants, kernels, attributes),
+ * then one schedule and one set of records per variant. */
 #include "compile/plan.h"
 
 #include "base/check.h"
@@ -10,20 +10,27 @@
 
 enum { PAGE = 4096 };
 
-glia_status glia_value_bytes_max(const glia_graph *g, const glia_type *t, const int64_t *symbols, int64_t *out, glia_error *e)
+glia_status glia_value_bytes_max(const glia_graph *g, const glia_type *t, const int64_t *symbols,
+                                 int64_t *out, glia_error *e)
 {
     int64_t dims[GLIA_RANK_MAX];
     for (int i = 0; i < t->rank; i++) {
         if (t->dims[i] >= 0) dims[i] = t->dims[i];
         else if (!glia_dim_eval(g, t->dims[i], symbols, &dims[i])) goto too_large;
     }
-    if (t->layout == GLIA_LAYOUT_PLAIN && glia_dtype_tensor_bytes(t->dtype, t->rank, dims, out)) return GLIA_OK;
-    if (t->layout != GLIA_LAYOUT_PLAIN && t->rank == 2 && glia_layout_bytes(t->layout, t->dtype, dims[0], dims[1], out)) return GLIA_OK;
+    if (t->layout == GLIA_LAYOUT_PLAIN && glia_dtype_tensor_bytes(t->dtype, t->rank, dims, out))
+        return GLIA_OK;
+    if (t->layout != GLIA_LAYOUT_PLAIN && t->rank == 2 &&
+        glia_layout_bytes(t->layout, t->dtype, dims[0], dims[1], out))
+        return GLIA_OK;
 too_large:
     return glia_fail(e, GLIA_E_LIMIT, "G0202", "a tensor's size cannot be represented");
 }
 
-static glia_status no_memory(glia_error *e) { return glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while compiling"); }
+static glia_status no_memory(glia_error *e)
+{
+    return glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while compiling");
+}
 
 /* ---- weights, states, constants --------------------------------------------------------------- */
 
@@ -42,8 +49,9 @@ static glia_status add_weight(glia_plan *p, uint8_t *seen, glia_value plain, gli
     if (s) return s;
     bool is_packed = info->type.layout != GLIA_LAYOUT_PLAIN;
     int64_t *total = is_packed ? &p->bytes.packed : &p->bytes.weights;
-    p->weights[p->weight_count++] = (glia_weight_record){plain.id, packed.id, info->type.layout,
-                                                         is_packed ? GLIA_BASE_PACKED : GLIA_BASE_WEIGHTS, *total, bytes};
+    p->weights[p->weight_count++] = (glia_weight_record){
+        plain.id, packed.id, info->type.layout, is_packed ? GLIA_BASE_PACKED : GLIA_BASE_WEIGHTS,
+        *total,   bytes};
     if (!glia_round_up(bytes, 64, &room) || !glia_add(*total, room, total))
         return glia_fail(e, GLIA_E_LIMIT, "G0202", "the weights' size cannot be represented");
     return GLIA_OK;
@@ -120,14 +128,16 @@ static glia_type type_or_none(const glia_graph *g, glia_value v)
     return glia_is_null(v) ? (glia_type){0} : glia_graph_value(g, v)->type;
 }
 
-static glia_status bind_kernel(glia_plan *p, const glia_node *n, const glia_compile_options *o, uint32_t *index, glia_error *e)
+static glia_status bind_kernel(glia_plan *p, const glia_node *n, const glia_compile_options *o,
+                               uint32_t *index, glia_error *e)
 {
     glia_type in[GLIA_IN_MAX], out[GLIA_OUT_MAX];
     for (int i = 0; i < n->in_count; i++) in[i] = type_or_none(p->graph, n->in[i]);
     for (int i = 0; i < n->out_count; i++) out[i] = type_or_none(p->graph, n->out[i]);
     glia_bound_kernel b = glia_cpu_bind(n->op, in, n->in_count, out, n->out_count, o->features, o->isa_max);
     if (!b.run)
-        return glia_fail(e, GLIA_E_UNSUPPORTED, "G0204", "node `%s`: operation `%s` has no kernel on the CPU", n->name, n->op->name);
+        return glia_fail(e, GLIA_E_UNSUPPORTED, "G0204", "node `%s`: operation `%s` has no kernel on the CPU",
+                         n->name, n->op->name);
     for (int32_t i = 0; i < p->kernel_count; i++)
         if (p->kernels[i].run == b.run && !strcmp(p->kernels[i].name, b.name)) {
             *index = (uint32_t)i;
@@ -138,7 +148,8 @@ static glia_status bind_kernel(glia_plan *p, const glia_node *n, const glia_comp
     return GLIA_OK;
 }
 
-static glia_status bind_nodes(glia_plan *p, const glia_compile_options *o, glia_node_binding *bind, glia_error *e)
+static glia_status bind_nodes(glia_plan *p, const glia_compile_options *o, glia_node_binding *bind,
+                              glia_error *e)
 {
     const glia_graph *g = p->graph;
     int64_t attrs = 0;
@@ -149,7 +160,9 @@ static glia_status bind_nodes(glia_plan *p, const glia_compile_options *o, glia_
     if (!p->kernels || !p->attrs) return no_memory(e);
     for (int64_t i = 0; i < g->node_count; i++) {
         const glia_node *n = &g->nodes[i];
-        if (n->body_count) return glia_fail(e, GLIA_E_UNSUPPORTED, "G0201", "node `%s` (%s): subgraphs are not compiled yet", n->name, n->op->name);
+        if (n->body_count)
+            return glia_fail(e, GLIA_E_UNSUPPORTED, "G0201", "node `%s` (%s): subgraphs are not compiled yet",
+                             n->name, n->op->name);
         if (((n->op->traits & GLIA_VIEW) && !(n->op->traits & GLIA_GUARD)) || is_weight_pack(g, n)) continue;
         bind[i].item = true;
         bind[i].attrs = (uint32_t)p->attr_count;
@@ -165,8 +178,8 @@ static glia_status bind_nodes(glia_plan *p, const glia_compile_options *o, glia_
 
 /* ---- variants --------------------------------------------------------------------------------- */
 
-/* Size classes of symbol 0 (tokens of a step): one, a few, many; each for all slots, and a one-slot variant for work
- * that is not worth waking a team for. */
+/* Size classes of symbol 0 (tokens of a step): one, a few, many; each for all slots, and a one-slot variant
+ * for work that is not worth waking a team for. */
 static int list_variants(int32_t slots, int64_t most, glia_variant *v)
 {
     int n = 0;
@@ -186,7 +199,8 @@ static int64_t typical(int64_t least, int64_t most)
     return glia_min(t, most);
 }
 
-static glia_status compile_variant(glia_plan *p, glia_variant *v, const glia_node_binding *bind, const int64_t *most, glia_error *e)
+static glia_status compile_variant(glia_plan *p, glia_variant *v, const glia_node_binding *bind,
+                                   const int64_t *most, glia_error *e)
 {
     const glia_graph *g = p->graph;
     glia_arena scratch;
@@ -225,10 +239,12 @@ static void sum_up(glia_plan *p)
     p->bytes.tables += p->table_bytes;
 }
 
-glia_status glia_compile(const glia_graph *source, const glia_compile_options *o, glia_plan **out, glia_error *e)
+glia_status glia_compile(const glia_graph *source, const glia_compile_options *o, glia_plan **out,
+                         glia_error *e)
 {
     *out = NULL;
-    if (!source || !source->sealed) return glia_fail(e, GLIA_E_ARG, "G0205", "only a sealed graph can be compiled");
+    if (!source || !source->sealed)
+        return glia_fail(e, GLIA_E_ARG, "G0205", "only a sealed graph can be compiled");
     if (o->slots < 1 || o->slots > GLIA_SLOTS_MAX)
         return glia_fail(e, GLIA_E_ARG, "G0206", "slots is %d; it must be 1 to %d", o->slots, GLIA_SLOTS_MAX);
     glia_arena arena;

@@ -1,11 +1,12 @@
 /* From a schedule to records: which values share memory, how long each lives, where it lies, and one item per
  * node that computes.
  *
- * Time is counted in items. A value that every slot keeps for itself (and every value of a one-slot variant) lives
- * from its producer to its last reader; a value that slots share lives from the first item of the phase that
- * makes it to the last item of the last phase that reads it, since slots are not in step inside a phase.
+ * Time is counted in items. A value that every slot keeps for itself (and every value of a one-slot variant)
+ * lives from its producer to its last reader; a value that slots share lives from the first item of the phase
+ * that makes it to the last item of the last phase that reads it, since slots are not in step inside a phase.
  *
- *     arena = [ shared values | private values of slot 0 | of slot 1 | ... ]     scratch = [ slot 0 | slot 1 | ... ] */
+ *     arena = [ shared values | private values of slot 0 | of slot 1 | ... ]     scratch = [ slot 0 | slot 1
+ * | ... ] */
 #include "compile/plan.h"
 
 #include "base/check.h"
@@ -21,11 +22,12 @@ typedef struct encoder {
     const glia_part *parts;
     const int64_t *symbols;
     glia_arena scratch;
-    glia_placed *placed;      /* by value */
-    int32_t *last_node;       /* by root value: the last node that reads it through any name; node_count: an output */
-    int32_t *item_of;         /* by node: its item, or -1 */
+    glia_placed *placed; /* by value */
+    int32_t
+        *last_node;   /* by root value: the last node that reads it through any name; node_count: an output */
+    int32_t *item_of; /* by node: its item, or -1 */
     int32_t *phase_first, *phase_last; /* by phase: items */
-    int32_t *value_dims;      /* by value: first entry in the dims table, -1 if none yet */
+    int32_t *value_dims;               /* by value: first entry in the dims table, -1 if none yet */
     glia_dim *dims;
     int64_t dim_count, dim_capacity;
     int32_t phases;
@@ -35,7 +37,10 @@ typedef struct encoder {
 static const double PIECE_SECONDS = 5e-4;
 enum { PIECE_GRANULES = 4 }; /* products run fastest on a few panels at a time */
 
-static const glia_value_info *info_of(const encoder *x, uint32_t id) { return glia_graph_value(x->g, (glia_value){id}); }
+static const glia_value_info *info_of(const encoder *x, uint32_t id)
+{
+    return glia_graph_value(x->g, (glia_value){id});
+}
 
 /* ---- roots: views and in-place ---------------------------------------------------------------- */
 
@@ -45,18 +50,22 @@ static bool same_shape(const glia_type *a, const glia_type *b)
     return memcmp(a->dims, b->dims, (size_t)a->rank * sizeof a->dims[0]) == 0;
 }
 
-/* May node n write over its input j? Only when nobody else still wants the old bytes: nobody later, and in the same
- * phase nobody on another slot. */
+/* May node n write over its input j? Only when nobody else still wants the old bytes: nobody later, and in
+ * the same phase nobody on another slot. */
 static bool may_overwrite(const encoder *x, int32_t index, int j)
 {
     const glia_node *n = &x->g->nodes[index];
-    if (!(n->op->traits & (j == 0 ? GLIA_INPLACE_0 : GLIA_INPLACE_1)) || j >= n->in_count || glia_is_null(n->in[j])) return false;
+    if (!(n->op->traits & (j == 0 ? GLIA_INPLACE_0 : GLIA_INPLACE_1)) || j >= n->in_count ||
+        glia_is_null(n->in[j]))
+        return false;
     for (int i = 0; i < n->in_count; i++)
         if (i != j && n->in[i].id && x->placed[n->in[i].id].root == x->placed[n->in[j].id].root) return false;
     int32_t root = x->placed[n->in[j].id].root;
     const glia_value_info *r = info_of(x, (uint32_t)root);
     if (r->kind != GLIA_VALUE_NODE || r->state || x->placed[root].base != GLIA_BASE_ARENA) return false;
-    if (!same_shape(&info_of(x, n->in[j].id)->type, &info_of(x, n->out[0].id)->type) || x->last_node[root] != index) return false;
+    if (!same_shape(&info_of(x, n->in[j].id)->type, &info_of(x, n->out[0].id)->type) ||
+        x->last_node[root] != index)
+        return false;
     if (x->v->slots == 1) return true;
     const glia_part *mine = &x->parts[index], *maker = &x->parts[r->producer];
     if (mine->kind == GLIA_PART_REPLICATED) return maker->kind == GLIA_PART_REPLICATED;
@@ -68,7 +77,8 @@ static bool may_overwrite(const encoder *x, int32_t index, int j)
             if (o->in[k].id && x->placed[o->in[k].id].root == root) return false;
         for (int k = 0; k < o->out_count; k++) {
             if (x->placed[o->out[k].id].root != root) continue;
-            if (x->parts[i].kind != GLIA_PART_SPLIT || x->parts[i].axis != mine->axis || x->parts[i].granule != mine->granule ||
+            if (x->parts[i].kind != GLIA_PART_SPLIT || x->parts[i].axis != mine->axis ||
+                x->parts[i].granule != mine->granule ||
                 !same_shape(&info_of(x, o->out[k].id)->type, &info_of(x, n->out[0].id)->type))
                 return false;
         }
@@ -88,10 +98,12 @@ static void find_roots(encoder *x)
     const glia_graph *g = x->g;
     for (int64_t i = 0; i < g->node_count; i++)
         for (int j = 0; j < g->nodes[i].in_count; j++) x->last_node[g->nodes[i].in[j].id] = (int32_t)i;
-    for (int64_t i = 0; i < g->output_count; i++) x->last_node[g->outputs[i].value.id] = (int32_t)g->node_count;
+    for (int64_t i = 0; i < g->output_count; i++)
+        x->last_node[g->outputs[i].value.id] = (int32_t)g->node_count;
     for (int64_t i = 1; i < g->value_count; i++) {
         x->placed[i].root = (int32_t)i;
-        if (x->placed[i].base < 0 && (g->values[i].kind == GLIA_VALUE_INPUT || g->values[i].kind == GLIA_VALUE_NODE))
+        if (x->placed[i].base < 0 &&
+            (g->values[i].kind == GLIA_VALUE_INPUT || g->values[i].kind == GLIA_VALUE_NODE))
             x->placed[i].base = GLIA_BASE_ARENA;
     }
     for (int64_t i = 0; i < g->node_count; i++) {
@@ -158,9 +170,12 @@ static void lifetime(encoder *x, int32_t root)
     bool mine = is_private(x, root);
     int32_t last = x->last_node[root];
     at->kind = mine ? GLIA_PART_REPLICATED : GLIA_PART_WHOLE;
-    at->begin = r->kind == GLIA_VALUE_INPUT ? 0 : mine ? time_of(x, r->producer) : phase_begin(x, r->producer);
+    at->begin = r->kind == GLIA_VALUE_INPUT ? 0
+                : mine                      ? time_of(x, r->producer)
+                                            : phase_begin(x, r->producer);
     if (last >= x->g->node_count || r->kind == GLIA_VALUE_INPUT) at->end = x->v->item_count;
-    else if (last <= r->producer) at->end = mine ? at->begin : phase_end(x, r->producer); /* written, never read */
+    else if (last <= r->producer)
+        at->end = mine ? at->begin : phase_end(x, r->producer); /* written, never read */
     else at->end = mine ? time_of(x, last) : phase_end(x, last);
 }
 
@@ -172,7 +187,8 @@ static glia_status place(encoder *x, bool mine, int64_t *total, int64_t *bound, 
     if (!b || !of) return glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while planning memory");
     for (int64_t i = 1; i < x->g->value_count; i++) {
         glia_placed *at = &x->placed[i];
-        if (at->root != i || at->base != GLIA_BASE_ARENA || (at->kind == GLIA_PART_REPLICATED) != mine) continue;
+        if (at->root != i || at->base != GLIA_BASE_ARENA || (at->kind == GLIA_PART_REPLICATED) != mine)
+            continue;
         glia_status s = glia_value_bytes_max(x->g, &x->g->values[i].type, x->symbols, &at->bytes, e);
         if (s) return s;
         if (!glia_round_up(at->bytes, 64, &b[count].bytes))
@@ -226,7 +242,8 @@ static uint32_t dims_entry(encoder *x, uint32_t value)
     const glia_type *t = &info_of(x, value)->type;
     x->value_dims[value] = (int32_t)x->dim_count;
     for (int d = 0; d < t->rank; d++) {
-        glia_dim *grown = glia_arena_grow(&x->scratch, x->dims, x->dim_count, &x->dim_capacity, sizeof *grown);
+        glia_dim *grown =
+            glia_arena_grow(&x->scratch, x->dims, x->dim_count, &x->dim_capacity, sizeof *grown);
         if (!grown) {
             x->failed = true;
             return 0;
@@ -242,8 +259,8 @@ static glia_arg_record arg_of(encoder *x, glia_value v)
     if (glia_is_null(v)) return (glia_arg_record){.offset = -1};
     const glia_type *t = &info_of(x, v.id)->type;
     const glia_placed *at = &x->placed[v.id];
-    return (glia_arg_record){at->offset, at->slot_stride, dims_entry(x, v.id), (uint8_t)at->base, (uint8_t)t->rank,
-                             (uint8_t)t->dtype, (uint8_t)t->layout};
+    return (glia_arg_record){at->offset,       at->slot_stride,   dims_entry(x, v.id), (uint8_t)at->base,
+                             (uint8_t)t->rank, (uint8_t)t->dtype, (uint8_t)t->layout};
 }
 
 typedef struct shapes { /* a node's tensors at the largest symbols */
@@ -268,11 +285,13 @@ static void shapes_of(const encoder *x, const glia_node *n, shapes *s)
     memset(s->zero, 0, sizeof s->zero);
     for (int i = 0; i < n->in_count; i++) shape_of(x, n->in[i], &s->in[i], s->dims[i]);
     for (int i = 0; i < n->out_count; i++) shape_of(x, n->out[i], &s->out[i], s->dims[GLIA_IN_MAX + i]);
-    s->k = (glia_kargs){s->in, s->out, n->in_count, n->out_count, s->zero, s->dims[GLIA_IN_MAX], n->attr, NULL, NULL};
+    s->k = (glia_kargs){s->in,   s->out, n->in_count, n->out_count, s->zero, s->dims[GLIA_IN_MAX],
+                        n->attr, NULL,   NULL};
 }
 
-/* Long items are run in pieces of about PIECE_SECONDS, between which a run can be stopped. Pieces cut the last axis that
- * can be cut into enough of them: for products the weights' rows, which are then still read only once. */
+/* Long items are run in pieces of about PIECE_SECONDS, between which a run can be stopped. Pieces cut the
+ * last axis that can be cut into enough of them: for products the weights' rows, which are then still read
+ * only once. */
 static void cut_pieces(const encoder *x, const glia_node *n, const shapes *s, glia_item *it)
 {
     glia_regions r;
@@ -297,16 +316,24 @@ static void cut_pieces(const encoder *x, const glia_node *n, const shapes *s, gl
     it->pieces = (uint32_t)glia_max(1, (int64_t)(wanted < most ? wanted : most));
 }
 
-static void fill_item(encoder *x, int64_t node, glia_item *it, glia_arg_record *args, int32_t *arg_count, int64_t *scratch)
+static void fill_item(encoder *x, int64_t node, glia_item *it, glia_arg_record *args, int32_t *arg_count,
+                      int64_t *scratch)
 {
     const glia_node *n = &x->g->nodes[node];
     const glia_part *part = &x->parts[node];
     shapes s;
     shapes_of(x, n, &s);
-    *it = (glia_item){.kernel = x->bind[node].kernel, .args = (uint32_t)*arg_count, .attrs = x->bind[node].attrs,
-                      .node = (uint32_t)node, .granule = part->granule, .kind = (uint8_t)part->kind,
-                      .axis = (uint8_t)part->axis, .in_count = (uint8_t)n->in_count, .out_count = (uint8_t)n->out_count,
-                      .attr_count = x->bind[node].attr_count, .guard = (n->op->traits & GLIA_GUARD) != 0};
+    *it = (glia_item){.kernel = x->bind[node].kernel,
+                      .args = (uint32_t)*arg_count,
+                      .attrs = x->bind[node].attrs,
+                      .node = (uint32_t)node,
+                      .granule = part->granule,
+                      .kind = (uint8_t)part->kind,
+                      .axis = (uint8_t)part->axis,
+                      .in_count = (uint8_t)n->in_count,
+                      .out_count = (uint8_t)n->out_count,
+                      .attr_count = x->bind[node].attr_count,
+                      .guard = (n->op->traits & GLIA_GUARD) != 0};
     for (int i = 0; i < n->in_count; i++) args[(*arg_count)++] = arg_of(x, n->in[i]);
     for (int i = 0; i < n->out_count; i++) args[(*arg_count)++] = arg_of(x, n->out[i]);
     cut_pieces(x, n, &s, it);
@@ -314,13 +341,14 @@ static void fill_item(encoder *x, int64_t node, glia_item *it, glia_arg_record *
     *scratch = n->op->scratch ? glia_max(0, n->op->scratch(&s.k)) : 0;
 }
 
-/* Items that are all cut alike can be handed out as tiles: a slow or busy processor then takes fewer. Not where every
- * tile would read all of a product's weights again. */
+/* Items that are all cut alike can be handed out as tiles: a slow or busy processor then takes fewer. Not
+ * where every tile would read all of a product's weights again. */
 static bool tiles_alike(const encoder *x, const glia_item *items, const glia_phase *ph, const glia_dim *dims)
 {
     for (uint32_t i = 0; i < ph->count; i++) {
         const glia_item *a = &items[ph->first], *b = &items[ph->first + i];
-        if (b->kind != GLIA_PART_SPLIT || b->granule != a->granule || dims[b->axis_dim] != dims[a->axis_dim]) return false;
+        if (b->kind != GLIA_PART_SPLIT || b->granule != a->granule || dims[b->axis_dim] != dims[a->axis_dim])
+            return false;
         const glia_node *n = &x->g->nodes[b->node];
         if (n->op == &glia_op_linear && b->axis + 1 < info_of(x, n->out[0].id)->type.rank) return false;
     }
@@ -331,9 +359,13 @@ static bool tiles_alike(const encoder *x, const glia_item *items, const glia_pha
 static bool pack_records(encoder *x, const glia_phase *ph, const glia_item *it, const glia_arg_record *ar)
 {
     glia_variant *v = x->v;
-    int64_t a = (int64_t)v->phase_count * (int64_t)sizeof *ph, b = (int64_t)v->item_count * (int64_t)sizeof *it;
-    int64_t c = (int64_t)v->arg_count * (int64_t)sizeof *ar, d = x->dim_count * (int64_t)sizeof(glia_dim), at_b, at_c, at_d;
-    if (!glia_round_up(a, 64, &at_b) || !glia_round_up(at_b + b, 64, &at_c) || !glia_round_up(at_c + c, 64, &at_d)) return false;
+    int64_t a = (int64_t)v->phase_count * (int64_t)sizeof *ph,
+            b = (int64_t)v->item_count * (int64_t)sizeof *it;
+    int64_t c = (int64_t)v->arg_count * (int64_t)sizeof *ar, d = x->dim_count * (int64_t)sizeof(glia_dim),
+            at_b, at_c, at_d;
+    if (!glia_round_up(a, 64, &at_b) || !glia_round_up(at_b + b, 64, &at_c) ||
+        !glia_round_up(at_c + c, 64, &at_d))
+        return false;
     v->record_bytes = at_d + d;
     uint8_t *block = glia_arena_alloc(&x->p->arena, v->record_bytes + 64, 64);
     if (!block) return false;
@@ -354,11 +386,13 @@ static glia_status emit(encoder *x, glia_error *e)
 {
     glia_variant *v = x->v;
     int64_t args_max = 0;
-    for (int64_t i = 0; i < x->g->node_count; i++) args_max += x->g->nodes[i].in_count + x->g->nodes[i].out_count;
+    for (int64_t i = 0; i < x->g->node_count; i++)
+        args_max += x->g->nodes[i].in_count + x->g->nodes[i].out_count;
     glia_item *items = GLIA_NEW_ARRAY(&x->scratch, glia_item, v->item_count + 1);
     glia_arg_record *args = GLIA_NEW_ARRAY(&x->scratch, glia_arg_record, args_max + 1);
     glia_phase *phases = GLIA_NEW_ARRAY(&x->scratch, glia_phase, x->phases + 1);
-    if (!items || !args || !phases) return glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while encoding the plan");
+    if (!items || !args || !phases)
+        return glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while encoding the plan");
     int64_t most = 0;
     for (int64_t i = 0; i < x->g->node_count; i++) {
         if (x->item_of[i] < 0) continue;
@@ -372,7 +406,8 @@ static glia_status emit(encoder *x, glia_error *e)
     for (int32_t i = 0; i < x->phases; i++) {
         if (x->phase_first[i] < 0) continue; /* only views: nothing to wait for */
         glia_phase *ph = &phases[v->phase_count++];
-        *ph = (glia_phase){(uint32_t)x->phase_first[i], (uint32_t)(x->phase_last[i] - x->phase_first[i] + 1), 0};
+        *ph = (glia_phase){(uint32_t)x->phase_first[i], (uint32_t)(x->phase_last[i] - x->phase_first[i] + 1),
+                           0};
         if (!x->failed && v->symbol_min > 1 && tiles_alike(x, items, ph, x->dims)) ph->tiles_per_slot = 4;
     }
     if (x->failed || !pack_records(x, phases, items, args))
@@ -380,8 +415,8 @@ static glia_status emit(encoder *x, glia_error *e)
     return GLIA_OK;
 }
 
-glia_status glia_encode_variant(glia_plan *p, glia_variant *v, const glia_node_binding *bind, const glia_part *parts,
-                                int32_t phases, const int64_t *symbols, glia_error *e)
+glia_status glia_encode_variant(glia_plan *p, glia_variant *v, const glia_node_binding *bind,
+                                const glia_part *parts, int32_t phases, const int64_t *symbols, glia_error *e)
 {
     const glia_graph *g = p->graph;
     encoder x = {.p = p, .v = v, .g = g, .bind = bind, .parts = parts, .symbols = symbols, .phases = phases};
@@ -406,7 +441,8 @@ glia_status glia_encode_variant(glia_plan *p, glia_variant *v, const glia_node_b
         x.placed[w->packed] = (glia_placed){.offset = w->offset, .bytes = w->bytes, .base = (int16_t)w->base};
     }
     for (int32_t i = 0; i < p->state_count; i++)
-        x.placed[p->states[i].value] = (glia_placed){.offset = p->states[i].offset, .bytes = p->states[i].bytes, .base = GLIA_BASE_STATE};
+        x.placed[p->states[i].value] = (glia_placed){
+            .offset = p->states[i].offset, .bytes = p->states[i].bytes, .base = GLIA_BASE_STATE};
     int64_t at = 0;
     for (int64_t i = 1; i < g->value_count; i++) { /* constants, in the order of compile.c's table */
         if (g->values[i].kind != GLIA_VALUE_CONSTANT) continue;

@@ -22,12 +22,12 @@ typedef struct rewrite {
     const glia_graph *src;
     glia_graph *dst;
     glia_arena scratch;
-    glia_value *map;    /* by value id of src: the value in dst */
-    uint8_t *live;      /* by node of src */
-    int32_t *next;      /* cse: chains of dst nodes with one hash, index + 1 */
+    glia_value *map; /* by value id of src: the value in dst */
+    uint8_t *live;   /* by node of src */
+    int32_t *next;   /* cse: chains of dst nodes with one hash, index + 1 */
     int32_t *heads;
     int64_t head_count;
-    uint8_t *packable;  /* pack: by value id of src */
+    uint8_t *packable; /* pack: by value id of src */
     int32_t changes;
     const glia_compile_options *options;
 } rewrite;
@@ -87,7 +87,8 @@ static glia_value copy_leaf(rewrite *r, glia_value v)
     const glia_value_info *info = glia_graph_value(r->src, v);
     switch (info->kind) {
     case GLIA_VALUE_INPUT: return glia_graph_input(r->dst, info->name, &info->type);
-    case GLIA_VALUE_WEIGHT: return glia_graph_weight(r->dst, info->name, &info->type, info->data, info->origin);
+    case GLIA_VALUE_WEIGHT:
+        return glia_graph_weight(r->dst, info->name, &info->type, info->data, info->origin);
     case GLIA_VALUE_CONSTANT: return glia_graph_constant(r->dst, info->name, &info->type, info->data);
     case GLIA_VALUE_STATE: return glia_graph_state(r->dst, info->name, &info->type);
     default: return (glia_value){0};
@@ -114,8 +115,8 @@ static bool copy_node(rewrite *r, const glia_node *n, const glia_value *in)
     return true;
 }
 
-static glia_status rebuild(const glia_graph *src, const pass *p, const glia_compile_options *o, glia_graph **out,
-                           int32_t *changes, glia_error *e)
+static glia_status rebuild(const glia_graph *src, const pass *p, const glia_compile_options *o,
+                           glia_graph **out, int32_t *changes, glia_error *e)
 {
     rewrite r = {.src = src, .options = o};
     glia_arena_init(&r.scratch, o->os, 0);
@@ -125,7 +126,8 @@ static glia_status rebuild(const glia_graph *src, const pass *p, const glia_comp
     if (s) goto done;
     r.map = GLIA_NEW_ARRAY(&r.scratch, glia_value, src->value_count + 1);
     s = GLIA_E_NOMEM;
-    if (!r.map || !glia_graph_clone_frame(src, r.dst) || !mark_live(&r) || (p->begin && !p->begin(&r))) goto nomem;
+    if (!r.map || !glia_graph_clone_frame(src, r.dst) || !mark_live(&r) || (p->begin && !p->begin(&r)))
+        goto nomem;
     /* Inputs and states keep their order and stay even when unused: they are the graph's interface. */
     for (int64_t i = 1; i < src->value_count; i++) {
         glia_value_kind k = src->values[i].kind;
@@ -139,7 +141,8 @@ static glia_status rebuild(const glia_graph *src, const pass *p, const glia_comp
             continue;
         }
         if (n->body_count || n->in_count > GLIA_IN_MAX || n->out_count > GLIA_OUT_MAX) {
-            s = glia_fail(e, GLIA_E_UNSUPPORTED, "G0201", "node `%s` (%s): %s are not compiled yet", n->name, n->op->name,
+            s = glia_fail(e, GLIA_E_UNSUPPORTED, "G0201", "node `%s` (%s): %s are not compiled yet", n->name,
+                          n->op->name,
                           n->body_count ? "subgraphs" : "nodes of more than 16 inputs or 8 outputs");
             goto done;
         }
@@ -166,7 +169,8 @@ done:
 
 /* ---- fold ---------------------------------------------------------------------------------- */
 
-static bool constant_bytes(const glia_graph *g, glia_value v, const void **data, int64_t dims[GLIA_RANK_MAX], int64_t *bytes)
+static bool constant_bytes(const glia_graph *g, glia_value v, const void **data, int64_t dims[GLIA_RANK_MAX],
+                           int64_t *bytes)
 {
     const glia_value_info *info = glia_graph_value(g, v);
     for (int d = 0; d < info->type.rank; d++) {
@@ -188,14 +192,17 @@ static bool fold_node(rewrite *r, const glia_node *n, const glia_value *in)
         if (glia_is_null(in[i])) continue;
         const glia_value_info *info = glia_graph_value(r->dst, in[i]);
         const void *data;
-        if (info->kind != GLIA_VALUE_CONSTANT || !constant_bytes(r->dst, in[i], &data, dims[i], &bytes)) return false;
+        if (info->kind != GLIA_VALUE_CONSTANT || !constant_bytes(r->dst, in[i], &data, dims[i], &bytes))
+            return false;
         /* Kernels take one kind of pointer; inputs are only read. */
-        tin[i] = (glia_tensor){(void *)(uintptr_t)data, dims[i], info->type.rank, info->type.layout, info->type.dtype};
+        tin[i] = (glia_tensor){(void *)(uintptr_t)data, dims[i], info->type.rank, info->type.layout,
+                               info->type.dtype};
     }
     const glia_value_info *info = glia_graph_value(r->src, n->out[0]);
     const void *none;
     int64_t *od = dims[GLIA_IN_MAX];
-    if (info->state || !constant_bytes(r->src, n->out[0], &none, od, &bytes) || bytes > FOLD_BYTES_MAX) return false;
+    if (info->state || !constant_bytes(r->src, n->out[0], &none, od, &bytes) || bytes > FOLD_BYTES_MAX)
+        return false;
     void *to = glia_arena_alloc(&r->scratch, bytes + 64, 64);
     if (!to) return false;
     tout = (glia_tensor){to, od, info->type.rank, info->type.layout, info->type.dtype};
@@ -234,7 +241,8 @@ static uint64_t mix(uint64_t h, uint64_t v)
 static bool same_attrs(const glia_node *a, const glia_node *b)
 {
     for (int i = 0; a->op->attrs && a->op->attrs[i].name; i++) {
-        if (a->attr[i].i != b->attr[i].i || memcmp(&a->attr[i].f, &b->attr[i].f, sizeof(double))) return false;
+        if (a->attr[i].i != b->attr[i].i || memcmp(&a->attr[i].f, &b->attr[i].f, sizeof(double)))
+            return false;
         if (a->op->attrs[i].kind == GLIA_ATTR_INTS && a->attr[i].i > 0 &&
             memcmp(a->attr[i].ints, b->attr[i].ints, (size_t)a->attr[i].i * 8))
             return false;
@@ -290,11 +298,13 @@ static bool pack_begin(rewrite *r)
 static glia_value packed_weight(rewrite *r, glia_value plain, glia_value to)
 {
     const glia_value_info *info = glia_graph_value(r->dst, to);
-    if (info->kind != GLIA_VALUE_WEIGHT || info->type.rank != 2 || info->type.dims[0] < 0 || info->type.dims[1] < 0) return to;
+    if (info->kind != GLIA_VALUE_WEIGHT || info->type.rank != 2 || info->type.dims[0] < 0 ||
+        info->type.dims[1] < 0)
+        return to;
     int layout = GLIA_LAYOUT_PLAIN;
     if (r->packable[plain.id] == USE_PRODUCT)
-        layout = glia_cpu_layout(info->type.dtype, info->type.dims[0], info->type.dims[1], r->options->features,
-                                 r->options->isa_max);
+        layout = glia_cpu_layout(info->type.dtype, info->type.dims[0], info->type.dims[1],
+                                 r->options->features, r->options->isa_max);
     glia_attr_arg attrs[] = {GLIA_INT("layout", layout), {0}};
     char *name = glia_arena_printf(&r->scratch, "%s.pack", info->name);
     r->changes++;
@@ -305,7 +315,8 @@ static bool pack_node(rewrite *r, const glia_node *n, const glia_value *in)
 {
     if (n->op == &glia_op_pack) return false;
     glia_value with[GLIA_IN_MAX];
-    for (int i = 0; i < n->in_count; i++) with[i] = glia_is_null(in[i]) ? in[i] : packed_weight(r, n->in[i], in[i]);
+    for (int i = 0; i < n->in_count; i++)
+        with[i] = glia_is_null(in[i]) ? in[i] : packed_weight(r, n->in[i], in[i]);
     return copy_node(r, n, with);
 }
 
@@ -334,7 +345,8 @@ static const pass pass_quantise = {"quantise", NULL, quantise_node};
 static const struct step {
     const pass *pass;
     bool repeat; /* again from the last non-repeating step while something changed */
-} steps[] = {{&pass_fold, false}, {&pass_cse, true}, {&pass_pack, false}, {&pass_quantise, false}, {&pass_cse, false}};
+} steps[] = {
+    {&pass_fold, false}, {&pass_cse, true}, {&pass_pack, false}, {&pass_quantise, false}, {&pass_cse, false}};
 
 glia_status glia_passes_run(const glia_graph *source, const glia_compile_options *options, glia_graph **out,
                             glia_pass_report *reports, int32_t *report_count, glia_error *e)

@@ -19,7 +19,14 @@
 enum { GLIA_SLOTS_MAX = 64, GLIA_VARIANTS_MAX = 8, GLIA_IN_MAX = 16, GLIA_OUT_MAX = 8 };
 
 /* Memory spaces that a record's offset is relative to. */
-typedef enum { GLIA_BASE_WEIGHTS, GLIA_BASE_PACKED, GLIA_BASE_ARENA, GLIA_BASE_STATE, GLIA_BASE_TABLE, GLIA_BASE_COUNT } glia_base;
+typedef enum {
+    GLIA_BASE_WEIGHTS,
+    GLIA_BASE_PACKED,
+    GLIA_BASE_ARENA,
+    GLIA_BASE_STATE,
+    GLIA_BASE_TABLE,
+    GLIA_BASE_COUNT
+} glia_base;
 
 typedef struct glia_arg_record { /* one tensor of an item */
     int64_t offset;              /* bytes from the base; -1: an absent optional input */
@@ -29,42 +36,42 @@ typedef struct glia_arg_record { /* one tensor of an item */
 } glia_arg_record;
 
 typedef enum {
-    GLIA_PART_WHOLE,     /* one slot (item.slot) computes everything */
+    GLIA_PART_WHOLE,      /* one slot (item.slot) computes everything */
     GLIA_PART_REPLICATED, /* every slot computes everything into its private copy */
-    GLIA_PART_SPLIT      /* slot s of S computes units [U*s/S, U*(s+1)/S) of `granule` elements of `axis` */
+    GLIA_PART_SPLIT       /* slot s of S computes units [U*s/S, U*(s+1)/S) of `granule` elements of `axis` */
 } glia_part_kind;
 
 typedef struct glia_item {
-    uint32_t kernel;      /* index into plan->kernels */
-    uint32_t args;        /* first record: inputs, then outputs */
-    uint32_t attrs;       /* first entry in the attribute table */
-    uint32_t node;        /* node index in plan->graph */
-    int64_t granule;      /* SPLIT */
-    int64_t scratch;      /* arena offset of scratch, slot 0 */
+    uint32_t kernel; /* index into plan->kernels */
+    uint32_t args;   /* first record: inputs, then outputs */
+    uint32_t attrs;  /* first entry in the attribute table */
+    uint32_t node;   /* node index in plan->graph */
+    int64_t granule; /* SPLIT */
+    int64_t scratch; /* arena offset of scratch, slot 0 */
     int64_t scratch_stride;
-    uint32_t axis_dim;    /* entry of the dims table that holds the size of the split axis */
-    uint16_t slot;        /* WHOLE */
-    uint8_t kind;         /* glia_part_kind */
-    uint8_t axis;         /* SPLIT: axis of output 0 */
+    uint32_t axis_dim; /* entry of the dims table that holds the size of the split axis */
+    uint16_t slot;     /* WHOLE */
+    uint8_t kind;      /* glia_part_kind */
+    uint8_t axis;      /* SPLIT: axis of output 0 */
     uint8_t in_count, out_count, attr_count;
-    uint8_t guard;        /* the kernel may set the fault word */
-    uint32_t pieces;      /* the box is run in so many pieces, so that cancellation is bounded; at least 1 */
+    uint8_t guard;   /* the kernel may set the fault word */
+    uint32_t pieces; /* the box is run in so many pieces, so that cancellation is bounded; at least 1 */
     int64_t piece_granule;
-    uint8_t piece_axis;   /* axis of output 0 that the pieces cut */
+    uint8_t piece_axis; /* axis of output 0 that the pieces cut */
 } glia_item;
 
 typedef struct glia_phase {
-    uint32_t first, count; /* items */
-    uint32_t tiles_per_slot; /* 0: static shares. Else all items are SPLIT alike, and tiles are taken from a counter:
-                                 slots * tiles_per_slot tiles (at most one per unit) */
+    uint32_t first, count;   /* items */
+    uint32_t tiles_per_slot; /* 0: static shares. Else all items are SPLIT alike, and tiles are taken from a
+                                counter: slots * tiles_per_slot tiles (at most one per unit) */
 } glia_phase;
 
 typedef struct glia_placed { /* where a value lies; by value id of plan->graph */
     int64_t offset, bytes, slot_stride;
-    int32_t begin, end;    /* lifetime in items, inclusive; arena only */
-    int16_t base;          /* -1: not placed (unused, or a view's root is asked) */
-    int16_t kind;          /* glia_part_kind of its producer */
-    int32_t root;          /* value id whose memory this is (itself, or through views and in-place) */
+    int32_t begin, end; /* lifetime in items, inclusive; arena only */
+    int16_t base;       /* -1: not placed (unused, or a view's root is asked) */
+    int16_t kind;       /* glia_part_kind of its producer */
+    int32_t root;       /* value id whose memory this is (itself, or through views and in-place) */
 } glia_placed;
 
 typedef struct glia_variant {
@@ -76,11 +83,11 @@ typedef struct glia_variant {
     const glia_phase *phases;
     const glia_item *items;
     const glia_arg_record *args;
-    const glia_dim *dims;       /* expressions; constants as they are */
+    const glia_dim *dims; /* expressions; constants as they are */
     int32_t phase_count, item_count, arg_count, dim_count;
     int64_t arena_bytes, arena_lower_bound, scratch_bytes; /* arena includes scratch */
-    const glia_placed *placed;  /* [graph->value_count] */
-    double cost_seconds;        /* the scheduler's estimate at symbol_max */
+    const glia_placed *placed;                             /* [graph->value_count] */
+    double cost_seconds;                                   /* the scheduler's estimate at symbol_max */
 } glia_variant;
 
 typedef struct glia_kernel_entry {
@@ -89,8 +96,8 @@ typedef struct glia_kernel_entry {
 } glia_kernel_entry;
 
 typedef struct glia_weight_record { /* what to load: a weight and the layout it is wanted in */
-    uint32_t value;     /* the plain weight's value id */
-    uint32_t packed;    /* value id of the pack node's output */
+    uint32_t value;                 /* the plain weight's value id */
+    uint32_t packed;                /* value id of the pack node's output */
     int32_t layout;
     glia_base base;
     int64_t offset, bytes;
@@ -107,50 +114,51 @@ typedef struct glia_pass_report {
 } glia_pass_report;
 
 typedef struct glia_bytes { /* exact memory by class */
-    int64_t weights;  /* weights in their plain layout */
-    int64_t packed;   /* weights in packed layouts */
-    int64_t streamed; /* mapped weights beyond the limit (never, unless asked for) */
-    int64_t state;    /* KV cache and other states of one session */
-    int64_t arena;    /* activations of one lane, scratch not counted */
-    int64_t scratch;  /* kernel scratch of one lane */
-    int64_t tables;   /* constants, records, page tables and other bookkeeping */
+    int64_t weights;        /* weights in their plain layout */
+    int64_t packed;         /* weights in packed layouts */
+    int64_t streamed;       /* mapped weights beyond the limit (never, unless asked for) */
+    int64_t state;          /* KV cache and other states of one session */
+    int64_t arena;          /* activations of one lane, scratch not counted */
+    int64_t scratch;        /* kernel scratch of one lane */
+    int64_t tables;         /* constants, records, page tables and other bookkeeping */
 } glia_bytes;
 
 typedef struct glia_plan {
-    glia_arena arena;         /* owns everything below */
-    glia_graph *graph;        /* after the passes; owned */
+    glia_arena arena;  /* owns everything below */
+    glia_graph *graph; /* after the passes; owned */
     int32_t variant_count;
     glia_variant variants[GLIA_VARIANTS_MAX];
     glia_kernel_entry *kernels;
     int32_t kernel_count;
-    glia_attr *attrs;         /* attribute table */
+    glia_attr *attrs; /* attribute table */
     int32_t attr_count;
     glia_weight_record *weights;
     int32_t weight_count;
     glia_state_record *states;
     int32_t state_count;
-    const uint8_t *table;     /* constants */
+    const uint8_t *table; /* constants */
     int64_t table_bytes;
     glia_bytes bytes;
     int64_t arena_lower_bound;
     glia_pass_report passes[8];
     int32_t pass_count;
     int32_t slots;
-    int32_t dim_count_max;    /* of all variants */
+    int32_t dim_count_max; /* of all variants */
 } glia_plan;
 
 typedef struct glia_compile_options {
     const glia_os *os;
-    int32_t slots;             /* at least 1 */
-    uint32_t features;         /* GLIA_CPU_*, from glia_cpu_features() */
-    const char *isa_max;       /* force a set and those below it; null: the best */
-    int64_t symbol_max;        /* the largest value that symbol 0 will take; at most its own bound */
-    bool eager;                /* no passes beyond what running needs */
+    int32_t slots;       /* at least 1 */
+    uint32_t features;   /* GLIA_CPU_*, from glia_cpu_features() */
+    const char *isa_max; /* force a set and those below it; null: the best */
+    int64_t symbol_max;  /* the largest value that symbol 0 will take; at most its own bound */
+    bool eager;          /* no passes beyond what running needs */
 } glia_compile_options;
 
 /* Compiles a sealed graph; `source` stays the caller's and is not needed afterwards, but constants' and
  * weights' names and data pointers are copied as pointers where they point outside the graph. */
-glia_status glia_compile(const glia_graph *source, const glia_compile_options *options, glia_plan **out, glia_error *e);
+glia_status glia_compile(const glia_graph *source, const glia_compile_options *options, glia_plan **out,
+                         glia_error *e);
 void glia_plan_free(glia_plan *p);
 
 /* The passes alone: a new graph, equal in value. passes.c */
@@ -176,12 +184,13 @@ typedef struct glia_buffer { /* for the planner */
     int64_t offset;          /* result */
 } glia_buffer;
 /* Greedy ladder; returns the size of the arena. memory.c */
-int64_t glia_place_buffers(glia_buffer *b, int64_t count, glia_arena *scratch, int64_t *lower_bound, bool *failed);
+int64_t glia_place_buffers(glia_buffer *b, int64_t count, glia_arena *scratch, int64_t *lower_bound,
+                           bool *failed);
 /* Independent check: no two buffers alive at once overlap, all within `bytes`. */
 bool glia_check_buffers(const glia_buffer *b, int64_t count, int64_t bytes);
 
-/* Seconds of one core for a node on the given dims, arithmetic and memory apart: what the scheduler and the cutting
- * of long items go by. */
+/* Seconds of one core for a node on the given dims, arithmetic and memory apart: what the scheduler and the
+ * cutting of long items go by. */
 typedef struct glia_work {
     double flops, bytes;
 } glia_work;
@@ -193,13 +202,16 @@ typedef struct glia_node_binding { /* what is the same in every variant */
     uint8_t attr_count;
     bool item; /* has an item (views and packs of weights have none) */
 } glia_node_binding;
-glia_status glia_encode_variant(glia_plan *p, glia_variant *v, const glia_node_binding *bind, const glia_part *parts,
-                                int32_t phases, const int64_t *symbols, glia_error *e);
+glia_status glia_encode_variant(glia_plan *p, glia_variant *v, const glia_node_binding *bind,
+                                const glia_part *parts, int32_t phases, const int64_t *symbols,
+                                glia_error *e);
 
 /* The share of slot `slot` of `slots` of an axis, cut at multiples of granule. */
-static inline void glia_share(int64_t size, int64_t granule, int64_t slots, int64_t slot, int64_t *begin, int64_t *end)
+static inline void glia_share(int64_t size, int64_t granule, int64_t slots, int64_t slot, int64_t *begin,
+                              int64_t *end)
 {
-    int64_t units = (size + granule - 1) / granule, b = units * slot / slots * granule, t = units * (slot + 1) / slots * granule;
+    int64_t units = (size + granule - 1) / granule, b = units * slot / slots * granule,
+            t = units * (slot + 1) / slots * granule;
     *begin = b < size ? b : size;
     *end = t < size ? t : size;
 }
@@ -208,6 +220,7 @@ static inline void glia_share(int64_t size, int64_t granule, int64_t slots, int6
 glia_status glia_plan_validate(const glia_plan *p, const glia_variant *v, glia_error *e);
 
 /* Sizes at the upper bound of every symbol. */
-glia_status glia_value_bytes_max(const glia_graph *g, const glia_type *t, const int64_t *symbols, int64_t *out, glia_error *e);
+glia_status glia_value_bytes_max(const glia_graph *g, const glia_type *t, const int64_t *symbols,
+                                 int64_t *out, glia_error *e);
 
 #endif

@@ -8,8 +8,9 @@
  *
  *     cost = sum over phases of (slowest slot) + meetings * MEETING_SECONDS
  *
- * Granules: a node's own, and those that its consumers would like (attention's head groups travel back through rope
- * and reshape to the products that make q, k and v), so that one slot's heads stay with one slot. */
+ * Granules: a node's own, and those that its consumers would like (attention's head groups travel back
+ * through rope and reshape to the products that make q, k and v), so that one slot's heads stay with one
+ * slot. */
 #include "compile/plan.h"
 
 #include "base/check.h"
@@ -20,7 +21,8 @@
 enum { SPREADS_MAX = 24, BEAM_MAX = 64, WISHES_MAX = 4, CANDIDATES_MAX = 20 };
 
 /* Calibrated on one core of a server processor; only their ratios matter for the choice. */
-static const double FLOPS_PER_SECOND = 5e10, INTEGER_OPS_PER_SECOND = 3e11, BYTES_PER_SECOND = 1e10, NODE_SECONDS = 1e-7, MEETING_SECONDS = 1e-6;
+static const double FLOPS_PER_SECOND = 5e10, INTEGER_OPS_PER_SECOND = 3e11, BYTES_PER_SECOND = 1e10,
+                    NODE_SECONDS = 1e-7, MEETING_SECONDS = 1e-6;
 /* Replicating dearer nodes than this is never a gain. */
 static const double REPLICATE_SECONDS_MAX = 1e-4;
 
@@ -32,11 +34,11 @@ typedef struct spread { /* what slots see of a value made in the current phase *
 } spread;
 
 typedef struct state {
-    double closed;              /* cost of finished phases, meetings included */
+    double closed;               /* cost of finished phases, meetings included */
     double slot[GLIA_SLOTS_MAX]; /* cost of each slot in the open phase */
     int32_t phase, count, overflow;
     spread spreads[SPREADS_MAX];
-    int32_t trace;              /* newest entry of the history */
+    int32_t trace; /* newest entry of the history */
 } state;
 
 typedef struct trace { /* history: how a state came to be */
@@ -59,9 +61,9 @@ typedef struct search {
     glia_arena *arena;
     int32_t slots;
     const int64_t *symbols;
-    int32_t *last_use;     /* by value: index of the last node that reads it */
-    wishes *wish_of;       /* by value */
-    state *now, *next;     /* [beam] */
+    int32_t *last_use; /* by value: index of the last node that reads it */
+    wishes *wish_of;   /* by value */
+    state *now, *next; /* [beam] */
     int32_t now_count, next_count, beam;
     trace *history;
     int64_t history_count, history_capacity;
@@ -121,7 +123,8 @@ static void dims_of(const search *s, const glia_node *n, node_dims *d)
     memset(d->zero, 0, sizeof d->zero);
     for (int i = 0; i < n->in_count; i++) fill(s, n->in[i], &d->in[i], d->dims[i]);
     for (int i = 0; i < n->out_count; i++) fill(s, n->out[i], &d->out[i], d->dims[GLIA_IN_MAX + i]);
-    d->k = (glia_kargs){d->in, d->out, n->in_count, n->out_count, d->zero, d->dims[GLIA_IN_MAX], n->attr, NULL, NULL};
+    d->k = (glia_kargs){d->in,   d->out, n->in_count, n->out_count, d->zero, d->dims[GLIA_IN_MAX],
+                        n->attr, NULL,   NULL};
 }
 
 glia_work glia_node_work(const glia_op *op, const glia_kargs *k)
@@ -136,7 +139,8 @@ glia_work glia_node_work(const glia_op *op, const glia_kargs *k)
         c.bytes = 8 * elements;
     }
     bool integers = k->in_count > 0 && (glia_dtype_get(k->in[0].dtype)->classes & GLIA_CLASS_ACTIVATION);
-    return (glia_work){c.flops / (integers ? INTEGER_OPS_PER_SECOND : FLOPS_PER_SECOND), c.bytes / BYTES_PER_SECOND};
+    return (glia_work){c.flops / (integers ? INTEGER_OPS_PER_SECOND : FLOPS_PER_SECOND),
+                       c.bytes / BYTES_PER_SECOND};
 }
 
 /* A slot with `share` of the work; `fixed` of the bytes are read by every slot whatever its share. */
@@ -152,8 +156,8 @@ static int64_t own_granule(const glia_node *n, const glia_regions *r, const node
     return n->op->granule ? lcm(g, glia_max(1, n->op->granule(&d->k, axis))) : g;
 }
 
-/* What bounds must be multiples of: blocks, packed panels that are written. A product's panels are only read: a bound
- * within one costs that the panel is computed twice. */
+/* What bounds must be multiples of: blocks, packed panels that are written. A product's panels are only read:
+ * a bound within one costs that the panel is computed twice. */
 static int64_t hard_granule(const glia_node *n, const glia_regions *r, const node_dims *d, int axis)
 {
     return n->op == &glia_op_linear ? glia_max(1, r->granule[axis]) : own_granule(n, r, d, axis);
@@ -181,7 +185,8 @@ static void spread_wishes(search *s, const glia_node *n)
             }
             for (int w = 0; w < mine.count && num > 0 && den > 0; w++) {
                 int64_t scaled;
-                if (mine.w[w].axis != ar->axis || !glia_mul(mine.w[w].granule, num, &scaled) || scaled % den) continue;
+                if (mine.w[w].axis != ar->axis || !glia_mul(mine.w[w].granule, num, &scaled) || scaled % den)
+                    continue;
                 add_wish(&s->wish_of[n->in[i].id], x, scaled / den);
             }
         }
@@ -225,7 +230,8 @@ static bool input_visible(const search *s, const state *st, const glia_node *n, 
     if (p->kind != GLIA_PART_SPLIT) return false;
     const glia_axis_region *ar = &r->in[i].axis[have->axis];
     if ((ar->kind != GLIA_AXIS_SAME && ar->kind != GLIA_AXIS_SCALED) || ar->axis != p->axis) return false;
-    return shares_fit(s, p, type_of(s, n->out[0])->dims[p->axis], ar, have, type_of(s, n->in[i])->dims[have->axis]);
+    return shares_fit(s, p, type_of(s, n->out[0])->dims[p->axis], ar, have,
+                      type_of(s, n->in[i])->dims[have->axis]);
 }
 
 static bool writes_state(const search *s, const glia_node *n)
@@ -268,7 +274,8 @@ static bool same_spreads(const state *a, const state *b)
     if (a->count != b->count || a->overflow != b->overflow) return false;
     for (int i = 0; i < a->count; i++) {
         const spread *x = &a->spreads[i], *y = &b->spreads[i];
-        if (x->value != y->value || x->kind != y->kind || x->axis != y->axis || x->granule != y->granule) return false;
+        if (x->value != y->value || x->kind != y->kind || x->axis != y->axis || x->granule != y->granule)
+            return false;
     }
     return true;
 }
@@ -296,7 +303,8 @@ static void offer(search *s, const state *st)
 
 static int32_t remember(search *s, int32_t parent, const glia_part *p)
 {
-    trace *grown = glia_arena_grow(s->arena, s->history, s->history_count, &s->history_capacity, sizeof *s->history);
+    trace *grown =
+        glia_arena_grow(s->arena, s->history, s->history_count, &s->history_capacity, sizeof *s->history);
     if (!grown) {
         s->failed = true;
         return parent;
@@ -425,7 +433,8 @@ static int candidates_of(const search *s, const glia_node *n, const glia_regions
         for (int a = 0; has_regions && a < d->out[0].rank; a++) {
             if (!r->split[a]) continue;
             int64_t own = own_granule(n, r, d, a), hard = hard_granule(n, r, d, a), size = d->out[0].dims[a];
-            for (int i = -1; i < 2 * w->count; i++) { /* a consumer's heads as they are, and in whole panels */
+            for (int i = -1; i < 2 * w->count;
+                 i++) { /* a consumer's heads as they are, and in whole panels */
                 const wish *k = i < 0 ? NULL : &w->w[i / 2];
                 if (k && k->axis != a) continue;
                 int64_t g = k ? lcm(i % 2 ? hard : own, k->granule) : own;
@@ -447,9 +456,10 @@ static int candidates_of(const search *s, const glia_node *n, const glia_regions
     return count;
 }
 
-/* Adds the splits that go on where an input of this phase was cut: a residual or an activation stays with its product. */
-static int followers_of(const search *s, const state *st, const glia_node *n, const glia_regions *r, const node_dims *d,
-                        glia_part *c, int count)
+/* Adds the splits that go on where an input of this phase was cut: a residual or an activation stays with its
+ * product. */
+static int followers_of(const search *s, const state *st, const glia_node *n, const glia_regions *r,
+                        const node_dims *d, glia_part *c, int count)
 {
     if ((n->op->traits & GLIA_GUARD) || reads_state(s, n)) return count;
     for (int i = 0; i < n->in_count; i++) {
@@ -463,7 +473,8 @@ static int followers_of(const search *s, const state *st, const glia_node *n, co
     return count;
 }
 
-/* Seconds for reading the weights that a split does not divide: split by tokens, every slot reads all of them. */
+/* Seconds for reading the weights that a split does not divide: split by tokens, every slot reads all of
+ * them. */
 static double fixed_bytes(const search *s, const glia_node *n, const glia_regions *r, const glia_part *p)
 {
     double sum = 0;
@@ -471,11 +482,14 @@ static double fixed_bytes(const search *s, const glia_node *n, const glia_region
     for (int i = 0; i < n->in_count; i++) {
         if (glia_is_null(n->in[i])) continue;
         const glia_value_info *v = glia_graph_value(s->g, n->in[i]);
-        bool weight = v->kind == GLIA_VALUE_WEIGHT || (v->kind == GLIA_VALUE_NODE && done_before(s, &s->g->nodes[v->producer]));
+        bool weight = v->kind == GLIA_VALUE_WEIGHT ||
+                      (v->kind == GLIA_VALUE_NODE && done_before(s, &s->g->nodes[v->producer]));
         bool divided = n->op == &glia_op_embed; /* reads single rows */
-        for (int a = 0; a < v->type.rank; a++) divided |= r->in[i].axis[a].kind != GLIA_AXIS_WHOLE && r->in[i].axis[a].axis == p->axis;
+        for (int a = 0; a < v->type.rank; a++)
+            divided |= r->in[i].axis[a].kind != GLIA_AXIS_WHOLE && r->in[i].axis[a].axis == p->axis;
         int64_t bytes = 0;
-        if (weight && !divided && !glia_value_bytes_max(s->g, &v->type, s->symbols, &bytes, NULL)) sum += (double)bytes;
+        if (weight && !divided && !glia_value_bytes_max(s->g, &v->type, s->symbols, &bytes, NULL))
+            sum += (double)bytes;
     }
     return sum / BYTES_PER_SECOND;
 }
@@ -516,8 +530,8 @@ static void step(search *s, int32_t index)
     s->now_count = s->next_count;
 }
 
-/* The last reader of each value; a state's old version is read no later than its writer, and what is read through a
- * view counts for the view's own value. Graph outputs need nothing: the run's end is a meeting. */
+/* The last reader of each value; a state's old version is read no later than its writer, and what is read
+ * through a view counts for the view's own value. Graph outputs need nothing: the run's end is a meeting. */
 static bool last_uses(search *s)
 {
     s->last_use = GLIA_NEW_ARRAY(s->arena, int32_t, s->g->value_count + 1);

@@ -1,9 +1,10 @@
-/* The validator: proves for one variant that, within a phase, no item writes what an item of another slot writes or
- * reads. It knows nothing of how the schedule was found: it works from the records and the signatures' regions.
+/* The validator: proves for one variant that, within a phase, no item writes what an item of another slot
+ * writes or reads. It knows nothing of how the schedule was found: it works from the records and the
+ * signatures' regions.
  *
- * An access is a box: of a tensor seen as [outer, period] elements, the interval [lo, hi) of every period. Bounds are
- * evaluated at the ends of the symbols' ranges; constant axes need no more, and shares of a symbolic axis are
- * the same formula on both sides, so they agree everywhere when they agree in form. */
+ * An access is a box: of a tensor seen as [outer, period] elements, the interval [lo, hi) of every period.
+ * Bounds are evaluated at the ends of the symbols' ranges; constant axes need no more, and shares of a
+ * symbolic axis are the same formula on both sides, so they agree everywhere when they agree in form. */
 #include "compile/plan.h"
 
 #include "base/check.h"
@@ -13,11 +14,11 @@
 typedef struct access {
     int32_t item, root;
     bool write, is_private;
-    uint8_t kind;           /* glia_part_kind of the item */
-    uint16_t slot;          /* WHOLE */
-    bool whole;             /* the box is the whole tensor */
-    int64_t outer, period;  /* elements */
-    int64_t size, granule;  /* of the split axis of the item's output 0 */
+    uint8_t kind;            /* glia_part_kind of the item */
+    uint16_t slot;           /* WHOLE */
+    bool whole;              /* the box is the whole tensor */
+    int64_t outer, period;   /* elements */
+    int64_t size, granule;   /* of the split axis of the item's output 0 */
     int64_t num, den, inner; /* interval of this tensor = share * num / den, times inner elements */
 } access;
 
@@ -50,7 +51,8 @@ static void set_box(const checker *c, access *a, const glia_type *t, int axis, i
 }
 
 /* The part of one operand that a slot's share of the item touches. */
-static void describe(const checker *c, const glia_item *it, access *a, const glia_type *t, const glia_axis_region *regions)
+static void describe(const checker *c, const glia_item *it, access *a, const glia_type *t,
+                     const glia_axis_region *regions)
 {
     a->whole = true;
     if (it->kind != GLIA_PART_SPLIT) return;
@@ -58,7 +60,8 @@ static void describe(const checker *c, const glia_item *it, access *a, const gli
         const glia_axis_region *r = &regions[x];
         if (r->axis != it->axis) continue;
         if (r->kind == GLIA_AXIS_SAME) set_box(c, a, t, x, 1, 1);
-        else if (r->kind == GLIA_AXIS_SCALED && eval(c, r->den) > 0) set_box(c, a, t, x, eval(c, r->num), eval(c, r->den));
+        else if (r->kind == GLIA_AXIS_SCALED && eval(c, r->den) > 0)
+            set_box(c, a, t, x, eval(c, r->num), eval(c, r->den));
         else continue;
         return;
     }
@@ -87,8 +90,14 @@ static bool collect(checker *c, int32_t index)
         const glia_placed *at = &c->v->placed[v.id];
         if (at->base != GLIA_BASE_ARENA && at->base != GLIA_BASE_STATE) continue;
         const glia_type *t = &glia_graph_value(c->p->graph, v)->type;
-        access a = {.item = index, .root = at->root, .write = write, .is_private = at->slot_stride != 0 || c->v->slots == 1,
-                    .kind = it->kind, .slot = it->slot, .granule = it->granule, .size = eval(c, c->v->dims[it->axis_dim])};
+        access a = {.item = index,
+                    .root = at->root,
+                    .write = write,
+                    .is_private = at->slot_stride != 0 || c->v->slots == 1,
+                    .kind = it->kind,
+                    .slot = it->slot,
+                    .granule = it->granule,
+                    .size = eval(c, c->v->dims[it->axis_dim])};
         if (!known) a.whole = true;
         else if (write && j == n->in_count) {
             a.whole = it->kind != GLIA_PART_SPLIT;
@@ -122,9 +131,9 @@ static bool collide(const checker *c, const access *a, const access *b, int64_t 
 {
     (void)c;
     /* The same cut of the same boxes: shares of two slots never meet. */
-    if (!a->whole && !b->whole && a->kind == GLIA_PART_SPLIT && b->kind == GLIA_PART_SPLIT && a->outer == b->outer &&
-        a->period == b->period && a->inner == b->inner && a->size == b->size && a->granule == b->granule &&
-        a->num == b->num && a->den == 1 && b->den == 1)
+    if (!a->whole && !b->whole && a->kind == GLIA_PART_SPLIT && b->kind == GLIA_PART_SPLIT &&
+        a->outer == b->outer && a->period == b->period && a->inner == b->inner && a->size == b->size &&
+        a->granule == b->granule && a->num == b->num && a->den == 1 && b->den == 1)
         return false;
     for (int64_t s = 0; s < shares; s++) {
         int64_t alo, ahi;
@@ -146,7 +155,8 @@ static glia_status check_phase(checker *c, const glia_phase *ph, glia_error *e)
 {
     c->count = 0;
     for (uint32_t i = 0; i < ph->count; i++)
-        if (!collect(c, (int32_t)(ph->first + i))) return glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while validating the plan");
+        if (!collect(c, (int32_t)(ph->first + i)))
+            return glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while validating the plan");
     int64_t shares = ph->tiles_per_slot ? (int64_t)c->v->slots * ph->tiles_per_slot : c->v->slots;
     for (int64_t i = 0; i < c->count; i++)
         for (int64_t j = 0; j < c->count; j++) {
@@ -154,9 +164,10 @@ static glia_status check_phase(checker *c, const glia_phase *ph, glia_error *e)
             if (!a->write || a->root != b->root || a->is_private) continue;
             if (!collide(c, a, b, shares)) continue;
             const glia_graph *g = c->p->graph;
-            return glia_fail(e, GLIA_E_INTERNAL, "G0207", "the schedule races: `%s` writes what `%s` %s in the same phase",
-                             g->nodes[c->v->items[a->item].node].name, g->nodes[c->v->items[b->item].node].name,
-                             b->write ? "writes" : "reads");
+            return glia_fail(e, GLIA_E_INTERNAL, "G0207",
+                             "the schedule races: `%s` writes what `%s` %s in the same phase",
+                             g->nodes[c->v->items[a->item].node].name,
+                             g->nodes[c->v->items[b->item].node].name, b->write ? "writes" : "reads");
         }
     return GLIA_OK;
 }
@@ -168,10 +179,12 @@ glia_status glia_plan_validate(const glia_plan *p, const glia_variant *v, glia_e
     glia_arena_init(&c.scratch, p->arena.os, 0);
     const glia_graph *g = p->graph;
     int64_t *symbols = GLIA_NEW_ARRAY(&c.scratch, int64_t, g->symbol_count + 1);
-    glia_status s = symbols ? GLIA_OK : glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while validating the plan");
+    glia_status s =
+        symbols ? GLIA_OK : glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while validating the plan");
     c.symbols = symbols;
     for (int corner = 0; corner < 2 && !s; corner++) {
-        for (int64_t i = 0; i < g->symbol_count; i++) symbols[i] = corner ? g->symbols[i].max : glia_max(1, g->symbols[i].min);
+        for (int64_t i = 0; i < g->symbol_count; i++)
+            symbols[i] = corner ? g->symbols[i].max : glia_max(1, g->symbols[i].min);
         if (g->symbol_count) symbols[0] = corner ? v->symbol_max : glia_max(1, v->symbol_min);
         for (int32_t i = 0; i < v->phase_count && !s; i++) s = check_phase(&c, &v->phases[i], e);
     }

@@ -11,14 +11,17 @@ const char *glia_file_reason(int error)
 {
     switch (error) {
     case ENOENT: return "no such file";
-    case EACCES: case EPERM: return "permission denied";
+    case EACCES:
+    case EPERM: return "permission denied";
     case EISDIR: return "it is a directory";
     case ENOTDIR: return "a part of the path is no directory";
     case EINVAL: return "it is not a regular file";
-    case ENOSPC: case EDQUOT: return "no space is left";
+    case ENOSPC:
+    case EDQUOT: return "no space is left";
     case EFBIG: return "it would be too large";
     case ELOOP: return "too many symbolic links";
-    case EMFILE: case ENFILE: return "too many open files";
+    case EMFILE:
+    case ENFILE: return "too many open files";
     case ENOMEM: return "out of memory";
     case EROFS: return "the file system is read-only";
     case EIO: return "an input or output error, or the file was cut";
@@ -28,17 +31,22 @@ const char *glia_file_reason(int error)
 
 void *glia_file_memory(const glia_os *os, int64_t bytes, const char *what, glia_error *e)
 {
-    void *p = bytes < 0 || (uint64_t)bytes > SIZE_MAX ? NULL : os->mem_alloc(os->ctx, (size_t)glia_max(bytes, 1), 64);
+    void *p = bytes < 0 || (uint64_t)bytes > SIZE_MAX
+                  ? NULL
+                  : os->mem_alloc(os->ctx, (size_t)glia_max(bytes, 1), 64);
     if (!p) glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory: %lld bytes for %s", (long long)bytes, what);
     return p;
 }
 
-static glia_status load_open(const glia_os *os, glia_file f, int64_t bytes_max, char **data, int64_t *size, glia_error *e)
+static glia_status load_open(const glia_os *os, glia_file f, int64_t bytes_max, char **data, int64_t *size,
+                             glia_error *e)
 {
     int64_t n;
     int error = os->file_size(os->ctx, f, &n);
     if (error) return glia_fail(e, GLIA_E_IO, "G0802", "cannot tell its size: %s", glia_file_reason(error));
-    if (n > bytes_max) return glia_fail(e, GLIA_E_LIMIT, "G0415", "the file has %lld bytes, the limit is %lld", (long long)n, (long long)bytes_max);
+    if (n > bytes_max)
+        return glia_fail(e, GLIA_E_LIMIT, "G0415", "the file has %lld bytes, the limit is %lld", (long long)n,
+                         (long long)bytes_max);
     char *p = glia_file_memory(os, n + 1, "a file", e);
     if (!p) return GLIA_E_NOMEM;
     error = n ? os->file_read(os->ctx, f, 0, p, (size_t)n) : 0;
@@ -52,13 +60,15 @@ static glia_status load_open(const glia_os *os, glia_file f, int64_t bytes_max, 
     return GLIA_OK;
 }
 
-glia_status glia_file_load(const glia_os *os, const char *path, int64_t bytes_max, char **data, int64_t *size, glia_error *e)
+glia_status glia_file_load(const glia_os *os, const char *path, int64_t bytes_max, char **data, int64_t *size,
+                           glia_error *e)
 {
     glia_file f;
     *data = NULL;
     *size = 0;
     int error = os->file_open(os->ctx, path, GLIA_FILE_READ, &f);
-    if (error) return glia_fail(e, GLIA_E_IO, "G0802", "%.512s: cannot open: %s", path, glia_file_reason(error));
+    if (error)
+        return glia_fail(e, GLIA_E_IO, "G0802", "%.512s: cannot open: %s", path, glia_file_reason(error));
     glia_status s = load_open(os, f, bytes_max, data, size, e);
     os->file_close(os->ctx, f);
     if (s) glia_error_context(e, "%.512s", path);

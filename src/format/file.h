@@ -14,7 +14,8 @@ void *glia_file_memory(const glia_os *os, int64_t bytes, const char *what, glia_
 /* Reads a whole regular file of at most bytes_max into *data, which the caller gives back with
  * os->mem_free(ctx, *data, *size + 1); a NUL follows the last byte.
  * GLIA_E_IO (G0802), GLIA_E_LIMIT (G0415), GLIA_E_NOMEM (G0801). */
-glia_status glia_file_load(const glia_os *os, const char *path, int64_t bytes_max, char **data, int64_t *size, glia_error *e);
+glia_status glia_file_load(const glia_os *os, const char *path, int64_t bytes_max, char **data, int64_t *size,
+                           glia_error *e);
 
 /* The last part of a path, cut to what fits, terminated. */
 void glia_file_name(const char *path, char *out, int64_t size);

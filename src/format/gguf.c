@@ -5,8 +5,9 @@
  *     per tensor: string, u32 rank, u64 dims[rank] (innermost first), u32 type, u64 offset
  *     padding to the alignment, then the data that the offsets count from
  *
- * (ggml, docs/gguf.md.) The header has no stated length: the file is read in growing pieces, and parsing starts
- * anew until a piece holds all of it. Nothing is allocated for a count before that many bytes are in memory. */
+ * (ggml, docs/gguf.md.) The header has no stated length: the file is read in growing pieces, and parsing
+ * starts anew until a piece holds all of it. Nothing is allocated for a count before that many bytes are in
+ * memory. */
 #include "format/gguf.h"
 
 #include "base/arena.h"
@@ -34,11 +35,11 @@ struct glia_gguf {
     const glia_os *os;
     glia_file file;
     bool file_open;
-    char file_name[128];    /* for errors only, cut if longer */
-    void *mapping;          /* null until asked for */
-    const uint8_t *memory;  /* the beginning of the file */
+    char file_name[128];   /* for errors only, cut if longer */
+    void *mapping;         /* null until asked for */
+    const uint8_t *memory; /* the beginning of the file */
     int64_t memory_bytes;
-    void *owned;            /* what of `memory` is ours */
+    void *owned; /* what of `memory` is ours */
     int64_t owned_bytes;
     int64_t file_bytes;
     glia_gguf_limits limits;
@@ -63,7 +64,8 @@ typedef struct parser {
 
 static glia_status out_of_memory(parser *p, const char *what, int64_t count)
 {
-    return glia_fail_at(p->e, GLIA_E_NOMEM, "G0801", p->r.at, "no memory for %lld %s of a GGUF header", (long long)count, what);
+    return glia_fail_at(p->e, GLIA_E_NOMEM, "G0801", p->r.at, "no memory for %lld %s of a GGUF header",
+                        (long long)count, what);
 }
 
 static int64_t file_left(const parser *p) { return p->g->file_bytes - p->r.at; }
@@ -73,17 +75,19 @@ static glia_status need(parser *p, int64_t n, const char *what)
 {
     if (glia_reader_left(&p->r) >= n) return GLIA_OK;
     if (n > file_left(p))
-        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0303", p->r.at, "the file ends within %s: %lld bytes are needed at %lld, %lld are left",
-                            what, (long long)n, (long long)p->r.at, (long long)file_left(p));
+        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0303", p->r.at,
+                            "the file ends within %s: %lld bytes are needed at %lld, %lld are left", what,
+                            (long long)n, (long long)p->r.at, (long long)file_left(p));
     if (n > p->g->limits.header_bytes - p->r.at)
-        return glia_fail_at(p->e, GLIA_E_LIMIT, "G0305", p->r.at, "the header needs more than %lld bytes, which is the limit (%s at %lld)",
+        return glia_fail_at(p->e, GLIA_E_LIMIT, "G0305", p->r.at,
+                            "the header needs more than %lld bytes, which is the limit (%s at %lld)",
                             (long long)p->g->limits.header_bytes, what, (long long)p->r.at);
     p->more = true;
     return GLIA_E_STATE;
 }
 
-/* A count of things of at least bytes_min each: first against the file, which is what tells nonsense from a large
- * file, then against the limit, then against memory. */
+/* A count of things of at least bytes_min each: first against the file, which is what tells nonsense from a
+ * large file, then against the limit, then against memory. */
 static glia_status read_count(parser *p, const char *what, int64_t bytes_min, int64_t limit, int64_t *out)
 {
     glia_status s = need(p, 8, what);
@@ -91,10 +95,12 @@ static glia_status read_count(parser *p, const char *what, int64_t bytes_min, in
     int64_t at = p->r.at;
     uint64_t n = glia_read_u64(&p->r);
     if (n > (uint64_t)(file_left(p) / bytes_min))
-        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0304", at, "%llu %s cannot be in the %lld bytes that are left",
-                            (unsigned long long)n, what, (long long)file_left(p));
+        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0304", at,
+                            "%llu %s cannot be in the %lld bytes that are left", (unsigned long long)n, what,
+                            (long long)file_left(p));
     if (n > (uint64_t)limit)
-        return glia_fail_at(p->e, GLIA_E_LIMIT, "G0305", at, "%llu %s, the limit is %lld", (unsigned long long)n, what, (long long)limit);
+        return glia_fail_at(p->e, GLIA_E_LIMIT, "G0305", at, "%llu %s, the limit is %lld",
+                            (unsigned long long)n, what, (long long)limit);
     *out = (int64_t)n;
     return GLIA_OK;
 }
@@ -106,11 +112,11 @@ static glia_status read_string(parser *p, const char *what, glia_gguf_string *ou
     int64_t at = p->r.at;
     uint64_t n = glia_read_u64(&p->r);
     if (n > (uint64_t)file_left(p))
-        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0306", at, "%s has %llu bytes, but only %lld are left", what,
-                            (unsigned long long)n, (long long)file_left(p));
+        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0306", at, "%s has %llu bytes, but only %lld are left",
+                            what, (unsigned long long)n, (long long)file_left(p));
     if (n > (uint64_t)p->g->limits.string_bytes)
-        return glia_fail_at(p->e, GLIA_E_LIMIT, "G0305", at, "%s has %llu bytes, the limit is %lld", what, (unsigned long long)n,
-                            (long long)p->g->limits.string_bytes);
+        return glia_fail_at(p->e, GLIA_E_LIMIT, "G0305", at, "%s has %llu bytes, the limit is %lld", what,
+                            (unsigned long long)n, (long long)p->g->limits.string_bytes);
     s = need(p, (int64_t)n, what);
     if (s) return s;
     out->size = (int64_t)n;
@@ -126,7 +132,8 @@ static glia_status read_name(parser *p, const char *what, const char **name, int
     glia_status s = read_string(p, what, &t);
     if (s) return s;
     if (t.size == 0 || memchr(t.text, 0, (size_t)t.size) || !glia_utf8_valid(t.text, t.size))
-        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0307", at, "%s at %lld is empty, holds a NUL or is not UTF-8", what, (long long)at);
+        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0307", at,
+                            "%s at %lld is empty, holds a NUL or is not UTF-8", what, (long long)at);
     *name = glia_arena_strndup(&p->g->arena, t.text, t.size);
     if (!*name) return out_of_memory(p, what, 1);
     if (size) *size = t.size;
@@ -139,7 +146,8 @@ static glia_status read_type(parser *p, const char *what, glia_gguf_type *out)
     if (s) return s;
     uint32_t t = glia_read_u32(&p->r);
     if (t >= GLIA_GGUF_TYPE_COUNT)
-        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0308", p->r.at - 4, "%s is %u, the types are 0 to 12", what, t);
+        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0308", p->r.at - 4, "%s is %u, the types are 0 to 12",
+                            what, t);
     *out = (glia_gguf_type)t;
     return GLIA_OK;
 }
@@ -150,16 +158,19 @@ static glia_status read_scalar(parser *p, glia_gguf_value *v)
     if (s) return s;
     glia_reader *r = &p->r;
     switch (v->type) {
-    case GLIA_GGUF_U8: case GLIA_GGUF_BOOL: v->bits = glia_read_u8(r); break;
+    case GLIA_GGUF_U8:
+    case GLIA_GGUF_BOOL: v->bits = glia_read_u8(r); break;
     case GLIA_GGUF_I8: v->bits = (uint64_t)(int64_t)(int8_t)glia_read_u8(r); break;
     case GLIA_GGUF_U16: v->bits = glia_read_u16(r); break;
     case GLIA_GGUF_I16: v->bits = (uint64_t)(int64_t)(int16_t)glia_read_u16(r); break;
-    case GLIA_GGUF_U32: case GLIA_GGUF_F32: v->bits = glia_read_u32(r); break;
+    case GLIA_GGUF_U32:
+    case GLIA_GGUF_F32: v->bits = glia_read_u32(r); break;
     case GLIA_GGUF_I32: v->bits = (uint64_t)(int64_t)(int32_t)glia_read_u32(r); break;
     default: v->bits = glia_read_u64(r); break;
     }
     if (v->type == GLIA_GGUF_BOOL && v->bits > 1)
-        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0310", v->offset, "the bool '%.64s' has the byte %u, neither 0 nor 1", v->key, (unsigned)v->bits);
+        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0310", v->offset,
+                            "the bool '%.64s' has the byte %u, neither 0 nor 1", v->key, (unsigned)v->bits);
     return GLIA_OK;
 }
 
@@ -180,7 +191,8 @@ static glia_status read_array(parser *p, glia_gguf_value *v)
     glia_status s = read_type(p, "the type of an array's elements", &v->element);
     if (s) return s;
     if (v->element == GLIA_GGUF_ARRAY)
-        return glia_fail_at(p->e, GLIA_E_UNSUPPORTED, "G0309", p->r.at - 4, "'%.64s' is an array of arrays", v->key);
+        return glia_fail_at(p->e, GLIA_E_UNSUPPORTED, "G0309", p->r.at - 4, "'%.64s' is an array of arrays",
+                            v->key);
     bool text = v->element == GLIA_GGUF_STRING;
     int64_t each = text ? 8 : glia_gguf_type_bytes((int)v->element);
     s = read_count(p, "array elements", each, p->g->limits.array_elements, &v->count);
@@ -192,8 +204,9 @@ static glia_status read_array(parser *p, glia_gguf_value *v)
     v->data = data;
     for (int64_t i = 0; v->element == GLIA_GGUF_BOOL && i < v->count; i++) {
         if (data[i] > 1)
-            return glia_fail_at(p->e, GLIA_E_FORMAT, "G0310", p->r.at - v->count + i, "element %lld of '%.64s' has the byte %u, neither 0 nor 1",
-                                (long long)i, v->key, data[i]);
+            return glia_fail_at(p->e, GLIA_E_FORMAT, "G0310", p->r.at - v->count + i,
+                                "element %lld of '%.64s' has the byte %u, neither 0 nor 1", (long long)i,
+                                v->key, data[i]);
     }
     return GLIA_OK;
 }
@@ -254,7 +267,8 @@ static glia_status read_values(parser *p)
     for (int64_t i = 1; i < g->value_count; i++) {
         const glia_gguf_value *a = &g->values[g->values_by_key[i - 1]], *b = &g->values[g->values_by_key[i]];
         if (strcmp(a->key, b->key) == 0)
-            return glia_fail_at(p->e, GLIA_E_FORMAT, "G0311", glia_max(a->offset, b->offset), "the key '%.64s' is there twice", a->key);
+            return glia_fail_at(p->e, GLIA_E_FORMAT, "G0311", glia_max(a->offset, b->offset),
+                                "the key '%.64s' is there twice", a->key);
     }
     return GLIA_OK;
 }
@@ -266,9 +280,11 @@ static glia_status read_alignment(parser *p)
     const glia_gguf_value *v = glia_gguf_find(g, "general.alignment");
     if (!v) return GLIA_OK;
     if (v->type != GLIA_GGUF_U32)
-        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0312", v->offset, "general.alignment is a %s, not a U32", glia_gguf_type_name((int)v->type));
+        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0312", v->offset, "general.alignment is a %s, not a U32",
+                            glia_gguf_type_name((int)v->type));
     if (v->bits < 8 || v->bits > ALIGNMENT_MAX || (v->bits & (v->bits - 1)))
-        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0312", v->offset, "general.alignment is %llu, not a power of two from 8 to %d",
+        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0312", v->offset,
+                            "general.alignment is %llu, not a power of two from 8 to %d",
                             (unsigned long long)v->bits, ALIGNMENT_MAX);
     g->alignment = (int64_t)v->bits;
     return GLIA_OK;
@@ -280,7 +296,9 @@ static glia_status read_dims(parser *p, glia_gguf_tensor *t)
     if (s) return s;
     uint32_t rank = glia_read_u32(&p->r);
     if (rank < 1 || rank > RANK_MAX)
-        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0313", p->r.at - 4, "tensor '%.64s' has %u dimensions, the format has 1 to %d", t->name, rank, RANK_MAX);
+        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0313", p->r.at - 4,
+                            "tensor '%.64s' has %u dimensions, the format has 1 to %d", t->name, rank,
+                            RANK_MAX);
     s = need(p, 8 * (int64_t)rank + 12, "a tensor's description");
     if (s) return s;
     t->rank = (int)rank;
@@ -288,10 +306,12 @@ static glia_status read_dims(parser *p, glia_gguf_tensor *t)
     for (int i = t->rank - 1; i >= 0; i--) {
         uint64_t dim = glia_read_u64(&p->r);
         if (dim < 1 || dim > INT64_MAX)
-            return glia_fail_at(p->e, GLIA_E_FORMAT, "G0314", p->r.at - 8, "tensor '%.64s' has a dimension of %llu", t->name, (unsigned long long)dim);
+            return glia_fail_at(p->e, GLIA_E_FORMAT, "G0314", p->r.at - 8,
+                                "tensor '%.64s' has a dimension of %llu", t->name, (unsigned long long)dim);
         t->dims[i] = (int64_t)dim;
         if (!glia_mul(elements, t->dims[i], &elements))
-            return glia_fail_at(p->e, GLIA_E_FORMAT, "G0315", p->r.at - 8, "the number of elements of tensor '%.64s' is beyond 2^63", t->name);
+            return glia_fail_at(p->e, GLIA_E_FORMAT, "G0315", p->r.at - 8,
+                                "the number of elements of tensor '%.64s' is beyond 2^63", t->name);
     }
     return GLIA_OK;
 }
@@ -311,16 +331,22 @@ static glia_status read_tensor(parser *p, glia_gguf_tensor *t)
     if (t->dtype) {
         int block = glia_dtype_get(t->dtype)->block_elements;
         if (t->dims[t->rank - 1] % block)
-            return glia_fail_at(p->e, GLIA_E_FORMAT, "G0316", t->info_offset, "tensor '%.64s' is %s in rows of %lld, which is no multiple of the block of %d",
-                                t->name, glia_dtype_name(t->dtype), (long long)t->dims[t->rank - 1], block);
+            return glia_fail_at(
+                p->e, GLIA_E_FORMAT, "G0316", t->info_offset,
+                "tensor '%.64s' is %s in rows of %lld, which is no multiple of the block of %d", t->name,
+                glia_dtype_name(t->dtype), (long long)t->dims[t->rank - 1], block);
         if (!glia_dtype_tensor_bytes(t->dtype, t->rank, t->dims, &t->bytes))
-            return glia_fail_at(p->e, GLIA_E_FORMAT, "G0315", t->info_offset, "the size of tensor '%.64s' is beyond 2^63 bytes", t->name);
+            return glia_fail_at(p->e, GLIA_E_FORMAT, "G0315", t->info_offset,
+                                "the size of tensor '%.64s' is beyond 2^63 bytes", t->name);
     }
     uint64_t offset = glia_read_u64(&p->r);
     if (offset > INT64_MAX)
-        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0317", p->r.at - 8, "tensor '%.64s' begins at %llu, beyond the file", t->name, (unsigned long long)offset);
+        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0317", p->r.at - 8,
+                            "tensor '%.64s' begins at %llu, beyond the file", t->name,
+                            (unsigned long long)offset);
     if ((int64_t)offset % p->g->alignment)
-        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0319", p->r.at - 8, "tensor '%.64s' begins at %llu, which is no multiple of the alignment %lld",
+        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0319", p->r.at - 8,
+                            "tensor '%.64s' begins at %llu, which is no multiple of the alignment %lld",
                             t->name, (unsigned long long)offset, (long long)p->g->alignment);
     t->offset = (int64_t)offset;
     return GLIA_OK;
@@ -340,9 +366,11 @@ static glia_status read_tensors(parser *p)
     g->tensors_by_name = sorted(g, g->tensor_count, name_less);
     if (!g->tensors_by_name) return out_of_memory(p, "tensors", g->tensor_count);
     for (int64_t i = 1; i < g->tensor_count; i++) {
-        const glia_gguf_tensor *a = &g->tensors[g->tensors_by_name[i - 1]], *b = &g->tensors[g->tensors_by_name[i]];
+        const glia_gguf_tensor *a = &g->tensors[g->tensors_by_name[i - 1]],
+                               *b = &g->tensors[g->tensors_by_name[i]];
         if (strcmp(a->name, b->name) == 0)
-            return glia_fail_at(p->e, GLIA_E_FORMAT, "G0320", glia_max(a->info_offset, b->info_offset), "the tensor '%.64s' is there twice", a->name);
+            return glia_fail_at(p->e, GLIA_E_FORMAT, "G0320", glia_max(a->info_offset, b->info_offset),
+                                "the tensor '%.64s' is there twice", a->name);
     }
     return GLIA_OK;
 }
@@ -352,12 +380,15 @@ static glia_status place_tensors(parser *p)
 {
     glia_gguf *g = p->g;
     int64_t end;
-    if (!glia_round_up(p->r.at, g->alignment, &g->data_offset)) return glia_fail(p->e, GLIA_E_INTERNAL, "G0303", "the header's end wraps");
+    if (!glia_round_up(p->r.at, g->alignment, &g->data_offset))
+        return glia_fail(p->e, GLIA_E_INTERNAL, "G0303", "the header's end wraps");
     for (int64_t i = 0; i < g->tensor_count; i++) {
         glia_gguf_tensor *t = &g->tensors[i];
         int64_t bytes = glia_max(t->bytes, 0); /* of an unknown type only the beginning can be checked */
-        if (!glia_add(g->data_offset, t->offset, &t->offset) || !glia_add(t->offset, bytes, &end) || end > g->file_bytes)
-            return glia_fail_at(p->e, GLIA_E_FORMAT, "G0317", t->info_offset, "tensor '%.64s' needs %lld bytes at %lld, beyond the end of the file at %lld",
+        if (!glia_add(g->data_offset, t->offset, &t->offset) || !glia_add(t->offset, bytes, &end) ||
+            end > g->file_bytes)
+            return glia_fail_at(p->e, GLIA_E_FORMAT, "G0317", t->info_offset,
+                                "tensor '%.64s' needs %lld bytes at %lld, beyond the end of the file at %lld",
                                 t->name, (long long)bytes, (long long)t->offset, (long long)g->file_bytes);
     }
     int32_t *by_offset = sorted(g, g->tensor_count, offset_less);
@@ -365,8 +396,9 @@ static glia_status place_tensors(parser *p)
     for (int64_t i = 1; i < g->tensor_count; i++) {
         const glia_gguf_tensor *a = &g->tensors[by_offset[i - 1]], *b = &g->tensors[by_offset[i]];
         if (a->offset + glia_max(a->bytes, 1) > b->offset)
-            return glia_fail_at(p->e, GLIA_E_FORMAT, "G0318", glia_max(a->info_offset, b->info_offset), "tensors '%.64s' and '%.64s' overlap at %lld",
-                                a->name, b->name, (long long)b->offset);
+            return glia_fail_at(p->e, GLIA_E_FORMAT, "G0318", glia_max(a->info_offset, b->info_offset),
+                                "tensors '%.64s' and '%.64s' overlap at %lld", a->name, b->name,
+                                (long long)b->offset);
     }
     return GLIA_OK;
 }
@@ -377,7 +409,9 @@ static glia_status read_magic(parser *p)
     if (s) return s;
     const uint8_t *magic = glia_read_bytes(&p->r, 4);
     if (memcmp(magic, "GGUF", 4))
-        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0301", 0, "not a GGUF file: it begins with %02x %02x %02x %02x", magic[0], magic[1], magic[2], magic[3]);
+        return glia_fail_at(p->e, GLIA_E_FORMAT, "G0301", 0,
+                            "not a GGUF file: it begins with %02x %02x %02x %02x", magic[0], magic[1],
+                            magic[2], magic[3]);
     uint32_t version = glia_read_u32(&p->r);
     if (version == 2 || version == 3) {
         p->g->version = (int)version;
@@ -385,7 +419,8 @@ static glia_status read_magic(parser *p)
     }
     if (version && (version & 0xffff) == 0)
         return glia_fail_at(p->e, GLIA_E_UNSUPPORTED, "G0302", 4, "a big-endian GGUF file");
-    return glia_fail_at(p->e, GLIA_E_UNSUPPORTED, "G0302", 4, "GGUF version %u; versions 2 and 3 are read", version);
+    return glia_fail_at(p->e, GLIA_E_UNSUPPORTED, "G0302", 4, "GGUF version %u; versions 2 and 3 are read",
+                        version);
 }
 
 static glia_status parse_header(parser *p)
@@ -407,13 +442,15 @@ static glia_status parse(glia_gguf *g, bool *more, glia_error *e)
     parser p = {g, glia_reader_make(g->memory, glia_min(g->memory_bytes, g->limits.header_bytes)), false, e};
     glia_status s = parse_header(&p);
     *more = p.more;
-    if (!s && p.r.failed) return glia_fail_at(e, GLIA_E_INTERNAL, "G0303", p.r.at, "a read that was not checked");
+    if (!s && p.r.failed)
+        return glia_fail_at(e, GLIA_E_INTERNAL, "G0303", p.r.at, "a read that was not checked");
     return s;
 }
 
 static glia_gguf *create(const glia_os *os, const glia_gguf_limits *limits, glia_error *e)
 {
-    static const glia_gguf_limits defaults = {(int64_t)256 << 20, 65536, 65536, (int64_t)64 << 20, (int64_t)16 << 20};
+    static const glia_gguf_limits defaults = {(int64_t)256 << 20, 65536, 65536, (int64_t)64 << 20,
+                                              (int64_t)16 << 20};
     if (!os) os = glia_os_default();
     glia_gguf *g = glia_file_memory(os, sizeof *g, "a GGUF reader", e);
     if (!g) return NULL;
@@ -453,7 +490,8 @@ static glia_status load(glia_gguf *g, int64_t bytes, glia_error *e)
     g->memory = to;
     g->memory_bytes = bytes;
     int error = bytes > old ? g->os->file_read(g->os->ctx, g->file, old, to + old, (size_t)(bytes - old)) : 0;
-    return error ? glia_fail_at(e, GLIA_E_IO, "G0802", old, "cannot read: %s", glia_file_reason(error)) : GLIA_OK;
+    return error ? glia_fail_at(e, GLIA_E_IO, "G0802", old, "cannot read: %s", glia_file_reason(error))
+                 : GLIA_OK;
 }
 
 static glia_status open_file(glia_gguf *g, const char *path, glia_error *e)
@@ -476,7 +514,8 @@ static glia_status open_file(glia_gguf *g, const char *path, glia_error *e)
     }
 }
 
-glia_status glia_gguf_open(const glia_os *os, const char *path, const glia_gguf_limits *limits, glia_gguf **out, glia_error *e)
+glia_status glia_gguf_open(const glia_os *os, const char *path, const glia_gguf_limits *limits,
+                           glia_gguf **out, glia_error *e)
 {
     *out = NULL;
     glia_error_clear(e);
@@ -500,7 +539,8 @@ glia_status glia_gguf_parse(const glia_os *os, const void *data, int64_t header_
     *out = NULL;
     glia_error_clear(e);
     if (header_available < 0 || file_size < header_available || (!data && header_available))
-        return glia_fail(e, GLIA_E_ARG, "G0303", "%lld bytes of a file of %lld", (long long)header_available, (long long)file_size);
+        return glia_fail(e, GLIA_E_ARG, "G0303", "%lld bytes of a file of %lld", (long long)header_available,
+                         (long long)file_size);
     glia_gguf *g = create(os, limits, e);
     if (!g) return GLIA_E_NOMEM;
     glia_file_name("memory", g->file_name, sizeof g->file_name);
@@ -510,7 +550,8 @@ glia_status glia_gguf_parse(const glia_os *os, const void *data, int64_t header_
     bool more;
     glia_status s = parse(g, &more, e);
     if (more)
-        s = glia_fail_at(e, GLIA_E_FORMAT, "G0303", header_available, "the header goes on behind the %lld bytes given", (long long)header_available);
+        s = glia_fail_at(e, GLIA_E_FORMAT, "G0303", header_available,
+                         "the header goes on behind the %lld bytes given", (long long)header_available);
     if (s) {
         glia_gguf_close(g);
         return s;
@@ -565,15 +606,17 @@ const glia_gguf_tensor *glia_gguf_tensor_find(const glia_gguf *g, const char *na
     return NULL;
 }
 
-glia_status glia_gguf_read(const glia_gguf *g, const glia_gguf_tensor *t, int64_t byte_begin, int64_t bytes, void *to, glia_error *e)
+glia_status glia_gguf_read(const glia_gguf *g, const glia_gguf_tensor *t, int64_t byte_begin, int64_t bytes,
+                           void *to, glia_error *e)
 {
     int64_t end;
     if (!t->dtype)
-        return glia_fail_at(e, GLIA_E_UNSUPPORTED, "G0323", t->info_offset, "tensor '%.64s' has the type %d (%s), which is not built here",
-                            t->name, t->gguf_type, glia_gguf_tensor_type_name(t->gguf_type));
+        return glia_fail_at(e, GLIA_E_UNSUPPORTED, "G0323", t->info_offset,
+                            "tensor '%.64s' has the type %d (%s), which is not built here", t->name,
+                            t->gguf_type, glia_gguf_tensor_type_name(t->gguf_type));
     if (!glia_add(byte_begin, bytes, &end) || end > t->bytes)
-        return glia_fail(e, GLIA_E_ARG, "G0325", "%lld bytes at %lld of tensor '%.64s', which has %lld", (long long)bytes, (long long)byte_begin,
-                         t->name, (long long)t->bytes);
+        return glia_fail(e, GLIA_E_ARG, "G0325", "%lld bytes at %lld of tensor '%.64s', which has %lld",
+                         (long long)bytes, (long long)byte_begin, t->name, (long long)t->bytes);
     if (bytes == 0) return GLIA_OK;
     int64_t begin = t->offset + byte_begin; /* within the file: checked when it was placed */
     if (begin + bytes <= g->memory_bytes) {
@@ -581,9 +624,12 @@ glia_status glia_gguf_read(const glia_gguf *g, const glia_gguf_tensor *t, int64_
         return GLIA_OK;
     }
     if (!g->file_open)
-        return glia_fail_at(e, GLIA_E_IO, "G0802", begin, "tensor '%.64s' is not in the memory that was given", t->name);
+        return glia_fail_at(e, GLIA_E_IO, "G0802", begin,
+                            "tensor '%.64s' is not in the memory that was given", t->name);
     int error = g->os->file_read(g->os->ctx, g->file, begin, to, (size_t)bytes);
-    if (error) return glia_fail_at(e, GLIA_E_IO, "G0802", begin, "tensor '%.64s' cannot be read: %s", t->name, glia_file_reason(error));
+    if (error)
+        return glia_fail_at(e, GLIA_E_IO, "G0802", begin, "tensor '%.64s' cannot be read: %s", t->name,
+                            glia_file_reason(error));
     return GLIA_OK;
 }
 
@@ -595,7 +641,9 @@ glia_status glia_gguf_map(glia_gguf *g, const void **data, glia_error *e)
         return GLIA_OK;
     }
     if (!g->mapping && g->file_open) g->mapping = g->os->map(g->os->ctx, g->file, (size_t)g->file_bytes);
-    if (!g->mapping) return glia_fail(e, GLIA_E_IO, "G0802", "a file of %lld bytes cannot be mapped", (long long)g->file_bytes);
+    if (!g->mapping)
+        return glia_fail(e, GLIA_E_IO, "G0802", "a file of %lld bytes cannot be mapped",
+                         (long long)g->file_bytes);
     *data = g->mapping;
     return GLIA_OK;
 }

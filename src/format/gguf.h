@@ -30,20 +30,20 @@ typedef struct glia_gguf_limits {
 } glia_gguf_limits;
 
 typedef enum { /* GGUF's own numbers */
-    GLIA_GGUF_U8 = 0,
-    GLIA_GGUF_I8 = 1,
-    GLIA_GGUF_U16 = 2,
-    GLIA_GGUF_I16 = 3,
-    GLIA_GGUF_U32 = 4,
-    GLIA_GGUF_I32 = 5,
-    GLIA_GGUF_F32 = 6,
-    GLIA_GGUF_BOOL = 7,
-    GLIA_GGUF_STRING = 8,
-    GLIA_GGUF_ARRAY = 9,
-    GLIA_GGUF_U64 = 10,
-    GLIA_GGUF_I64 = 11,
-    GLIA_GGUF_F64 = 12,
-    GLIA_GGUF_TYPE_COUNT
+               GLIA_GGUF_U8 = 0,
+               GLIA_GGUF_I8 = 1,
+               GLIA_GGUF_U16 = 2,
+               GLIA_GGUF_I16 = 3,
+               GLIA_GGUF_U32 = 4,
+               GLIA_GGUF_I32 = 5,
+               GLIA_GGUF_F32 = 6,
+               GLIA_GGUF_BOOL = 7,
+               GLIA_GGUF_STRING = 8,
+               GLIA_GGUF_ARRAY = 9,
+               GLIA_GGUF_U64 = 10,
+               GLIA_GGUF_I64 = 11,
+               GLIA_GGUF_F64 = 12,
+               GLIA_GGUF_TYPE_COUNT
 } glia_gguf_type;
 
 typedef struct glia_gguf_string {
@@ -59,27 +59,28 @@ typedef struct glia_gguf_value {
     int64_t count;                   /* elements of an array; else 1 */
     const void *data;                /* arrays of numbers: little-endian, maybe unaligned; else null */
     const glia_gguf_string *strings; /* arrays of strings, and single strings; else null */
-    uint64_t bits;                   /* scalars: integers extended to 64 bits by their sign, floats as their bits */
-    int64_t offset;                  /* of the value in the file */
+    uint64_t bits;  /* scalars: integers extended to 64 bits by their sign, floats as their bits */
+    int64_t offset; /* of the value in the file */
 } glia_gguf_value;
 
 typedef struct glia_gguf_tensor {
     const char *name; /* terminated */
     glia_dtype dtype; /* GLIA_DTYPE_NONE: a type that is unknown here; listed, but not readable */
     int gguf_type;
-    int rank; /* 1..4 */
+    int rank;                    /* 1..4 */
     int64_t dims[GLIA_RANK_MAX]; /* outermost first */
     int64_t offset;              /* absolute, of the data in the file */
     int64_t bytes;               /* -1 where dtype is GLIA_DTYPE_NONE */
     int64_t info_offset;         /* of the description in the header, for errors */
 } glia_gguf_tensor;
 
-/* Opens the file at `path`, reads the header and keeps the file open. `os` null: the default; `limits` null: the
- * defaults. On success *out is owned by the caller; else it is null.
- * GLIA_E_IO, GLIA_E_NOMEM, GLIA_E_FORMAT, GLIA_E_LIMIT, GLIA_E_UNSUPPORTED. */
-glia_status glia_gguf_open(const glia_os *os, const char *path, const glia_gguf_limits *limits, glia_gguf **out, glia_error *e);
-/* The same from memory: data[0, header_available) is the beginning of a file of `file_size` bytes. It is borrowed
- * until close. Tensors can be read as far as they lie within it. */
+/* Opens the file at `path`, reads the header and keeps the file open. `os` null: the default; `limits` null:
+ * the defaults. On success *out is owned by the caller; else it is null. GLIA_E_IO, GLIA_E_NOMEM,
+ * GLIA_E_FORMAT, GLIA_E_LIMIT, GLIA_E_UNSUPPORTED. */
+glia_status glia_gguf_open(const glia_os *os, const char *path, const glia_gguf_limits *limits,
+                           glia_gguf **out, glia_error *e);
+/* The same from memory: data[0, header_available) is the beginning of a file of `file_size` bytes. It is
+ * borrowed until close. Tensors can be read as far as they lie within it. */
 glia_status glia_gguf_parse(const glia_os *os, const void *data, int64_t header_available, int64_t file_size,
                             const glia_gguf_limits *limits, glia_gguf **out, glia_error *e);
 /* Null is allowed. */
@@ -101,30 +102,36 @@ const char *glia_gguf_tensor_type_name(int gguf_type);
 
 /* Metadata in the order of the file. */
 int64_t glia_gguf_count(const glia_gguf *g);
-const glia_gguf_value *glia_gguf_at(const glia_gguf *g, int64_t i); /* null out of range */
+const glia_gguf_value *glia_gguf_at(const glia_gguf *g, int64_t i);         /* null out of range */
 const glia_gguf_value *glia_gguf_find(const glia_gguf *g, const char *key); /* null: not there */
 
 /* Values with their type checked. Absent: GLIA_E_NOT_FOUND (G0321); the _or form gives `fallback` instead.
  * Of another type or out of range: GLIA_E_FORMAT (G0322). On error *out is left alone.
  * u64 and i64 take any integer type in range, f64 takes F32 and F64. */
 glia_status glia_gguf_u64(const glia_gguf *g, const char *key, uint64_t *out, glia_error *e);
-glia_status glia_gguf_u64_or(const glia_gguf *g, const char *key, uint64_t fallback, uint64_t *out, glia_error *e);
+glia_status glia_gguf_u64_or(const glia_gguf *g, const char *key, uint64_t fallback, uint64_t *out,
+                             glia_error *e);
 glia_status glia_gguf_i64(const glia_gguf *g, const char *key, int64_t *out, glia_error *e);
-glia_status glia_gguf_i64_or(const glia_gguf *g, const char *key, int64_t fallback, int64_t *out, glia_error *e);
+glia_status glia_gguf_i64_or(const glia_gguf *g, const char *key, int64_t fallback, int64_t *out,
+                             glia_error *e);
 glia_status glia_gguf_f64(const glia_gguf *g, const char *key, double *out, glia_error *e);
-glia_status glia_gguf_f64_or(const glia_gguf *g, const char *key, double fallback, double *out, glia_error *e);
+glia_status glia_gguf_f64_or(const glia_gguf *g, const char *key, double fallback, double *out,
+                             glia_error *e);
 glia_status glia_gguf_bool(const glia_gguf *g, const char *key, bool *out, glia_error *e);
 glia_status glia_gguf_bool_or(const glia_gguf *g, const char *key, bool fallback, bool *out, glia_error *e);
 glia_status glia_gguf_string_of(const glia_gguf *g, const char *key, glia_gguf_string *out, glia_error *e);
 /* fallback null: an empty text with text == null. */
-glia_status glia_gguf_string_or(const glia_gguf *g, const char *key, const char *fallback, glia_gguf_string *out, glia_error *e);
+glia_status glia_gguf_string_or(const glia_gguf *g, const char *key, const char *fallback,
+                                glia_gguf_string *out, glia_error *e);
 /* An array whose elements have this type. */
-glia_status glia_gguf_array_of(const glia_gguf *g, const char *key, glia_gguf_type element, const glia_gguf_value **out, glia_error *e);
+glia_status glia_gguf_array_of(const glia_gguf *g, const char *key, glia_gguf_type element,
+                               const glia_gguf_value **out, glia_error *e);
 /* The same, *out null if the key is absent. */
-glia_status glia_gguf_array_or_null(const glia_gguf *g, const char *key, glia_gguf_type element, const glia_gguf_value **out, glia_error *e);
+glia_status glia_gguf_array_or_null(const glia_gguf *g, const char *key, glia_gguf_type element,
+                                    const glia_gguf_value **out, glia_error *e);
 
-/* Element i of an array of numbers (or the scalar, i = 0). False: no such element, or not a number of that kind
- * (i64: integers and bools within its range; f64: floats). */
+/* Element i of an array of numbers (or the scalar, i = 0). False: no such element, or not a number of that
+ * kind (i64: integers and bools within its range; f64: floats). */
 bool glia_gguf_element_i64(const glia_gguf_value *v, int64_t i, int64_t *out);
 bool glia_gguf_element_f64(const glia_gguf_value *v, int64_t i, double *out);
 
@@ -135,9 +142,10 @@ const glia_gguf_tensor *glia_gguf_tensor_find(const glia_gguf *g, const char *na
 
 /* Copies bytes [byte_begin, byte_begin + bytes) of t's data to `to`.
  * GLIA_E_UNSUPPORTED (G0323: t's type is unknown here), GLIA_E_ARG (G0325: beyond t), GLIA_E_IO. */
-glia_status glia_gguf_read(const glia_gguf *g, const glia_gguf_tensor *t, int64_t byte_begin, int64_t bytes, void *to, glia_error *e);
-/* The whole file in memory, until close. Only for files that the caller vouches for: if another process cuts the
- * file meanwhile, touching the mapping ends the process. GLIA_E_IO. */
+glia_status glia_gguf_read(const glia_gguf *g, const glia_gguf_tensor *t, int64_t byte_begin, int64_t bytes,
+                           void *to, glia_error *e);
+/* The whole file in memory, until close. Only for files that the caller vouches for: if another process cuts
+ * the file meanwhile, touching the mapping ends the process. GLIA_E_IO. */
 glia_status glia_gguf_map(glia_gguf *g, const void **data, glia_error *e);
 
 #endif

@@ -13,11 +13,12 @@ static const int8_t type_bytes[GLIA_GGUF_TYPE_COUNT] = {1, 1, 2, 2, 4, 4, 4, 1, 
 
 /* ggml's list, with gaps where types were removed. */
 static const char *const tensor_type_names[] = {
-    [0] = "F32",      [1] = "F16",     [2] = "Q4_0",     [3] = "Q4_1",    [6] = "Q5_0",   [7] = "Q5_1",   [8] = "Q8_0",
-    [9] = "Q8_1",     [10] = "Q2_K",   [11] = "Q3_K",    [12] = "Q4_K",   [13] = "Q5_K",  [14] = "Q6_K",  [15] = "Q8_K",
-    [16] = "IQ2_XXS", [17] = "IQ2_XS", [18] = "IQ3_XXS", [19] = "IQ1_S",  [20] = "IQ4_NL", [21] = "IQ3_S", [22] = "IQ2_S",
-    [23] = "IQ4_XS",  [24] = "I8",     [25] = "I16",     [26] = "I32",    [27] = "I64",   [28] = "F64",   [29] = "IQ1_M",
-    [30] = "BF16",    [34] = "TQ1_0",  [35] = "TQ2_0",   [39] = "MXFP4",
+    [0] = "F32",     [1] = "F16",    [2] = "Q4_0",     [3] = "Q4_1",    [6] = "Q5_0",     [7] = "Q5_1",
+    [8] = "Q8_0",    [9] = "Q8_1",   [10] = "Q2_K",    [11] = "Q3_K",   [12] = "Q4_K",    [13] = "Q5_K",
+    [14] = "Q6_K",   [15] = "Q8_K",  [16] = "IQ2_XXS", [17] = "IQ2_XS", [18] = "IQ3_XXS", [19] = "IQ1_S",
+    [20] = "IQ4_NL", [21] = "IQ3_S", [22] = "IQ2_S",   [23] = "IQ4_XS", [24] = "I8",      [25] = "I16",
+    [26] = "I32",    [27] = "I64",   [28] = "F64",     [29] = "IQ1_M",  [30] = "BF16",    [34] = "TQ1_0",
+    [35] = "TQ2_0",  [39] = "MXFP4",
 };
 
 const char *glia_gguf_type_name(int type)
@@ -25,10 +26,7 @@ const char *glia_gguf_type_name(int type)
     return type >= 0 && type < GLIA_GGUF_TYPE_COUNT ? type_names[type] : "?";
 }
 
-int glia_gguf_type_bytes(int type)
-{
-    return type >= 0 && type < GLIA_GGUF_TYPE_COUNT ? type_bytes[type] : 0;
-}
+int glia_gguf_type_bytes(int type) { return type >= 0 && type < GLIA_GGUF_TYPE_COUNT ? type_bytes[type] : 0; }
 
 const char *glia_gguf_tensor_type_name(int t)
 {
@@ -40,8 +38,14 @@ const char *glia_gguf_tensor_type_name(int t)
 static bool integer_bits(glia_gguf_type type, uint64_t bits, bool *negative)
 {
     switch (type) {
-    case GLIA_GGUF_U8: case GLIA_GGUF_U16: case GLIA_GGUF_U32: case GLIA_GGUF_U64: *negative = false; return true;
-    case GLIA_GGUF_I8: case GLIA_GGUF_I16: case GLIA_GGUF_I32: case GLIA_GGUF_I64: *negative = bits >> 63; return true;
+    case GLIA_GGUF_U8:
+    case GLIA_GGUF_U16:
+    case GLIA_GGUF_U32:
+    case GLIA_GGUF_U64: *negative = false; return true;
+    case GLIA_GGUF_I8:
+    case GLIA_GGUF_I16:
+    case GLIA_GGUF_I32:
+    case GLIA_GGUF_I64: *negative = bits >> 63; return true;
     default: return false;
     }
 }
@@ -69,9 +73,10 @@ static glia_status absent(const char *key, glia_error *e)
 static glia_status wrong(const glia_gguf_value *v, const char *wanted, glia_error *e)
 {
     if (v->type == GLIA_GGUF_ARRAY)
-        return glia_fail_at(e, GLIA_E_FORMAT, "G0322", v->offset, "'%.128s' is an array of %lld %s, not %s", v->key, (long long)v->count,
-                            glia_gguf_type_name((int)v->element), wanted);
-    return glia_fail_at(e, GLIA_E_FORMAT, "G0322", v->offset, "'%.128s' is a %s, not %s", v->key, glia_gguf_type_name((int)v->type), wanted);
+        return glia_fail_at(e, GLIA_E_FORMAT, "G0322", v->offset, "'%.128s' is an array of %lld %s, not %s",
+                            v->key, (long long)v->count, glia_gguf_type_name((int)v->element), wanted);
+    return glia_fail_at(e, GLIA_E_FORMAT, "G0322", v->offset, "'%.128s' is a %s, not %s", v->key,
+                        glia_gguf_type_name((int)v->type), wanted);
 }
 
 static glia_status as_u64(const glia_gguf_value *v, uint64_t *out, glia_error *e)
@@ -79,7 +84,8 @@ static glia_status as_u64(const glia_gguf_value *v, uint64_t *out, glia_error *e
     bool negative;
     if (!integer_bits(v->type, v->bits, &negative)) return wrong(v, "an integer", e);
     if (negative)
-        return glia_fail_at(e, GLIA_E_FORMAT, "G0322", v->offset, "'%.128s' is %lld, below 0", v->key, (long long)v->bits);
+        return glia_fail_at(e, GLIA_E_FORMAT, "G0322", v->offset, "'%.128s' is %lld, below 0", v->key,
+                            (long long)v->bits);
     *out = v->bits;
     return GLIA_OK;
 }
@@ -89,7 +95,8 @@ static glia_status as_i64(const glia_gguf_value *v, int64_t *out, glia_error *e)
     bool negative;
     if (!integer_bits(v->type, v->bits, &negative)) return wrong(v, "an integer", e);
     if (!negative && v->bits > INT64_MAX)
-        return glia_fail_at(e, GLIA_E_FORMAT, "G0322", v->offset, "'%.128s' is %llu, beyond 2^63", v->key, (unsigned long long)v->bits);
+        return glia_fail_at(e, GLIA_E_FORMAT, "G0322", v->offset, "'%.128s' is %llu, beyond 2^63", v->key,
+                            (unsigned long long)v->bits);
     *out = (int64_t)v->bits;
     return GLIA_OK;
 }
@@ -113,7 +120,8 @@ static glia_status as_string(const glia_gguf_value *v, glia_gguf_string *out, gl
     return GLIA_OK;
 }
 
-static glia_status as_array(const glia_gguf_value *v, glia_gguf_type element, const glia_gguf_value **out, glia_error *e)
+static glia_status as_array(const glia_gguf_value *v, glia_gguf_type element, const glia_gguf_value **out,
+                            glia_error *e)
 {
     if (v->type != GLIA_GGUF_ARRAY || v->element != element) {
         glia_status s = wrong(v, "an array", e);
@@ -130,7 +138,8 @@ glia_status glia_gguf_u64(const glia_gguf *g, const char *key, uint64_t *out, gl
     return v ? as_u64(v, out, e) : absent(key, e);
 }
 
-glia_status glia_gguf_u64_or(const glia_gguf *g, const char *key, uint64_t fallback, uint64_t *out, glia_error *e)
+glia_status glia_gguf_u64_or(const glia_gguf *g, const char *key, uint64_t fallback, uint64_t *out,
+                             glia_error *e)
 {
     const glia_gguf_value *v = glia_gguf_find(g, key);
     if (v) return as_u64(v, out, e);
@@ -144,7 +153,8 @@ glia_status glia_gguf_i64(const glia_gguf *g, const char *key, int64_t *out, gli
     return v ? as_i64(v, out, e) : absent(key, e);
 }
 
-glia_status glia_gguf_i64_or(const glia_gguf *g, const char *key, int64_t fallback, int64_t *out, glia_error *e)
+glia_status glia_gguf_i64_or(const glia_gguf *g, const char *key, int64_t fallback, int64_t *out,
+                             glia_error *e)
 {
     const glia_gguf_value *v = glia_gguf_find(g, key);
     if (v) return as_i64(v, out, e);
@@ -186,7 +196,8 @@ glia_status glia_gguf_string_of(const glia_gguf *g, const char *key, glia_gguf_s
     return v ? as_string(v, out, e) : absent(key, e);
 }
 
-glia_status glia_gguf_string_or(const glia_gguf *g, const char *key, const char *fallback, glia_gguf_string *out, glia_error *e)
+glia_status glia_gguf_string_or(const glia_gguf *g, const char *key, const char *fallback,
+                                glia_gguf_string *out, glia_error *e)
 {
     const glia_gguf_value *v = glia_gguf_find(g, key);
     if (v) return as_string(v, out, e);
@@ -195,13 +206,15 @@ glia_status glia_gguf_string_or(const glia_gguf *g, const char *key, const char 
     return GLIA_OK;
 }
 
-glia_status glia_gguf_array_of(const glia_gguf *g, const char *key, glia_gguf_type element, const glia_gguf_value **out, glia_error *e)
+glia_status glia_gguf_array_of(const glia_gguf *g, const char *key, glia_gguf_type element,
+                               const glia_gguf_value **out, glia_error *e)
 {
     const glia_gguf_value *v = glia_gguf_find(g, key);
     return v ? as_array(v, element, out, e) : absent(key, e);
 }
 
-glia_status glia_gguf_array_or_null(const glia_gguf *g, const char *key, glia_gguf_type element, const glia_gguf_value **out, glia_error *e)
+glia_status glia_gguf_array_or_null(const glia_gguf *g, const char *key, glia_gguf_type element,
+                                    const glia_gguf_value **out, glia_error *e)
 {
     const glia_gguf_value *v = glia_gguf_find(g, key);
     if (v) return as_array(v, element, out, e);
@@ -223,7 +236,11 @@ static bool element_bits(const glia_gguf_value *v, int64_t i, uint64_t *bits)
     case GLIA_GGUF_I8: *bits = (uint64_t)(int64_t)(int8_t)glia_read_u8(&r); break;
     case GLIA_GGUF_I16: *bits = (uint64_t)(int64_t)(int16_t)glia_read_u16(&r); break;
     case GLIA_GGUF_I32: *bits = (uint64_t)(int64_t)(int32_t)glia_read_u32(&r); break;
-    default: *bits = each == 1 ? glia_read_u8(&r) : each == 2 ? glia_read_u16(&r) : each == 4 ? glia_read_u32(&r) : glia_read_u64(&r);
+    default:
+        *bits = each == 1   ? glia_read_u8(&r)
+                : each == 2 ? glia_read_u16(&r)
+                : each == 4 ? glia_read_u32(&r)
+                            : glia_read_u64(&r);
     }
     return !r.failed;
 }

@@ -81,14 +81,38 @@ static void set_bits(glia_gguf_writer *w, const char *key, glia_gguf_type type, 
     put_bits(&w->values, bits, bytes);
 }
 
-void glia_gguf_set_u8(glia_gguf_writer *w, const char *key, uint8_t v) { set_bits(w, key, GLIA_GGUF_U8, v, 1); }
-void glia_gguf_set_i8(glia_gguf_writer *w, const char *key, int8_t v) { set_bits(w, key, GLIA_GGUF_I8, (uint64_t)v, 1); }
-void glia_gguf_set_u16(glia_gguf_writer *w, const char *key, uint16_t v) { set_bits(w, key, GLIA_GGUF_U16, v, 2); }
-void glia_gguf_set_i16(glia_gguf_writer *w, const char *key, int16_t v) { set_bits(w, key, GLIA_GGUF_I16, (uint64_t)v, 2); }
-void glia_gguf_set_i32(glia_gguf_writer *w, const char *key, int32_t v) { set_bits(w, key, GLIA_GGUF_I32, (uint64_t)v, 4); }
-void glia_gguf_set_u64(glia_gguf_writer *w, const char *key, uint64_t v) { set_bits(w, key, GLIA_GGUF_U64, v, 8); }
-void glia_gguf_set_i64(glia_gguf_writer *w, const char *key, int64_t v) { set_bits(w, key, GLIA_GGUF_I64, (uint64_t)v, 8); }
-void glia_gguf_set_bool(glia_gguf_writer *w, const char *key, bool v) { set_bits(w, key, GLIA_GGUF_BOOL, v, 1); }
+void glia_gguf_set_u8(glia_gguf_writer *w, const char *key, uint8_t v)
+{
+    set_bits(w, key, GLIA_GGUF_U8, v, 1);
+}
+void glia_gguf_set_i8(glia_gguf_writer *w, const char *key, int8_t v)
+{
+    set_bits(w, key, GLIA_GGUF_I8, (uint64_t)v, 1);
+}
+void glia_gguf_set_u16(glia_gguf_writer *w, const char *key, uint16_t v)
+{
+    set_bits(w, key, GLIA_GGUF_U16, v, 2);
+}
+void glia_gguf_set_i16(glia_gguf_writer *w, const char *key, int16_t v)
+{
+    set_bits(w, key, GLIA_GGUF_I16, (uint64_t)v, 2);
+}
+void glia_gguf_set_i32(glia_gguf_writer *w, const char *key, int32_t v)
+{
+    set_bits(w, key, GLIA_GGUF_I32, (uint64_t)v, 4);
+}
+void glia_gguf_set_u64(glia_gguf_writer *w, const char *key, uint64_t v)
+{
+    set_bits(w, key, GLIA_GGUF_U64, v, 8);
+}
+void glia_gguf_set_i64(glia_gguf_writer *w, const char *key, int64_t v)
+{
+    set_bits(w, key, GLIA_GGUF_I64, (uint64_t)v, 8);
+}
+void glia_gguf_set_bool(glia_gguf_writer *w, const char *key, bool v)
+{
+    set_bits(w, key, GLIA_GGUF_BOOL, v, 1);
+}
 
 void glia_gguf_set_u32(glia_gguf_writer *w, const char *key, uint32_t v)
 {
@@ -97,8 +121,7 @@ void glia_gguf_set_u32(glia_gguf_writer *w, const char *key, uint32_t v)
             glia_fail(&w->error, GLIA_E_ARG, "G0312", "general.alignment comes before the tensors");
         else if (v < 8 || (v & (v - 1)))
             glia_fail(&w->error, GLIA_E_ARG, "G0312", "general.alignment %u is not a power of two from 8", v);
-        else
-            w->alignment = v;
+        else w->alignment = v;
     }
     set_bits(w, key, GLIA_GGUF_U32, v, 4);
 }
@@ -121,11 +144,13 @@ void glia_gguf_set_string(glia_gguf_writer *w, const char *key, const char *text
     put_string(&w->values, text, size < 0 ? (int64_t)strlen(text) : size);
 }
 
-void glia_gguf_set_array(glia_gguf_writer *w, const char *key, glia_gguf_type element, const void *data, int64_t count)
+void glia_gguf_set_array(glia_gguf_writer *w, const char *key, glia_gguf_type element, const void *data,
+                         int64_t count)
 {
     int64_t bytes;
     if (!glia_gguf_type_bytes((int)element) || !glia_mul(count, glia_gguf_type_bytes((int)element), &bytes)) {
-        glia_fail(&w->error, GLIA_E_ARG, "G0308", "'%.128s': an array of %lld %s", key, (long long)count, glia_gguf_type_name((int)element));
+        glia_fail(&w->error, GLIA_E_ARG, "G0308", "'%.128s': an array of %lld %s", key, (long long)count,
+                  glia_gguf_type_name((int)element));
         return;
     }
     begin(w, key, GLIA_GGUF_ARRAY);
@@ -134,7 +159,8 @@ void glia_gguf_set_array(glia_gguf_writer *w, const char *key, glia_gguf_type el
     glia_write_bytes(&w->values, data, bytes);
 }
 
-void glia_gguf_set_strings(glia_gguf_writer *w, const char *key, const glia_gguf_string *strings, int64_t count)
+void glia_gguf_set_strings(glia_gguf_writer *w, const char *key, const glia_gguf_string *strings,
+                           int64_t count)
 {
     begin(w, key, GLIA_GGUF_ARRAY);
     glia_write_u32(&w->values, GLIA_GGUF_STRING);
@@ -144,27 +170,35 @@ void glia_gguf_set_strings(glia_gguf_writer *w, const char *key, const glia_gguf
 
 void glia_gguf_set_value(glia_gguf_writer *w, const glia_gguf_value *v)
 {
-    if (v->type == GLIA_GGUF_ARRAY && v->element == GLIA_GGUF_STRING) glia_gguf_set_strings(w, v->key, v->strings, v->count);
+    if (v->type == GLIA_GGUF_ARRAY && v->element == GLIA_GGUF_STRING)
+        glia_gguf_set_strings(w, v->key, v->strings, v->count);
     else if (v->type == GLIA_GGUF_ARRAY) glia_gguf_set_array(w, v->key, v->element, v->data, v->count);
-    else if (v->type == GLIA_GGUF_STRING) glia_gguf_set_string(w, v->key, v->strings[0].text, v->strings[0].size);
+    else if (v->type == GLIA_GGUF_STRING)
+        glia_gguf_set_string(w, v->key, v->strings[0].text, v->strings[0].size);
     else if (v->type == GLIA_GGUF_U32) glia_gguf_set_u32(w, v->key, (uint32_t)v->bits);
     else set_bits(w, v->key, v->type, v->bits, glia_gguf_type_bytes((int)v->type));
 }
 
-void glia_gguf_add_tensor(glia_gguf_writer *w, const char *name, glia_dtype dtype, int rank, const int64_t *dims)
+void glia_gguf_add_tensor(glia_gguf_writer *w, const char *name, glia_dtype dtype, int rank,
+                          const int64_t *dims)
 {
     const glia_dtype_info *info = glia_dtype_get(dtype);
     out_tensor t = {dtype, w->data_bytes, 0, 0};
     if (!dtype || info->gguf_type < 0) {
-        glia_fail(&w->error, GLIA_E_DTYPE, "G0323", "tensor '%.128s': GGUF has no type for %s", name, glia_dtype_name(dtype));
+        glia_fail(&w->error, GLIA_E_DTYPE, "G0323", "tensor '%.128s': GGUF has no type for %s", name,
+                  glia_dtype_name(dtype));
         return;
     }
-    if (rank < 1 || rank > 4 || !glia_dtype_row_bytes(dtype, dims[rank - 1], &t.row_bytes) || !glia_dtype_tensor_bytes(dtype, rank, dims, &t.bytes) ||
-        !glia_add(w->data_bytes, t.bytes, &w->data_bytes) || !glia_round_up(w->data_bytes, w->alignment, &w->data_bytes)) {
-        glia_fail(&w->error, GLIA_E_SHAPE, "G0315", "tensor '%.128s': this shape cannot be %s", name, glia_dtype_name(dtype));
+    if (rank < 1 || rank > 4 || !glia_dtype_row_bytes(dtype, dims[rank - 1], &t.row_bytes) ||
+        !glia_dtype_tensor_bytes(dtype, rank, dims, &t.bytes) ||
+        !glia_add(w->data_bytes, t.bytes, &w->data_bytes) ||
+        !glia_round_up(w->data_bytes, w->alignment, &w->data_bytes)) {
+        glia_fail(&w->error, GLIA_E_SHAPE, "G0315", "tensor '%.128s': this shape cannot be %s", name,
+                  glia_dtype_name(dtype));
         return;
     }
-    out_tensor *grown = glia_arena_grow(&w->arena, w->tensors, w->tensor_count, &w->tensor_capacity, sizeof t);
+    out_tensor *grown =
+        glia_arena_grow(&w->arena, w->tensors, w->tensor_count, &w->tensor_capacity, sizeof t);
     if (!grown) {
         w->infos.failed = true;
         return;
@@ -178,7 +212,8 @@ void glia_gguf_add_tensor(glia_gguf_writer *w, const char *name, glia_dtype dtyp
     glia_write_u64(&w->infos, (uint64_t)t.offset);
 }
 
-glia_status glia_gguf_writer_header(glia_gguf_writer *w, const void **data, int64_t *bytes, int64_t *file_bytes, glia_error *e)
+glia_status glia_gguf_writer_header(glia_gguf_writer *w, const void **data, int64_t *bytes,
+                                    int64_t *file_bytes, glia_error *e)
 {
     if (w->error.status) return glia_fail(e, w->error.status, w->error.code, "%s", w->error.text);
     glia_writer *h = &w->header;
@@ -191,8 +226,10 @@ glia_status glia_gguf_writer_header(glia_gguf_writer *w, const void **data, int6
         glia_write_bytes(h, w->infos.data, w->infos.size);
         while (h->size % w->alignment && !h->failed) glia_write_u8(h, 0);
     }
-    if (w->values.failed || w->infos.failed || h->failed) return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a GGUF header");
-    if (!glia_add(h->size, w->data_bytes, file_bytes)) return glia_fail(e, GLIA_E_SHAPE, "G0315", "the file would be beyond 2^63 bytes");
+    if (w->values.failed || w->infos.failed || h->failed)
+        return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a GGUF header");
+    if (!glia_add(h->size, w->data_bytes, file_bytes))
+        return glia_fail(e, GLIA_E_SHAPE, "G0315", "the file would be beyond 2^63 bytes");
     *data = h->data;
     *bytes = h->size;
     /* Raised as far as the reader's limits go: they are the reader's choice, not the format's. */
@@ -203,8 +240,8 @@ glia_status glia_gguf_writer_header(glia_gguf_writer *w, const void **data, int6
     return s;
 }
 
-static glia_status write_tensor(glia_gguf_writer *w, int64_t i, glia_file_writer *f, uint8_t *piece, int64_t piece_bytes,
-                                glia_gguf_produce *produce, void *ctx, glia_error *e)
+static glia_status write_tensor(glia_gguf_writer *w, int64_t i, glia_file_writer *f, uint8_t *piece,
+                                int64_t piece_bytes, glia_gguf_produce *produce, void *ctx, glia_error *e)
 {
     static const uint8_t zeros[64];
     const out_tensor *t = &w->tensors[i];
@@ -223,26 +260,30 @@ static glia_status write_tensor(glia_gguf_writer *w, int64_t i, glia_file_writer
     return GLIA_OK;
 }
 
-static glia_status write_file(glia_gguf_writer *w, glia_file_writer *f, const void *header, int64_t header_bytes, glia_gguf_produce *produce,
-                              void *ctx, glia_error *e)
+static glia_status write_file(glia_gguf_writer *w, glia_file_writer *f, const void *header,
+                              int64_t header_bytes, glia_gguf_produce *produce, void *ctx, glia_error *e)
 {
     int64_t piece_bytes = PIECE_BYTES;
-    for (int64_t i = 0; i < w->tensor_count; i++) piece_bytes = glia_max(piece_bytes, w->tensors[i].row_bytes);
+    for (int64_t i = 0; i < w->tensor_count; i++)
+        piece_bytes = glia_max(piece_bytes, w->tensors[i].row_bytes);
     uint8_t *piece = glia_file_memory(w->os, piece_bytes, "a piece of a tensor", e);
     if (!piece) return GLIA_E_NOMEM;
     glia_status s = glia_file_append(f, header, header_bytes, e);
-    for (int64_t i = 0; !s && i < w->tensor_count; i++) s = write_tensor(w, i, f, piece, piece_bytes, produce, ctx, e);
+    for (int64_t i = 0; !s && i < w->tensor_count; i++)
+        s = write_tensor(w, i, f, piece, piece_bytes, produce, ctx, e);
     if (!s) s = glia_file_finish(f, e);
     w->os->mem_free(w->os->ctx, piece, (size_t)piece_bytes);
     return s;
 }
 
-glia_status glia_gguf_writer_write(glia_gguf_writer *w, const char *path, glia_gguf_produce *produce, void *ctx, glia_error *e)
+glia_status glia_gguf_writer_write(glia_gguf_writer *w, const char *path, glia_gguf_produce *produce,
+                                   void *ctx, glia_error *e)
 {
     const void *header;
     int64_t header_bytes, file_bytes;
     glia_error_clear(e);
-    if (!path || (w->tensor_count && !produce)) return glia_fail(e, GLIA_E_ARG, "G0802", "no path, or nothing that produces the tensors");
+    if (!path || (w->tensor_count && !produce))
+        return glia_fail(e, GLIA_E_ARG, "G0802", "no path, or nothing that produces the tensors");
     glia_status s = glia_gguf_writer_header(w, &header, &header_bytes, &file_bytes, e);
     if (s) return s;
     glia_file_writer f;

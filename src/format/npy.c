@@ -61,12 +61,16 @@ static bool take_number(scan *c, int64_t *out)
 /* (), (3,), (3, 4) and (3, 4,). */
 static glia_status take_shape(scan *c, glia_npy *a, glia_error *e)
 {
-    if (!take(c, "(")) return glia_fail(e, GLIA_E_FORMAT, "G0431", "the shape of a .npy array is not a tuple");
+    if (!take(c, "("))
+        return glia_fail(e, GLIA_E_FORMAT, "G0431", "the shape of a .npy array is not a tuple");
     bool comma = true;
     while (!take(c, ")")) {
         int64_t dim;
-        if (!comma || !take_number(c, &dim)) return glia_fail(e, GLIA_E_FORMAT, "G0431", "the shape of a .npy array is not a list of numbers");
-        if (a->rank == GLIA_RANK_MAX) return glia_fail(e, GLIA_E_LIMIT, "G0415", "a .npy array of more than %d dimensions", GLIA_RANK_MAX);
+        if (!comma || !take_number(c, &dim))
+            return glia_fail(e, GLIA_E_FORMAT, "G0431", "the shape of a .npy array is not a list of numbers");
+        if (a->rank == GLIA_RANK_MAX)
+            return glia_fail(e, GLIA_E_LIMIT, "G0415", "a .npy array of more than %d dimensions",
+                             GLIA_RANK_MAX);
         a->dims[a->rank++] = dim;
         comma = take(c, ",");
     }
@@ -81,11 +85,14 @@ static glia_status take_descr(scan *c, glia_npy *a, glia_error *e)
     } known[] = {{"<f4", GLIA_F32}, {"<f8", GLIA_F64}, {"<i4", GLIA_I32}, {"<i8", GLIA_I64}};
     char descr[32];
     if (take(c, "[")) return glia_fail(e, GLIA_E_UNSUPPORTED, "G0432", "a .npy array of records");
-    if (!take_quoted(c, descr, sizeof descr)) return glia_fail(e, GLIA_E_FORMAT, "G0431", "the descr of a .npy array is not a string");
+    if (!take_quoted(c, descr, sizeof descr))
+        return glia_fail(e, GLIA_E_FORMAT, "G0431", "the descr of a .npy array is not a string");
     for (int i = 0; i < GLIA_COUNT(known); i++) {
         if (strcmp(known[i].descr, descr) == 0) a->dtype = known[i].dtype;
     }
-    return a->dtype ? GLIA_OK : glia_fail(e, GLIA_E_UNSUPPORTED, "G0432", "a .npy array of dtype '%s'; <f4, <f8, <i4 and <i8 are read", descr);
+    return a->dtype ? GLIA_OK
+                    : glia_fail(e, GLIA_E_UNSUPPORTED, "G0432",
+                                "a .npy array of dtype '%s'; <f4, <f8, <i4 and <i8 are read", descr);
 }
 
 static glia_status read_dict(scan *c, glia_npy *a, glia_error *e)
@@ -95,24 +102,29 @@ static glia_status read_dict(scan *c, glia_npy *a, glia_error *e)
     if (!take(c, "{")) return glia_fail(e, GLIA_E_FORMAT, "G0431", "the .npy header is not a dict");
     while (!take(c, "}")) {
         glia_status s = GLIA_OK;
-        if (!take_quoted(c, key, sizeof key) || !take(c, ":")) return glia_fail(e, GLIA_E_FORMAT, "G0431", "the .npy header is not a dict of names");
+        if (!take_quoted(c, key, sizeof key) || !take(c, ":"))
+            return glia_fail(e, GLIA_E_FORMAT, "G0431", "the .npy header is not a dict of names");
         if (strcmp(key, "descr") == 0 && !a->dtype) {
             s = take_descr(c, a, e);
         } else if (strcmp(key, "fortran_order") == 0 && !order) {
             order = take(c, "False");
-            if (!order && take(c, "True")) return glia_fail(e, GLIA_E_UNSUPPORTED, "G0432", "a .npy array in Fortran order");
-            if (!order) return glia_fail(e, GLIA_E_FORMAT, "G0431", "fortran_order is neither True nor False");
+            if (!order && take(c, "True"))
+                return glia_fail(e, GLIA_E_UNSUPPORTED, "G0432", "a .npy array in Fortran order");
+            if (!order)
+                return glia_fail(e, GLIA_E_FORMAT, "G0431", "fortran_order is neither True nor False");
         } else if (strcmp(key, "shape") == 0 && !shape) {
             shape = true;
             s = take_shape(c, a, e);
         } else {
-            return glia_fail(e, GLIA_E_FORMAT, "G0431", "the .npy header has '%s' twice, or where it does not belong", key);
+            return glia_fail(e, GLIA_E_FORMAT, "G0431",
+                             "the .npy header has '%s' twice, or where it does not belong", key);
         }
         if (s) return s;
         take(c, ",");
     }
     skip_spaces(c);
-    if (!a->dtype || !order || !shape || c->at != c->size) return glia_fail(e, GLIA_E_FORMAT, "G0431", "the .npy header is not complete");
+    if (!a->dtype || !order || !shape || c->at != c->size)
+        return glia_fail(e, GLIA_E_FORMAT, "G0431", "the .npy header is not complete");
     return GLIA_OK;
 }
 
@@ -120,22 +132,28 @@ static glia_status parse(const glia_os *os, const void *file, int64_t size, glia
 {
     glia_reader r = glia_reader_make(file, size);
     const uint8_t *magic = glia_read_bytes(&r, 6);
-    if (!magic || memcmp(magic, "\x93NUMPY", 6)) return glia_fail_at(e, GLIA_E_FORMAT, "G0430", 0, "not a .npy file");
+    if (!magic || memcmp(magic, "\x93NUMPY", 6))
+        return glia_fail_at(e, GLIA_E_FORMAT, "G0430", 0, "not a .npy file");
     int major = glia_read_u8(&r);
     glia_read_u8(&r);
-    if (!r.failed && (major < 1 || major > 3)) return glia_fail_at(e, GLIA_E_UNSUPPORTED, "G0432", 6, ".npy version %d; 1 to 3 are read", major);
+    if (!r.failed && (major < 1 || major > 3))
+        return glia_fail_at(e, GLIA_E_UNSUPPORTED, "G0432", 6, ".npy version %d; 1 to 3 are read", major);
     int64_t n = major == 1 ? glia_read_u16(&r) : (int64_t)glia_read_u32(&r);
     const char *text = (const char *)glia_read_bytes(&r, n);
-    if (!text || r.failed) return glia_fail_at(e, GLIA_E_FORMAT, "G0430", size, "the .npy header ends beyond the file");
+    if (!text || r.failed)
+        return glia_fail_at(e, GLIA_E_FORMAT, "G0430", size, "the .npy header ends beyond the file");
     scan c = {text, 0, n};
     glia_status s = read_dict(&c, a, e);
     if (s) return s;
     a->count = 1;
     for (int i = 0; i < a->rank; i++) {
-        if (!glia_mul(a->count, a->dims[i], &a->count)) return glia_fail(e, GLIA_E_FORMAT, "G0433", "the shape of a .npy array wraps");
+        if (!glia_mul(a->count, a->dims[i], &a->count))
+            return glia_fail(e, GLIA_E_FORMAT, "G0433", "the shape of a .npy array wraps");
     }
-    if (!glia_mul(a->count, glia_dtype_get(a->dtype)->block_bytes, &a->bytes) || a->bytes != glia_reader_left(&r))
-        return glia_fail_at(e, GLIA_E_FORMAT, "G0433", r.at, "a .npy array of %lld elements, but %lld bytes of data", (long long)a->count,
+    if (!glia_mul(a->count, glia_dtype_get(a->dtype)->block_bytes, &a->bytes) ||
+        a->bytes != glia_reader_left(&r))
+        return glia_fail_at(e, GLIA_E_FORMAT, "G0433", r.at,
+                            "a .npy array of %lld elements, but %lld bytes of data", (long long)a->count,
                             (long long)glia_reader_left(&r));
     if (a->bytes == 0) return GLIA_OK;
     a->data = glia_file_memory(os, a->bytes, "a .npy array", e);
@@ -153,7 +171,8 @@ glia_status glia_npy_parse(const glia_os *os, const void *file, int64_t size, gl
     return s;
 }
 
-glia_status glia_npy_read(const glia_os *os, const char *path, int64_t bytes_max, glia_npy *out, glia_error *e)
+glia_status glia_npy_read(const glia_os *os, const char *path, int64_t bytes_max, glia_npy *out,
+                          glia_error *e)
 {
     char *file;
     int64_t size;
@@ -179,8 +198,14 @@ void glia_npy_free(const glia_os *os, glia_npy *a)
 /* The preamble is padded with spaces so that the data are aligned to 64 bytes. */
 static int64_t write_preamble(char *out, int64_t size, int rank, const int64_t *dims)
 {
-    int64_t n = 10 + snprintf(out + 10, (size_t)size - 10, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
-    for (int i = 0; i < rank; i++) n += snprintf(out + n, (size_t)(size - n), i + 1 < rank ? "%lld, " : rank == 1 ? "%lld," : "%lld", (long long)dims[i]);
+    int64_t n =
+        10 + snprintf(out + 10, (size_t)size - 10, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
+    for (int i = 0; i < rank; i++)
+        n += snprintf(out + n, (size_t)(size - n),
+                      i + 1 < rank ? "%lld, "
+                      : rank == 1  ? "%lld,"
+                                   : "%lld",
+                      (long long)dims[i]);
     n += snprintf(out + n, (size_t)(size - n), "), }");
     int64_t end = (n + 1 + 63) / 64 * 64;
     memset(out + n, ' ', (size_t)(end - n));
@@ -192,13 +217,16 @@ static int64_t write_preamble(char *out, int64_t size, int rank, const int64_t *
     return end;
 }
 
-glia_status glia_npy_write_f32(const glia_os *os, const char *path, int rank, const int64_t *dims, const float *data, glia_error *e)
+glia_status glia_npy_write_f32(const glia_os *os, const char *path, int rank, const int64_t *dims,
+                               const float *data, glia_error *e)
 {
     char preamble[512]; /* 8 dims of at most 21 characters, and 64 bytes of text */
     int64_t bytes;
     glia_error_clear(e);
-    if (!path || rank < 0 || rank > GLIA_RANK_MAX || (rank && !dims)) return glia_fail(e, GLIA_E_ARG, "G0434", "no path or no shape");
-    if (!glia_dtype_tensor_bytes(GLIA_F32, rank, dims, &bytes)) return glia_fail(e, GLIA_E_SHAPE, "G0433", "the shape of a .npy array wraps");
+    if (!path || rank < 0 || rank > GLIA_RANK_MAX || (rank && !dims))
+        return glia_fail(e, GLIA_E_ARG, "G0434", "no path or no shape");
+    if (!glia_dtype_tensor_bytes(GLIA_F32, rank, dims, &bytes))
+        return glia_fail(e, GLIA_E_SHAPE, "G0433", "the shape of a .npy array wraps");
     if (bytes && !data) return glia_fail(e, GLIA_E_ARG, "G0434", "no data");
     if (!os) os = glia_os_default();
     int64_t n = write_preamble(preamble, sizeof preamble, rank, dims);

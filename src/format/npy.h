@@ -1,5 +1,5 @@
-/* NumPy's .npy files (format 1.0 to 3.0): writes arrays of f32, reads small arrays of f32, f64, i32 and i64 in
- * C order. Refused by name: Fortran order, big-endian and object types, and all other dtypes.
+/* NumPy's .npy files (format 1.0 to 3.0): writes arrays of f32, reads small arrays of f32, f64, i32 and i64
+ * in C order. Refused by name: Fortran order, big-endian and object types, and all other dtypes.
  * (numpy/lib/format.py.) */
 #ifndef GLIA_FORMAT_NPY_H
 #define GLIA_FORMAT_NPY_H
@@ -19,11 +19,14 @@ typedef struct glia_npy {
 
 /* Reads a file of at most bytes_max (0: 64 MiB). The data are given back with glia_npy_free.
  * GLIA_E_IO, GLIA_E_NOMEM, GLIA_E_LIMIT, GLIA_E_FORMAT, GLIA_E_UNSUPPORTED. */
-glia_status glia_npy_read(const glia_os *os, const char *path, int64_t bytes_max, glia_npy *out, glia_error *e);
+glia_status glia_npy_read(const glia_os *os, const char *path, int64_t bytes_max, glia_npy *out,
+                          glia_error *e);
 glia_status glia_npy_parse(const glia_os *os, const void *file, int64_t size, glia_npy *out, glia_error *e);
 void glia_npy_free(const glia_os *os, glia_npy *a);
 
-/* Writes [dims] as little-endian f32 to "path.tmp" and renames it. GLIA_E_ARG, GLIA_E_SHAPE, GLIA_E_IO, GLIA_E_NOMEM. */
-glia_status glia_npy_write_f32(const glia_os *os, const char *path, int rank, const int64_t *dims, const float *data, glia_error *e);
+/* Writes [dims] as little-endian f32 to "path.tmp" and renames it. GLIA_E_ARG, GLIA_E_SHAPE, GLIA_E_IO,
+ * GLIA_E_NOMEM. */
+glia_status glia_npy_write_f32(const glia_os *os, const char *path, int rank, const int64_t *dims,
+                               const float *data, glia_error *e);
 
 #endif

@@ -1,5 +1,5 @@
-/* Orders numbers 0 .. n - 1 by what they stand for. By heap: no recursion, no memory, and no order that a file could
- * choose makes it slow. Equal ones come in any order. */
+/* Orders numbers 0 .. n - 1 by what they stand for. By heap: no recursion, no memory, and no order that a
+ * file could choose makes it slow. Equal ones come in any order. */
 #ifndef GLIA_FORMAT_SORT_H
 #define GLIA_FORMAT_SORT_H
 

@@ -8,7 +8,8 @@
 
 static glia_source_tensor of_gguf(const glia_gguf *g, const glia_gguf_tensor *t)
 {
-    glia_source_tensor out = {t->name, t->dtype, t->rank, {0}, t->bytes, t->offset, glia_gguf_file_name(g), t};
+    glia_source_tensor out = {t->name, t->dtype, t->rank, {0}, t->bytes, t->offset, glia_gguf_file_name(g),
+                              t};
     memcpy(out.dims, t->dims, sizeof out.dims);
     return out;
 }
@@ -29,7 +30,8 @@ static bool gguf_find(const void *ctx, const char *name, glia_source_tensor *out
     return t != NULL;
 }
 
-static glia_status gguf_read(const void *ctx, const glia_source_tensor *t, int64_t byte_begin, int64_t bytes, void *to, glia_error *e)
+static glia_status gguf_read(const void *ctx, const glia_source_tensor *t, int64_t byte_begin, int64_t bytes,
+                             void *to, glia_error *e)
 {
     return glia_gguf_read(ctx, t->handle, byte_begin, bytes, to, e);
 }
@@ -41,7 +43,8 @@ glia_source glia_source_from_gguf(const glia_gguf *g)
 
 static glia_source_tensor of_safetensors(const glia_safetensors *s, const glia_safetensors_tensor *t)
 {
-    glia_source_tensor out = {t->name, t->dtype, t->rank, {0}, t->bytes, t->offset, glia_safetensors_shard_name(s, t->shard), t};
+    glia_source_tensor out = {
+        t->name, t->dtype, t->rank, {0}, t->bytes, t->offset, glia_safetensors_shard_name(s, t->shard), t};
     memcpy(out.dims, t->dims, sizeof out.dims);
     return out;
 }
@@ -62,7 +65,8 @@ static bool safetensors_find(const void *ctx, const char *name, glia_source_tens
     return t != NULL;
 }
 
-static glia_status safetensors_read(const void *ctx, const glia_source_tensor *t, int64_t byte_begin, int64_t bytes, void *to, glia_error *e)
+static glia_status safetensors_read(const void *ctx, const glia_source_tensor *t, int64_t byte_begin,
+                                    int64_t bytes, void *to, glia_error *e)
 {
     return glia_safetensors_read(ctx, t->handle, byte_begin, bytes, to, e);
 }
@@ -72,7 +76,8 @@ glia_source glia_source_from_safetensors(const glia_safetensors *s)
     return (glia_source){s, safetensors_count, safetensors_at, safetensors_find, safetensors_read};
 }
 
-glia_status glia_source_require(const glia_source *s, const char *name, glia_source_tensor *out, glia_error *e)
+glia_status glia_source_require(const glia_source *s, const char *name, glia_source_tensor *out,
+                                glia_error *e)
 {
     if (s->find(s->ctx, name, out)) return GLIA_OK;
     return glia_fail(e, GLIA_E_NOT_FOUND, "G0326", "the tensor '%.128s' is missing", name);

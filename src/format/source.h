@@ -1,5 +1,6 @@
-/* Where a model's weights come from, whatever kind of file that is: a few functions over a reader that stays open
- * as long as the source is used. A source is a value; it may be copied, and used by several threads at once. */
+/* Where a model's weights come from, whatever kind of file that is: a few functions over a reader that stays
+ * open as long as the source is used. A source is a value; it may be copied, and used by several threads at
+ * once. */
 #ifndef GLIA_FORMAT_SOURCE_H
 #define GLIA_FORMAT_SOURCE_H
 
@@ -20,9 +21,10 @@ typedef struct glia_source_tensor {
 typedef struct glia_source {
     const void *ctx;
     int64_t (*count)(const void *ctx);
-    bool (*at)(const void *ctx, int64_t i, glia_source_tensor *out);            /* false out of range */
-    bool (*find)(const void *ctx, const char *name, glia_source_tensor *out);   /* false: not there */
-    glia_status (*read)(const void *ctx, const glia_source_tensor *t, int64_t byte_begin, int64_t bytes, void *to, glia_error *e);
+    bool (*at)(const void *ctx, int64_t i, glia_source_tensor *out);          /* false out of range */
+    bool (*find)(const void *ctx, const char *name, glia_source_tensor *out); /* false: not there */
+    glia_status (*read)(const void *ctx, const glia_source_tensor *t, int64_t byte_begin, int64_t bytes,
+                        void *to, glia_error *e);
 } glia_source;
 
 /* Both borrow the reader. */
@@ -30,7 +32,8 @@ glia_source glia_source_from_gguf(const glia_gguf *g);
 glia_source glia_source_from_safetensors(const glia_safetensors *s);
 
 /* A tensor that must be there: GLIA_E_NOT_FOUND (G0326). */
-glia_status glia_source_require(const glia_source *s, const char *name, glia_source_tensor *out, glia_error *e);
+glia_status glia_source_require(const glia_source *s, const char *name, glia_source_tensor *out,
+                                glia_error *e);
 /* "model.gguf at 0x1f40a0", cut to what fits; size > 0. */
 void glia_source_origin(const glia_source_tensor *t, char *text, int64_t size);
 

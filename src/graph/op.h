@@ -44,7 +44,7 @@ typedef void (*glia_kernel)(const glia_kargs *k);
 
 /* traits */
 enum {
-    GLIA_INPLACE_0 = 1,   /* output 0 may take input 0's memory when the types agree (elementwise in index) */
+    GLIA_INPLACE_0 = 1, /* output 0 may take input 0's memory when the types agree (elementwise in index) */
     GLIA_INPLACE_1 = 2,
     GLIA_COMMUTATIVE = 4, /* the first two inputs may be swapped */
     GLIA_VIEW = 8,        /* output 0 is input 0's bytes under another shape; no kernel runs */
@@ -58,7 +58,7 @@ typedef struct glia_attr_spec {
     const char *name; /* null ends the table */
     int kind;         /* GLIA_ATTR_* */
     bool required;
-    double number;    /* default of INT, FLOAT and DTYPE; INTS default to empty */
+    double number; /* default of INT, FLOAT and DTYPE; INTS default to empty */
 } glia_attr_spec;
 
 typedef struct glia_node glia_node;
@@ -69,7 +69,7 @@ typedef struct glia_infer {
     const glia_op *op;
     const glia_attr *attr;
     int32_t in_count;
-    const glia_type *in;   /* dtype NONE: absent */
+    const glia_type *in; /* dtype NONE: absent */
     int32_t out_count;
     glia_type *out;
 } glia_infer;
@@ -88,7 +88,7 @@ typedef struct glia_sample {
     glia_type in[8];
     double lo[8], hi[8]; /* range of values of each input; integers inclusive */
     glia_attr_arg attrs[8];
-    int64_t ints[32];    /* storage for INTS attributes */
+    int64_t ints[32]; /* storage for INTS attributes */
 } glia_sample;
 
 struct glia_op {
@@ -101,9 +101,10 @@ struct glia_op {
     bool (*infer)(glia_infer *x);
     /* Builds the gradient: dout[i] null is a symbolic zero; leave din[i] null for zero. */
     void (*grad)(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din);
-    const char *no_grad; /* the reason when grad is null */
+    const char *no_grad;                               /* the reason when grad is null */
     void (*cost)(const glia_kargs *k, glia_cost *out); /* null: one flop and its bytes per element */
-    int64_t (*scratch)(const glia_kargs *k);           /* bytes for the given box; null: none. data pointers may be null */
+    int64_t (*scratch)(
+        const glia_kargs *k); /* bytes for the given box; null: none. data pointers may be null */
     /* Alignment in elements of a partition of out[0]'s axis; null: 1. dims known through k->out. */
     int64_t (*granule)(const glia_kargs *k, int axis);
     /* The portable kernel: the bits. It looks at dtypes itself (F32 and F64 for float ops). */

@@ -1,5 +1,5 @@
-/* The list of architectures, and the parts that their graphs share: settings, weights, attention with its cache,
- * the beginning and the end of a step. */
+/* The list of architectures, and the parts that their graphs share: settings, weights, attention with its
+ * cache, the beginning and the end of a step. */
 #include "llm/arch.h"
 
 #include "base/check.h"
@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const glia_arch *const archs[] = {&glia_arch_llama, &glia_arch_qwen2, &glia_arch_qwen3, &glia_arch_gpt2};
+static const glia_arch *const archs[] = {&glia_arch_llama, &glia_arch_qwen2, &glia_arch_qwen3,
+                                         &glia_arch_gpt2};
 
 const glia_arch *glia_arch_at(int i) { return i >= 0 && i < GLIA_COUNT(archs) ? archs[i] : NULL; }
 
@@ -52,8 +53,8 @@ int64_t glia_lm_int(glia_lm_builder *b, const char *key, int64_t fallback, int64
         return 1;
     }
     if (v < (fallback == 0 ? 0u : 1u) || v > (uint64_t)max) {
-        glia_lm_fail(b, GLIA_E_FORMAT, "G0503", "`%s` is %llu; it must be %d to %lld", full, (unsigned long long)v, fallback == 0 ? 0 : 1,
-                     (long long)max);
+        glia_lm_fail(b, GLIA_E_FORMAT, "G0503", "`%s` is %llu; it must be %d to %lld", full,
+                     (unsigned long long)v, fallback == 0 ? 0 : 1, (long long)max);
         return 1;
     }
     return (int64_t)v;
@@ -65,9 +66,11 @@ double glia_lm_float(glia_lm_builder *b, const char *key, double fallback, bool 
     const char *full = glia_lm_name(b, "%s.%s", b->arch, key);
     double v = fallback;
     glia_error e = GLIA_ERROR_INIT;
-    glia_status s = required ? glia_gguf_f64(b->file, full, &v, &e) : glia_gguf_f64_or(b->file, full, fallback, &v, &e);
+    glia_status s =
+        required ? glia_gguf_f64(b->file, full, &v, &e) : glia_gguf_f64_or(b->file, full, fallback, &v, &e);
     if (s) glia_lm_fail(b, s, e.code, "%s", e.text);
-    else if (!(v > 0) || !isfinite(v)) glia_lm_fail(b, GLIA_E_FORMAT, "G0503", "`%s` is %g; it must be positive and finite", full, v);
+    else if (!(v > 0) || !isfinite(v))
+        glia_lm_fail(b, GLIA_E_FORMAT, "G0503", "`%s` is %g; it must be positive and finite", full, v);
     return v;
 }
 
@@ -77,7 +80,8 @@ static void check_scaling(glia_lm_builder *b)
     glia_gguf_string kind;
     glia_error e = GLIA_ERROR_INIT;
     b->rope_scale = 1;
-    glia_status s = glia_gguf_string_or(b->file, glia_lm_name(b, "%s.rope.scaling.type", b->arch), "none", &kind, &e);
+    glia_status s =
+        glia_gguf_string_or(b->file, glia_lm_name(b, "%s.rope.scaling.type", b->arch), "none", &kind, &e);
     if (s) {
         glia_lm_fail(b, s, e.code, "%s", e.text);
         return;
@@ -86,19 +90,31 @@ static void check_scaling(glia_lm_builder *b)
     bool none = kind.size == 4 && !memcmp(kind.text, "none", 4);
     if (linear) b->rope_scale = 1 / glia_lm_float(b, "rope.scaling.factor", 1, true);
     else if (!none)
-        glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0505", "rope scaling `%.*s` (%s.rope.scaling.type) is not built here; known are none, linear and rope_freqs.weight",
+        glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0505",
+                     "rope scaling `%.*s` (%s.rope.scaling.type) is not built here; known are none, linear "
+                     "and rope_freqs.weight",
                      (int)glia_min(kind.size, 64), kind.text, b->arch);
 }
 
-/* Settings that change results and that no architecture here implements: anything but the neutral value is refused. */
+/* Settings that change results and that no architecture here implements: anything but the neutral value is
+ * refused. */
 static void check_settings(glia_lm_builder *b)
 {
     static const struct {
         const char *key;
         double neutral;
-    } known[] = {{"expert_count", 0}, {"attention.sliding_window", 0}, {"attention.max_alibi_bias", 0}, {"attention.clamp_kqv", 0},
-                 {"attention.scale", 0}, {"attention.causal", 1}, {"logit_scale", 1}, {"residual_scale", 1}, {"embedding_scale", 1},
-                 {"attn_logit_softcapping", 0}, {"final_logit_softcapping", 0}, {"use_parallel_residual", 0}};
+    } known[] = {{"expert_count", 0},
+                 {"attention.sliding_window", 0},
+                 {"attention.max_alibi_bias", 0},
+                 {"attention.clamp_kqv", 0},
+                 {"attention.scale", 0},
+                 {"attention.causal", 1},
+                 {"logit_scale", 1},
+                 {"residual_scale", 1},
+                 {"embedding_scale", 1},
+                 {"attn_logit_softcapping", 0},
+                 {"final_logit_softcapping", 0},
+                 {"use_parallel_residual", 0}};
     for (int i = 0; i < GLIA_COUNT(known) && !b->status; i++) {
         const char *full = glia_lm_name(b, "%s.%s", b->arch, known[i].key);
         const glia_gguf_value *v = glia_gguf_find(b->file, full);
@@ -111,7 +127,9 @@ static void check_settings(glia_lm_builder *b)
             number = (double)integer;
         }
         if (!is_number || number != known[i].neutral)
-            glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0505", "the setting `%s` is not built here; only %g would change nothing", full, known[i].neutral);
+            glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0505",
+                         "the setting `%s` is not built here; only %g would change nothing", full,
+                         known[i].neutral);
     }
 }
 
@@ -126,15 +144,19 @@ void glia_lm_common(glia_lm_builder *b, const char *eps_key)
     b->context_train = glia_lm_int(b, "context_length", -1, INT32_MAX);
     if (b->status) return;
     if (b->heads % b->groups)
-        glia_lm_fail(b, GLIA_E_FORMAT, "G0504", "%lld attention heads cannot be shared by %lld key-value heads: `%s.attention.head_count_kv` must divide `%s.attention.head_count`",
+        glia_lm_fail(b, GLIA_E_FORMAT, "G0504",
+                     "%lld attention heads cannot be shared by %lld key-value heads: "
+                     "`%s.attention.head_count_kv` must divide `%s.attention.head_count`",
                      (long long)b->heads, (long long)b->groups, b->arch, b->arch);
     bool own = glia_gguf_find(b->file, glia_lm_name(b, "%s.attention.key_length", b->arch)) != NULL;
     if (!own && b->width % b->heads)
-        glia_lm_fail(b, GLIA_E_FORMAT, "G0504", "embedding length %lld is no multiple of %lld heads", (long long)b->width, (long long)b->heads);
+        glia_lm_fail(b, GLIA_E_FORMAT, "G0504", "embedding length %lld is no multiple of %lld heads",
+                     (long long)b->width, (long long)b->heads);
     b->head_dim = glia_lm_int(b, "attention.key_length", glia_max(1, b->width / b->heads), 4096);
     b->value_dim = glia_lm_int(b, "attention.value_length", b->head_dim, 4096);
     if (!b->status && b->value_dim != b->head_dim)
-        glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0505", "keys of %lld and values of %lld elements a head: different lengths are not built here",
+        glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0505",
+                     "keys of %lld and values of %lld elements a head: different lengths are not built here",
                      (long long)b->head_dim, (long long)b->value_dim);
     b->eps = glia_lm_float(b, eps_key, 1e-5, true);
 }
@@ -158,7 +180,8 @@ glia_value glia_lm_weight_if(glia_lm_builder *b, const char *name)
     if (!find_tensor(b, name, &t)) return (glia_value){0};
     if (t.dtype == GLIA_DTYPE_NONE) {
         const glia_gguf_tensor *g = glia_gguf_tensor_find(b->file, name);
-        glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0506", "tensor `%s` has type %s, which is not built here", name, glia_gguf_tensor_type_name(g->gguf_type));
+        glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0506", "tensor `%s` has type %s, which is not built here", name,
+                     glia_gguf_tensor_type_name(g->gguf_type));
         return (glia_value){0};
     }
     glia_type type = {t.dtype, (int16_t)t.rank, 0, {0}};
@@ -171,21 +194,26 @@ glia_value glia_lm_weight(glia_lm_builder *b, const char *name)
 {
     glia_value v = glia_lm_weight_if(b, name);
     if (glia_is_null(v) && !b->status && !b->g->error.status)
-        glia_lm_fail(b, GLIA_E_NOT_FOUND, "G0502", "tensor `%s` is missing; architecture `%s` needs it", name, b->arch);
+        glia_lm_fail(b, GLIA_E_NOT_FOUND, "G0502", "tensor `%s` is missing; architecture `%s` needs it", name,
+                     b->arch);
     return v;
 }
 
-glia_value glia_lm_weight_rows(glia_lm_builder *b, const char *name, int64_t begin, int64_t rows, bool required)
+glia_value glia_lm_weight_rows(glia_lm_builder *b, const char *name, int64_t begin, int64_t rows,
+                               bool required)
 {
     glia_source_tensor t;
     char origin[160];
     if (!find_tensor(b, name, &t)) {
-        if (required) glia_lm_fail(b, GLIA_E_NOT_FOUND, "G0502", "tensor `%s` is missing; architecture `%s` needs it", name, b->arch);
+        if (required)
+            glia_lm_fail(b, GLIA_E_NOT_FOUND, "G0502", "tensor `%s` is missing; architecture `%s` needs it",
+                         name, b->arch);
         return (glia_value){0};
     }
     if (t.dtype == GLIA_DTYPE_NONE || t.rank < 1 || t.dims[0] < begin + rows) {
-        glia_lm_fail(b, GLIA_E_FORMAT, "G0504", "tensor `%s` has %lld rows of a known type; %lld are needed", name,
-                     (long long)(t.rank && t.dtype != GLIA_DTYPE_NONE ? t.dims[0] : 0), (long long)(begin + rows));
+        glia_lm_fail(b, GLIA_E_FORMAT, "G0504", "tensor `%s` has %lld rows of a known type; %lld are needed",
+                     name, (long long)(t.rank && t.dtype != GLIA_DTYPE_NONE ? t.dims[0] : 0),
+                     (long long)(begin + rows));
         return (glia_value){0};
     }
     glia_type type = {t.dtype, (int16_t)t.rank, 0, {0}};
@@ -200,8 +228,8 @@ void glia_lm_expect_rows(glia_lm_builder *b, const char *name, int64_t rows, con
 {
     const glia_gguf_tensor *t = glia_gguf_tensor_find(b->file, name);
     if (!b->status && t && t->dims[0] != rows)
-        glia_lm_fail(b, GLIA_E_FORMAT, "G0504", "tensor `%s` has %lld rows; by `%s.%s` it must have %lld", name, (long long)t->dims[0], b->arch, key,
-                     (long long)rows);
+        glia_lm_fail(b, GLIA_E_FORMAT, "G0504", "tensor `%s` has %lld rows; by `%s.%s` it must have %lld",
+                     name, (long long)t->dims[0], b->arch, key, (long long)rows);
 }
 
 /* ---- pieces of a step -------------------------------------------------------------------------- */
@@ -227,13 +255,15 @@ glia_value glia_lm_begin(glia_lm_builder *b)
     glia_type t;
     if (!glia_value_type(b->g, w, &t)) return w;
     if (t.rank != 2) {
-        glia_lm_fail(b, GLIA_E_FORMAT, "G0504", "`token_embd.weight` has rank %d; it must be [vocabulary, embedding]", t.rank);
+        glia_lm_fail(b, GLIA_E_FORMAT, "G0504",
+                     "`token_embd.weight` has rank %d; it must be [vocabulary, embedding]", t.rank);
         return w;
     }
     b->vocab = t.dims[0];
     int64_t told = glia_lm_int(b, "vocab_size", 0, INT32_MAX);
     if (told) glia_lm_expect_rows(b, "token_embd.weight", told, "vocab_size");
-    if (b->options.kv_dtype == GLIA_DTYPE_NONE) b->options.kv_dtype = t.dtype == GLIA_F32 || t.dtype == GLIA_F64 ? GLIA_F32 : GLIA_F16;
+    if (b->options.kv_dtype == GLIA_DTYPE_NONE)
+        b->options.kv_dtype = t.dtype == GLIA_F32 || t.dtype == GLIA_F64 ? GLIA_F32 : GLIA_F16;
     glia_attr_arg max[] = {GLIA_INT("max", b->vocab), {0}};
     glia_value ids = glia_graph_node(b->g, "guard_range", "ids.checked", &b->ids, 1, max);
     return glia_graph_node(b->g, "embed", "embed", (glia_value[]){w, ids}, 2, NULL);
@@ -245,16 +275,22 @@ void glia_lm_rope_table(glia_lm_builder *b)
     b->rope_base = glia_lm_float(b, "rope.freq_base", 10000, false);
     check_scaling(b);
     if (!b->status && (b->rope_dims % 2 || b->rope_dims > b->head_dim))
-        glia_lm_fail(b, GLIA_E_FORMAT, "G0504", "`%s.rope.dimension_count` is %lld; it must be even and at most the head's %lld elements", b->arch,
-                     (long long)b->rope_dims, (long long)b->head_dim);
+        glia_lm_fail(
+            b, GLIA_E_FORMAT, "G0504",
+            "`%s.rope.dimension_count` is %lld; it must be even and at most the head's %lld elements",
+            b->arch, (long long)b->rope_dims, (long long)b->head_dim);
     glia_value in[2] = {b->pos, glia_lm_weight_if(b, "rope_freqs.weight")};
-    glia_attr_arg attrs[] = {GLIA_INT("dims", b->rope_dims), GLIA_FLOAT("base", b->rope_base), GLIA_FLOAT("scale", b->rope_scale), {0}};
+    glia_attr_arg attrs[] = {GLIA_INT("dims", b->rope_dims),
+                             GLIA_FLOAT("base", b->rope_base),
+                             GLIA_FLOAT("scale", b->rope_scale),
+                             {0}};
     if (!b->status) b->rope = glia_graph_node(b->g, "rope_table", "rope_table", in, 2, attrs);
 }
 
 glia_value glia_lm_linear(glia_lm_builder *b, glia_value x, const char *prefix)
 {
-    glia_value in[3] = {x, glia_lm_weight(b, glia_lm_name(b, "%s.weight", prefix)), glia_lm_weight_if(b, glia_lm_name(b, "%s.bias", prefix))};
+    glia_value in[3] = {x, glia_lm_weight(b, glia_lm_name(b, "%s.weight", prefix)),
+                        glia_lm_weight_if(b, glia_lm_name(b, "%s.bias", prefix))};
     return b->status ? (glia_value){0} : glia_graph_node(b->g, "linear", prefix, in, 3, NULL);
 }
 
@@ -267,7 +303,8 @@ glia_value glia_lm_rms_norm(glia_lm_builder *b, glia_value x, const char *name)
 
 glia_value glia_lm_layer_norm(glia_lm_builder *b, glia_value x, const char *prefix)
 {
-    glia_value in[3] = {x, glia_lm_weight(b, glia_lm_name(b, "%s.weight", prefix)), glia_lm_weight(b, glia_lm_name(b, "%s.bias", prefix))};
+    glia_value in[3] = {x, glia_lm_weight(b, glia_lm_name(b, "%s.weight", prefix)),
+                        glia_lm_weight(b, glia_lm_name(b, "%s.bias", prefix))};
     glia_attr_arg attrs[] = {GLIA_FLOAT("eps", b->eps), {0}};
     return b->status ? (glia_value){0} : glia_graph_node(b->g, "layer_norm", prefix, in, 3, attrs);
 }
@@ -289,23 +326,30 @@ glia_value glia_lm_rope(glia_lm_builder *b, glia_value x, bool neox, const char 
 static glia_value put(glia_lm_builder *b, const char *name, int64_t layer, glia_value x, bool transposed)
 {
     int64_t pages = b->options.sequences * glia_ceil_div(b->options.context, GLIA_PAGE_TOKENS);
-    glia_type t = {b->options.kv_dtype, 4, 0, {pages, b->groups, transposed ? b->head_dim : GLIA_PAGE_TOKENS,
-                                              transposed ? GLIA_PAGE_TOKENS : b->head_dim}};
+    glia_type t = {b->options.kv_dtype,
+                   4,
+                   0,
+                   {pages, b->groups, transposed ? b->head_dim : GLIA_PAGE_TOKENS,
+                    transposed ? GLIA_PAGE_TOKENS : b->head_dim}};
     glia_value state = glia_graph_state(b->g, glia_lm_name(b, "blk.%lld.%s", (long long)layer, name), &t);
     glia_value in[5] = {state, x, b->table, b->seq, b->pos};
     glia_attr_arg attrs[] = {GLIA_INT("transposed", transposed), {0}};
-    return glia_graph_node(b->g, "kv_put", glia_lm_name(b, "blk.%lld.%s_put", (long long)layer, name), in, 5, attrs);
+    return glia_graph_node(b->g, "kv_put", glia_lm_name(b, "blk.%lld.%s_put", (long long)layer, name), in, 5,
+                           attrs);
 }
 
 glia_value glia_lm_attend(glia_lm_builder *b, int64_t layer, glia_value q, glia_value k, glia_value v)
 {
     if (b->status) return (glia_value){0};
-    glia_value in[6] = {q, put(b, "k", layer, k, true), put(b, "v", layer, v, false), b->table, b->seq, b->pos};
+    glia_value in[6] = {q,     put(b, "k", layer, k, true), put(b, "v", layer, v, false), b->table, b->seq,
+                        b->pos};
     glia_attr_arg scale[] = {GLIA_FLOAT("scale", 1 / sqrt((double)b->head_dim)), {0}};
-    glia_value y = glia_graph_node(b->g, "attend", glia_lm_name(b, "blk.%lld.attend", (long long)layer), in, 6, scale);
+    glia_value y =
+        glia_graph_node(b->g, "attend", glia_lm_name(b, "blk.%lld.attend", (long long)layer), in, 6, scale);
     int64_t dims[2] = {b->tokens, b->heads * b->head_dim};
     glia_attr_arg flat[] = {GLIA_INTS("dims", dims, 2), {0}};
-    return glia_graph_node(b->g, "reshape", glia_lm_name(b, "blk.%lld.attend_flat", (long long)layer), &y, 1, flat);
+    return glia_graph_node(b->g, "reshape", glia_lm_name(b, "blk.%lld.attend_flat", (long long)layer), &y, 1,
+                           flat);
 }
 
 glia_value glia_lm_add(glia_lm_builder *b, glia_value x, glia_value y, const char *name)
@@ -320,7 +364,8 @@ glia_value glia_lm_swiglu(glia_lm_builder *b, int64_t layer, glia_value x)
     glia_value gate = glia_lm_linear(b, x, glia_lm_name(b, "blk.%lld.ffn_gate", l));
     glia_value up = glia_lm_linear(b, x, glia_lm_name(b, "blk.%lld.ffn_up", l));
     if (b->status) return gate;
-    glia_value y = glia_graph_node(b->g, "swiglu", glia_lm_name(b, "blk.%lld.swiglu", l), (glia_value[]){gate, up}, 2, NULL);
+    glia_value y = glia_graph_node(b->g, "swiglu", glia_lm_name(b, "blk.%lld.swiglu", l),
+                                   (glia_value[]){gate, up}, 2, NULL);
     return glia_lm_linear(b, y, glia_lm_name(b, "blk.%lld.ffn_down", l));
 }
 
@@ -333,7 +378,8 @@ void glia_lm_end(glia_lm_builder *b, glia_value x)
     glia_value rows = glia_graph_node(b->g, "guard_range", "rows.checked", &b->out_rows, 1, max);
     x = glia_graph_node(b->g, "gather_rows", "last", (glia_value[]){x, rows}, 2, NULL);
     glia_value bias = glia_lm_weight_if(b, "output.bias");
-    glia_graph_output(b->g, "logits", glia_graph_node(b->g, "linear", "output", (glia_value[]){x, w, bias}, 3, NULL));
+    glia_graph_output(b->g, "logits",
+                      glia_graph_node(b->g, "linear", "output", (glia_value[]){x, w, bias}, 3, NULL));
 }
 
 /* ---- the whole --------------------------------------------------------------------------------- */
@@ -343,7 +389,8 @@ static void check_all_used(glia_lm_builder *b)
 {
     for (int64_t i = 0; i < glia_gguf_tensor_count(b->file) && !b->status; i++)
         if (!b->used[i])
-            glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0507", "tensor `%s` has no place in architecture `%s` as built here",
+            glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0507",
+                         "tensor `%s` has no place in architecture `%s` as built here",
                          glia_gguf_tensor_at(b->file, i)->name, b->arch);
 }
 
@@ -357,8 +404,11 @@ static const glia_arch *find_arch(glia_lm_builder *b)
         return NULL;
     }
     for (int i = 0; i < GLIA_COUNT(archs); i++)
-        if ((int64_t)strlen(archs[i]->name) == name.size && !memcmp(archs[i]->name, name.text, (size_t)name.size)) return archs[i];
-    glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0501", "architecture `%.*s` is not built here; known are llama, qwen2, qwen3 and gpt2",
+        if ((int64_t)strlen(archs[i]->name) == name.size &&
+            !memcmp(archs[i]->name, name.text, (size_t)name.size))
+            return archs[i];
+    glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0501",
+                 "architecture `%.*s` is not built here; known are llama, qwen2, qwen3 and gpt2",
                  (int)glia_min(name.size, 64), name.text);
     return NULL;
 }
@@ -367,10 +417,12 @@ glia_status glia_lm_build(const glia_gguf *file, glia_lm_options *options, glia_
 {
     glia_arena arena;
     glia_arena_init(&arena, options->os, 0);
-    glia_lm_builder b = {.file = file, .source = glia_source_from_gguf(file), .options = *options, .arena = &arena, .e = e};
+    glia_lm_builder b = {
+        .file = file, .source = glia_source_from_gguf(file), .options = *options, .arena = &arena, .e = e};
     *out = (glia_lm_graph){0};
     if (glia_gguf_tensor_count(file) == 0) {
-        b.status = glia_fail(e, GLIA_E_UNSUPPORTED, "G0508", "the file holds a vocabulary but no tensors; it cannot run");
+        b.status = glia_fail(e, GLIA_E_UNSUPPORTED, "G0508",
+                             "the file holds a vocabulary but no tensors; it cannot run");
         goto done;
     }
     out->arch = find_arch(&b);
@@ -380,7 +432,8 @@ glia_status glia_lm_build(const glia_gguf *file, glia_lm_options *options, glia_
     glia_graph_options go = GLIA_GRAPH_OPTIONS_INIT;
     go.os = options->os;
     b.status = glia_graph_create(&go, &b.g, e);
-    if (!b.status && !b.used) b.status = glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while building the model");
+    if (!b.status && !b.used)
+        b.status = glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while building the model");
     if (b.status) goto done;
     if (b.options.context <= 0) {
         b.context_train = glia_lm_int(&b, "context_length", -1, INT32_MAX);

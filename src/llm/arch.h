@@ -28,11 +28,11 @@ typedef struct glia_lm_builder {
     glia_source source;
     glia_lm_options options;
     glia_graph *g;
-    glia_arena *arena;      /* names */
+    glia_arena *arena; /* names */
     glia_error *e;
-    glia_status status;     /* the first failure that is not the graph's own */
+    glia_status status; /* the first failure that is not the graph's own */
     const char *arch;
-    uint8_t *used;          /* by tensor of the file */
+    uint8_t *used; /* by tensor of the file */
     /* common metadata */
     int64_t layers, width, heads, groups, head_dim, value_dim, hidden, vocab, context_train, rope_dims;
     double eps, rope_base, rope_scale;
@@ -42,20 +42,21 @@ typedef struct glia_lm_builder {
 } glia_lm_builder;
 
 typedef struct glia_arch {
-    const char *name;      /* general.architecture */
+    const char *name; /* general.architecture */
     void (*build)(glia_lm_builder *b);
 } glia_arch;
 extern const glia_arch glia_arch_llama, glia_arch_qwen2, glia_arch_qwen3, glia_arch_gpt2;
 const glia_arch *glia_arch_at(int i); /* null past the end */
 
 typedef struct glia_lm_graph {
-    glia_graph *graph;     /* sealed; owned by the caller */
+    glia_graph *graph; /* sealed; owned by the caller */
     const glia_arch *arch;
     int64_t vocab, context_train, layers;
     glia_dtype kv_dtype;
 } glia_lm_graph;
 
-/* Builds and seals the step's graph. options->context 0: the model's own, at most 4096 (then written back). */
+/* Builds and seals the step's graph. options->context 0: the model's own, at most 4096 (then written back).
+ */
 glia_status glia_lm_build(const glia_gguf *file, glia_lm_options *options, glia_lm_graph *out, glia_error *e);
 
 /* ---- words in which architecture files are written; failures stick in b ------------------------- */
@@ -66,10 +67,12 @@ glia_value glia_lm_weight(glia_lm_builder *b, const char *name);
 /* The same, null if the file has none. */
 glia_value glia_lm_weight_if(glia_lm_builder *b, const char *name);
 /* Rows [begin, begin + rows) of a tensor as a weight of its own, called "name[begin:end]". */
-glia_value glia_lm_weight_rows(glia_lm_builder *b, const char *name, int64_t begin, int64_t rows, bool required);
+glia_value glia_lm_weight_rows(glia_lm_builder *b, const char *name, int64_t begin, int64_t rows,
+                               bool required);
 /* The rows that the metadata `key` promises of a tensor, if it is there. */
 void glia_lm_expect_rows(glia_lm_builder *b, const char *name, int64_t rows, const char *key);
-void glia_lm_fail(glia_lm_builder *b, glia_status s, const char *code, const char *format, ...) GLIA_PRINTF(4, 5);
+void glia_lm_fail(glia_lm_builder *b, glia_status s, const char *code, const char *format, ...)
+    GLIA_PRINTF(4, 5);
 /* Metadata "ARCH.key"; `fallback` < 0: required. Integers are positive, bounded by max. */
 int64_t glia_lm_int(glia_lm_builder *b, const char *key, int64_t fallback, int64_t max);
 double glia_lm_float(glia_lm_builder *b, const char *key, double fallback, bool required);
@@ -79,17 +82,20 @@ void glia_lm_common(glia_lm_builder *b, const char *eps_key);
 glia_value glia_lm_begin(glia_lm_builder *b);
 /* One table of cosines and sines for all layers. */
 void glia_lm_rope_table(glia_lm_builder *b);
-glia_value glia_lm_linear(glia_lm_builder *b, glia_value x, const char *prefix); /* prefix.weight, prefix.bias if there */
+glia_value glia_lm_linear(glia_lm_builder *b, glia_value x,
+                          const char *prefix); /* prefix.weight, prefix.bias if there */
 glia_value glia_lm_rms_norm(glia_lm_builder *b, glia_value x, const char *name);
 glia_value glia_lm_layer_norm(glia_lm_builder *b, glia_value x, const char *prefix);
 glia_value glia_lm_rope(glia_lm_builder *b, glia_value x, bool neox, const char *name);
-glia_value glia_lm_heads(glia_lm_builder *b, glia_value x, int64_t heads, int64_t dim, const char *name); /* [T, n] as [T, heads, dim] */
+glia_value glia_lm_heads(glia_lm_builder *b, glia_value x, int64_t heads, int64_t dim,
+                         const char *name); /* [T, n] as [T, heads, dim] */
 /* q [T, h, d], k and v [T, g, d] of layer `layer`: appends to the cache and attends; [T, h * d]. */
 glia_value glia_lm_attend(glia_lm_builder *b, int64_t layer, glia_value q, glia_value k, glia_value v);
 glia_value glia_lm_add(glia_lm_builder *b, glia_value x, glia_value y, const char *name);
 /* silu(x gate) * (x up), down. */
 glia_value glia_lm_swiglu(glia_lm_builder *b, int64_t layer, glia_value x);
-/* Picks the wanted rows of the normalised x and gives the logits, with tied embeddings if there is no output.weight. */
+/* Picks the wanted rows of the normalised x and gives the logits, with tied embeddings if there is no
+ * output.weight. */
 void glia_lm_end(glia_lm_builder *b, glia_value x);
 
 #endif

@@ -13,7 +13,7 @@ struct glia_model {
     glia_plan *plan;
     glia_tokenizer *tokenizer;
     glia_lane *lane;
-    glia_queue queue;           /* whose turn on the lane it is */
+    glia_queue queue; /* whose turn on the lane it is */
     void *weights, *packed;
     int64_t pages_a_sequence;
     uint32_t ids, pos, seq, table, rows, logits; /* value ids */

@@ -1,5 +1,5 @@
-/* Reads the weights of a file into their places: the workers take chunks of rows from a counter, read or copy them,
- * and pack them. */
+/* Reads the weights of a file into their places: the workers take chunks of rows from a counter, read or copy
+ * them, and pack them. */
 #include "llm/load.h"
 
 #include "base/check.h"
@@ -13,7 +13,7 @@ enum { CHUNK_BYTES = 1 << 20 };
 
 typedef struct job { /* one weight */
     glia_source_tensor tensor;
-    int64_t skip;                 /* bytes before the rows that are wanted */
+    int64_t skip; /* bytes before the rows that are wanted */
     int64_t n, k, row_bytes, rows_a_chunk, chunks;
     const glia_weight_record *weight;
     glia_dtype dtype;
@@ -25,7 +25,7 @@ typedef struct loader {
     const glia_os *os;
     uint8_t *weights, *packed;
     job *jobs;
-    int64_t total;              /* chunks of all jobs */
+    int64_t total; /* chunks of all jobs */
     _Atomic int64_t next;
     _Atomic int32_t status;
     _Atomic uint32_t reporting;
@@ -45,7 +45,8 @@ static glia_status load_chunk(loader *l, const job *j, int64_t chunk, uint8_t *b
     int64_t row = chunk * j->rows_a_chunk, end = glia_min(j->n, row + j->rows_a_chunk);
     int64_t begin = j->skip + row * j->row_bytes, bytes = (end - row) * j->row_bytes;
     if (w->layout == GLIA_LAYOUT_PLAIN)
-        return l->source->read(l->source->ctx, &j->tensor, begin, bytes, l->weights + w->offset + row * j->row_bytes, e);
+        return l->source->read(l->source->ctx, &j->tensor, begin, bytes,
+                               l->weights + w->offset + row * j->row_bytes, e);
     glia_status s = l->source->read(l->source->ctx, &j->tensor, begin, bytes, buffer, e);
     if (!s) glia_layout_pack(w->layout, j->dtype, j->n, j->k, buffer, row, end, l->packed + w->offset);
     return s;
@@ -67,7 +68,9 @@ static void load_worker(void *arg, int worker)
             buffer = l->os->mem_alloc(l->os->ctx, (size_t)need, 64);
             buffer_bytes = buffer ? need : 0;
         }
-        glia_status s = need && !buffer ? glia_fail(&e, GLIA_E_NOMEM, "G0801", "no memory for reading weights") : load_chunk(l, j, at - before, buffer, &e);
+        glia_status s = need && !buffer
+                            ? glia_fail(&e, GLIA_E_NOMEM, "G0801", "no memory for reading weights")
+                            : load_chunk(l, j, at - before, buffer, &e);
         if (s) report(l, s, &e);
     }
     if (buffer) l->os->mem_free(l->os->ctx, buffer, (size_t)buffer_bytes);
@@ -83,35 +86,40 @@ static bool find_rows(const glia_source *s, const char *name, glia_source_tensor
     if (!open || open - name >= (int64_t)sizeof base) return false;
     memcpy(base, name, (size_t)(open - name));
     base[open - name] = 0;
-    for (const char *c = open + 1; *c >= '0' && *c <= '9' && *first < INT32_MAX; c++) *first = *first * 10 + (*c - '0');
+    for (const char *c = open + 1; *c >= '0' && *c <= '9' && *first < INT32_MAX; c++)
+        *first = *first * 10 + (*c - '0');
     return s->find(s->ctx, base, t);
 }
 
-static glia_status make_job(const glia_plan *p, const glia_source *source, const glia_weight_record *w, job *j, glia_error *e)
+static glia_status make_job(const glia_plan *p, const glia_source *source, const glia_weight_record *w,
+                            job *j, glia_error *e)
 {
     const glia_value_info *v = glia_graph_value(p->graph, (glia_value){w->value});
     int64_t first;
     j->weight = w;
     j->dtype = v->type.dtype;
-    if (!find_rows(source, v->name, &j->tensor, &first)) return glia_fail(e, GLIA_E_NOT_FOUND, "G0502", "tensor `%s` is missing", v->name);
+    if (!find_rows(source, v->name, &j->tensor, &first))
+        return glia_fail(e, GLIA_E_NOT_FOUND, "G0502", "tensor `%s` is missing", v->name);
     j->k = v->type.rank ? v->type.dims[v->type.rank - 1] : 1;
     j->n = 1;
     for (int i = 0; i + 1 < v->type.rank; i++) j->n *= v->type.dims[i];
-    if (!glia_dtype_row_bytes(j->dtype, j->k, &j->row_bytes)) return glia_fail(e, GLIA_E_FORMAT, "G0510", "tensor `%s` has rows of no whole blocks", v->name);
+    if (!glia_dtype_row_bytes(j->dtype, j->k, &j->row_bytes))
+        return glia_fail(e, GLIA_E_FORMAT, "G0510", "tensor `%s` has rows of no whole blocks", v->name);
     j->skip = first * (v->type.rank > 1 ? j->row_bytes : glia_dtype_get(j->dtype)->block_bytes);
     j->rows_a_chunk = glia_max(1, CHUNK_BYTES / glia_max(1, j->row_bytes) / 16) * 16;
     j->chunks = glia_ceil_div(j->n, j->rows_a_chunk);
     return GLIA_OK;
 }
 
-glia_status glia_load_weights(const glia_plan *p, const glia_source *source, const glia_os *os, glia_team *team,
-                              void *weights, void *packed, glia_error *e)
+glia_status glia_load_weights(const glia_plan *p, const glia_source *source, const glia_os *os,
+                              glia_team *team, void *weights, void *packed, glia_error *e)
 {
     glia_arena a;
     glia_arena_init(&a, os, 0);
     loader *l = GLIA_NEW(&a, loader);
     glia_status s = GLIA_OK;
-    if (!l || !(l->jobs = GLIA_NEW_ARRAY(&a, job, p->weight_count + 1))) s = glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for loading weights");
+    if (!l || !(l->jobs = GLIA_NEW_ARRAY(&a, job, p->weight_count + 1)))
+        s = glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for loading weights");
     for (int32_t i = 0; !s && i < p->weight_count; i++) {
         s = make_job(p, source, &p->weights[i], &l->jobs[i], e);
         if (!s) l->total += l->jobs[i].chunks;

@@ -9,7 +9,8 @@
 
 static glia_status bad_option(glia_error *e, const char *name, long long v, long long least, long long most)
 {
-    return glia_fail(e, GLIA_E_ARG, "G0709", "option %s is %lld; it must be %lld to %lld", name, v, least, most);
+    return glia_fail(e, GLIA_E_ARG, "G0709", "option %s is %lld; it must be %lld to %lld", name, v, least,
+                     most);
 }
 
 /* Copies what the caller's size covers and fills in defaults, but for the context, which the file decides. */
@@ -27,17 +28,26 @@ static glia_status settle(const glia_model_options *given, glia_model_options *o
     if (o->threads < 1 || o->threads > 1024) return bad_option(e, "threads", o->threads, 1, 1024);
     if (o->slots < 1 || o->slots > GLIA_SLOTS_MAX) return bad_option(e, "slots", o->slots, 1, GLIA_SLOTS_MAX);
     if (o->sequences < 1 || o->sequences > 4096) return bad_option(e, "sequences", o->sequences, 1, 4096);
-    if (o->context < 0 || o->context > INT32_MAX / 2) return bad_option(e, "context", o->context, 1, INT32_MAX / 2);
+    if (o->context < 0 || o->context > INT32_MAX / 2)
+        return bad_option(e, "context", o->context, 1, INT32_MAX / 2);
     if (o->batch < 1 || o->batch > 65536) return bad_option(e, "batch", o->batch, 1, 65536);
-    if (o->logit_rows < 1 || o->logit_rows > o->batch) return bad_option(e, "logit_rows", o->logit_rows, 1, o->batch);
+    if (o->logit_rows < 1 || o->logit_rows > o->batch)
+        return bad_option(e, "logit_rows", o->logit_rows, 1, o->batch);
     if (o->profile_events < 0) return bad_option(e, "profile_events", o->profile_events, 0, INT32_MAX);
     if (o->memory_limit < 0) return bad_option(e, "memory_limit", o->memory_limit, 0, INT64_MAX);
     if (o->kv_dtype != GLIA_DTYPE_NONE && o->kv_dtype != GLIA_F16 && o->kv_dtype != GLIA_F32)
-        return glia_fail(e, GLIA_E_UNSUPPORTED, "G0710", "a key-value cache of %s is not built here; f16 and f32 are", glia_dtype_name(o->kv_dtype));
+        return glia_fail(e, GLIA_E_UNSUPPORTED, "G0710",
+                         "a key-value cache of %s is not built here; f16 and f32 are",
+                         glia_dtype_name(o->kv_dtype));
     if (o->isa) {
         const glia_cpu_isa *isa = glia_cpu_isa_find(o->isa);
-        if (!isa) return glia_fail(e, GLIA_E_NOT_FOUND, "G0711", "there is no instruction set `%.40s`; known are portable, avx2, avx512 and avx512vnni", o->isa);
-        if (isa->needs & ~glia_cpu_features()) return glia_fail(e, GLIA_E_UNSUPPORTED, "G0712", "this processor has no `%s`", o->isa);
+        if (!isa)
+            return glia_fail(
+                e, GLIA_E_NOT_FOUND, "G0711",
+                "there is no instruction set `%.40s`; known are portable, avx2, avx512 and avx512vnni",
+                o->isa);
+        if (isa->needs & ~glia_cpu_features())
+            return glia_fail(e, GLIA_E_UNSUPPORTED, "G0712", "this processor has no `%s`", o->isa);
     }
     return GLIA_OK;
 }
@@ -58,7 +68,10 @@ static glia_status build(glia_model *m, glia_error *e)
     return s;
 }
 
-static uint32_t value_named(const glia_plan *p, const char *name) { return glia_graph_find(p->graph, name).id; }
+static uint32_t value_named(const glia_plan *p, const char *name)
+{
+    return glia_graph_find(p->graph, name).id;
+}
 
 static glia_status find_ports(glia_model *m, glia_error *e)
 {
@@ -101,7 +114,8 @@ static glia_status check_limit(const glia_model *m, glia_error *e)
     glia_memory now = GLIA_MEMORY_INIT;
     glia_model_memory(m, &now);
     if (!m->options.memory_limit || now.total <= m->options.memory_limit) return GLIA_OK;
-    return glia_fail(e, GLIA_E_LIMIT, "G0804", "the model needs %lld bytes with these options; the limit is %lld", (long long)now.total,
+    return glia_fail(e, GLIA_E_LIMIT, "G0804",
+                     "the model needs %lld bytes with these options; the limit is %lld", (long long)now.total,
                      (long long)m->options.memory_limit);
 }
 
@@ -128,19 +142,22 @@ static glia_status load(glia_model *m, glia_error *e)
     glia_lane_options lo = {os, m->options.threads, m->options.profile_events};
     glia_status s = glia_tokenizer_from_gguf(os, m->file, &m->tokenizer, e);
     if (!s && glia_tokenizer_vocab_size(m->tokenizer) > m->lm.vocab)
-        s = glia_fail(e, GLIA_E_FORMAT, "G0504", "the vocabulary has %lld tokens, `token_embd.weight` only %lld rows",
+        s = glia_fail(e, GLIA_E_FORMAT, "G0504",
+                      "the vocabulary has %lld tokens, `token_embd.weight` only %lld rows",
                       (long long)glia_tokenizer_vocab_size(m->tokenizer), (long long)m->lm.vocab);
     if (!s) s = glia_lane_create(p, &lo, &m->lane, e);
     if (s) return s;
     m->weights = take(os, p->bytes.weights);
     m->packed = take(os, p->bytes.packed);
     if (!m->weights || !m->packed)
-        return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for %lld bytes of weights", (long long)(p->bytes.weights + p->bytes.packed));
+        return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for %lld bytes of weights",
+                         (long long)(p->bytes.weights + p->bytes.packed));
     glia_source source = glia_source_from_gguf(m->file);
     return glia_load_weights(p, &source, os, glia_lane_team(m->lane), m->weights, m->packed, e);
 }
 
-glia_status glia_model_prepare(const char *path, const glia_model_options *options, bool want_weights, glia_model **out, glia_error *e)
+glia_status glia_model_prepare(const char *path, const glia_model_options *options, bool want_weights,
+                               glia_model **out, glia_error *e)
 {
     glia_model_options o;
     glia_error_clear(e);
@@ -166,12 +183,14 @@ glia_status glia_model_prepare(const char *path, const glia_model_options *optio
     return GLIA_OK;
 }
 
-glia_status glia_model_open(const char *path, const glia_model_options *options, glia_model **out, glia_error *e)
+glia_status glia_model_open(const char *path, const glia_model_options *options, glia_model **out,
+                            glia_error *e)
 {
     return glia_model_prepare(path, options, true, out, e);
 }
 
-glia_status glia_model_query(const char *path, const glia_model_options *options, glia_memory *out, glia_error *e)
+glia_status glia_model_query(const char *path, const glia_model_options *options, glia_memory *out,
+                             glia_error *e)
 {
     glia_model *m;
     if (!out) return glia_fail(e, GLIA_E_ARG, "G0714", "out is null");
@@ -201,20 +220,29 @@ void glia_model_close(glia_model *m)
 int64_t glia_model_vocab_size(const glia_model *m) { return m ? m->lm.vocab : 0; }
 int64_t glia_model_context(const glia_model *m) { return m ? m->options.context : 0; }
 const char *glia_model_architecture(const glia_model *m) { return m ? m->lm.arch->name : ""; }
-int32_t glia_model_bos(const glia_model *m) { return m && m->tokenizer ? glia_tokenizer_bos(m->tokenizer) : -1; }
-int glia_model_is_end(const glia_model *m, int32_t id) { return m && m->tokenizer && glia_tokenizer_is_eog(m->tokenizer, id); }
+int32_t glia_model_bos(const glia_model *m)
+{
+    return m && m->tokenizer ? glia_tokenizer_bos(m->tokenizer) : -1;
+}
+int glia_model_is_end(const glia_model *m, int32_t id)
+{
+    return m && m->tokenizer && glia_tokenizer_is_eog(m->tokenizer, id);
+}
 const glia_plan *glia_model_plan(const glia_model *m) { return m->plan; }
 glia_lane *glia_model_lane(const glia_model *m) { return m->lane; }
 const glia_tokenizer *glia_model_tokenizer(const glia_model *m) { return m->tokenizer; }
 const glia_gguf *glia_model_file(const glia_model *m) { return m->file; }
 const glia_model_options *glia_model_settings(const glia_model *m) { return &m->options; }
 
-glia_status glia_model_tokenize(const glia_model *m, const char *text, int64_t size, int bos, int special, int32_t *ids,
-                                int64_t capacity, int64_t *count, glia_error *e)
+glia_status glia_model_tokenize(const glia_model *m, const char *text, int64_t size, int bos, int special,
+                                int32_t *ids, int64_t capacity, int64_t *count, glia_error *e)
 {
     glia_error_clear(e);
-    if (!m || !m->tokenizer || !count || size < 0 || (size && !text) || capacity < 0 || (capacity && !ids)) return glia_fail(e, GLIA_E_ARG, "G0714", "a null or negative argument");
-    return glia_tokenizer_encode(m->tokenizer, text, size, (bos ? GLIA_TOK_BOS : 0) | (special ? GLIA_TOK_SPECIAL : 0), ids, capacity, count, e);
+    if (!m || !m->tokenizer || !count || size < 0 || (size && !text) || capacity < 0 || (capacity && !ids))
+        return glia_fail(e, GLIA_E_ARG, "G0714", "a null or negative argument");
+    return glia_tokenizer_encode(m->tokenizer, text, size,
+                                 (bos ? GLIA_TOK_BOS : 0) | (special ? GLIA_TOK_SPECIAL : 0), ids, capacity,
+                                 count, e);
 }
 
 int64_t glia_model_piece(const glia_model *m, int32_t id, char *text, int64_t capacity)

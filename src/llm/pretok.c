@@ -14,8 +14,9 @@
  * | ? * + {m,n}; (?:...), (?i:...), (?!X) of one set. No possessive or lazy repeats.
  *
  * Traps: several expressions are applied one after another, each to the pieces of the one before, and a piece
- * is a whole text to it: (?!\S) holds at its end. What no alternative matches is a piece of its own. Malformed
- * bytes count as U+FFFD, one by one. (?i:'s) also takes U+017F, as Unicode's case folding has it. */
+ * is a whole text to it: (?!\S) holds at its end. What no alternative matches is a piece of its own.
+ * Malformed bytes count as U+FFFD, one by one. (?i:'s) also takes U+017F, as Unicode's case folding has it.
+ */
 #include "base/check.h"
 #include "base/utf8.h"
 #include "llm/tok.h"
@@ -23,18 +24,28 @@
 
 #include <string.h>
 
-enum { PROGRAM_MAX = 512, SETS_MAX = 64, SET_RANGES = 8, CLASSES_MAX = 192, INTERVALS_MAX = 24, STATES_MAX = 2048, DEPTH_MAX = 8 };
+enum {
+    PROGRAM_MAX = 512,
+    SETS_MAX = 64,
+    SET_RANGES = 8,
+    CLASSES_MAX = 192,
+    INTERVALS_MAX = 24,
+    STATES_MAX = 2048,
+    DEPTH_MAX = 8
+};
 
 /* ---- the expressions */
 
 #define GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 #define CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-#define LLAMA3(digits)                                                                              \
-    CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define LLAMA3(digits)                                                                                       \
+    CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits                                                    \
+                 "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
 #define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
-#define O200K                                                                                       \
-    "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" CONTRACTIONS "?|[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER "*" CONTRACTIONS "?" \
+#define O200K                                                                                                \
+    "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" CONTRACTIONS "?|[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER     \
+    "*" CONTRACTIONS "?"                                                                                     \
     "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
 typedef struct pre_row {
@@ -50,10 +61,13 @@ static const pre_row pre_rows[] = {
     {{"gpt-4o"}, {O200K}, {false, false}},
     {{"starcoder", "refact", "command-r", "smollm"}, {"\\p{N}", GPT2}, {false, false}},
     {{"deepseek-coder"},
-     {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", "[\xe4\xb8\x80-\xe9\xbe\xa5\xe0\xa0\x80-\xe4\xb8\x80\xea\xb0\x80-\xed\x9f\xbf]+", "\\p{N}"},
+     {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+",
+      "[\xe4\xb8\x80-\xe9\xbe\xa5\xe0\xa0\x80-\xe4\xb8\x80\xea\xb0\x80-\xed\x9f\xbf]+", "\\p{N}"},
      {false, false}},
     {{"default", ""},
-     {"[\\p{P}\\$\\+<=>\\^~\\|]+", "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)", "\\p{N}+", "[0-9][0-9][0-9]"},
+     {"[\\p{P}\\$\\+<=>\\^~\\|]+",
+      "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)", "\\p{N}+",
+      "[0-9][0-9][0-9]"},
      {false, false}},
 };
 
@@ -125,8 +139,14 @@ static const struct {
     uint32_t classes;
 } properties[] = {
     {"L}", 1u << TOK_UNI_LU | 1u << TOK_UNI_LL | 1u << TOK_UNI_LT | 1u << TOK_UNI_LM | 1u << TOK_UNI_LO},
-    {"Lu}", 1u << TOK_UNI_LU}, {"Ll}", 1u << TOK_UNI_LL}, {"Lt}", 1u << TOK_UNI_LT}, {"Lm}", 1u << TOK_UNI_LM},
-    {"Lo}", 1u << TOK_UNI_LO}, {"M}", 1u << TOK_UNI_M},   {"N}", 1u << TOK_UNI_N},   {"P}", 1u << TOK_UNI_P},
+    {"Lu}", 1u << TOK_UNI_LU},
+    {"Ll}", 1u << TOK_UNI_LL},
+    {"Lt}", 1u << TOK_UNI_LT},
+    {"Lm}", 1u << TOK_UNI_LM},
+    {"Lo}", 1u << TOK_UNI_LO},
+    {"M}", 1u << TOK_UNI_M},
+    {"N}", 1u << TOK_UNI_N},
+    {"P}", 1u << TOK_UNI_P},
     {"S}", 1u << TOK_UNI_S},
 };
 
@@ -160,7 +180,8 @@ static bool read_char(compiler *c, char_set *s, uint32_t *cp)
         c->failed = true;
         return false;
     }
-    if ((esc >= 'a' && esc <= 'z' && !strchr("rnt", esc)) || (esc >= 'A' && esc <= 'Z') || !esc) c->failed = true;
+    if ((esc >= 'a' && esc <= 'z' && !strchr("rnt", esc)) || (esc >= 'A' && esc <= 'Z') || !esc)
+        c->failed = true;
     *cp = esc == 'r' ? '\r' : esc == 'n' ? '\n' : esc == 't' ? '\t' : (uint32_t)(uint8_t)esc;
     return true;
 }
@@ -196,16 +217,12 @@ static void repeat(compiler *c, int from)
     const int length = c->length - from;
     int low, high;
     switch (*c->at) {
-    case '?':
-        insert(c, from, SPLIT, 1, length + 1);
-        break;
+    case '?': insert(c, from, SPLIT, 1, length + 1); break;
     case '*':
         insert(c, from, SPLIT, 1, length + 2);
         emit(c, JUMP, 0, -(length + 1), 0);
         break;
-    case '+':
-        emit(c, SPLIT, 0, -length, 1);
-        break;
+    case '+': emit(c, SPLIT, 0, -length, 1); break;
     case '{': /* {m,n} of digits, 1 <= m <= n */
         low = c->at[1] - '0';
         high = c->at[2] == ',' ? c->at[3] - '0' : -1;
@@ -222,8 +239,7 @@ static void repeat(compiler *c, int from)
         }
         c->at += 4;
         break;
-    default:
-        return;
+    default: return;
     }
     c->at++;
     if (*c->at == '+' || *c->at == '?') c->failed = true;
@@ -271,7 +287,8 @@ static void read_alternatives(compiler *c)
         emit(c, JUMP, 0, 0, 0);
         start = c->length;
     }
-    for (int i = 0; i < jump_count && !c->failed; i++) c->program[jumps[i]].first = (int16_t)(c->length - jumps[i]);
+    for (int i = 0; i < jump_count && !c->failed; i++)
+        c->program[jumps[i]].first = (int16_t)(c->length - jumps[i]);
     c->depth--;
 }
 
@@ -280,7 +297,8 @@ static void read_alternatives(compiler *c)
 typedef struct automaton {
     int class_count; /* class_count itself: the end of the text */
     int interval_count;
-    uint32_t interval_end[INTERVALS_MAX]; /* above ASCII the sets' own ranges cut code points into intervals */
+    uint32_t
+        interval_end[INTERVALS_MAX]; /* above ASCII the sets' own ranges cut code points into intervals */
     uint8_t ascii[128];
     uint8_t other[INTERVALS_MAX][TOK_UNI_COUNT];
     uint16_t *step; /* [states, class_count + 1]: next state << 1 | a match ends before this character */
@@ -331,7 +349,8 @@ static void add_interval_end(builder *b, automaton *a, uint32_t end)
         b->c.failed = true;
         return;
     }
-    memmove(a->interval_end + i + 1, a->interval_end + i, (size_t)(a->interval_count - i) * sizeof *a->interval_end);
+    memmove(a->interval_end + i + 1, a->interval_end + i,
+            (size_t)(a->interval_count - i) * sizeof *a->interval_end);
     a->interval_end[i] = end;
     a->interval_count++;
 }
@@ -361,7 +380,9 @@ static int state_for(builder *b, const uint16_t *list, int n)
 {
     const int used = b->list_at[b->state_count];
     for (int s = 0; s < b->state_count; s++)
-        if (b->list_at[s + 1] - b->list_at[s] == n && !memcmp(b->pool + b->list_at[s], list, (size_t)n * sizeof *list)) return s;
+        if (b->list_at[s + 1] - b->list_at[s] == n &&
+            !memcmp(b->pool + b->list_at[s], list, (size_t)n * sizeof *list))
+            return s;
     if (b->state_count == STATES_MAX || used + n > GLIA_COUNT(b->pool)) {
         b->c.failed = true;
         return 0;
@@ -402,7 +423,8 @@ static uint16_t step_for(builder *b, int state, int class)
     return (uint16_t)(state_for(b, next, next_count) << 1 | match);
 }
 
-static glia_status build_automaton(automaton *a, glia_arena *arena, builder *b, const char *expression, glia_error *e)
+static glia_status build_automaton(automaton *a, glia_arena *arena, builder *b, const char *expression,
+                                   glia_error *e)
 {
     const uint16_t start = 0;
     memset(b, 0, sizeof *b);
@@ -423,17 +445,20 @@ static glia_status build_automaton(automaton *a, glia_arena *arena, builder *b, 
         a->step = grown;
         for (int c = 0; c <= a->class_count; c++) a->step[s * row + c] = step_for(b, s, c);
     }
-    if (b->c.failed) return glia_fail(e, GLIA_E_INTERNAL, "G0602", "the expression %s does not compile", expression);
+    if (b->c.failed)
+        return glia_fail(e, GLIA_E_INTERNAL, "G0602", "the expression %s does not compile", expression);
     return GLIA_OK;
 }
 
-glia_status glia_tok_pretok_create(const struct tok_pretok **out, glia_arena *a, const char *pre, tok_pre_traits *traits, glia_error *e)
+glia_status glia_tok_pretok_create(const struct tok_pretok **out, glia_arena *a, const char *pre,
+                                   tok_pre_traits *traits, glia_error *e)
 {
     const pre_row *row = NULL;
     for (int i = 0; i < GLIA_COUNT(pre_rows); i++)
         for (int k = 0; k < GLIA_COUNT(pre_rows[i].names) && pre_rows[i].names[k]; k++)
             if (!strcmp(pre_rows[i].names[k], pre)) row = &pre_rows[i];
-    if (!row) return glia_fail(e, GLIA_E_UNSUPPORTED, "G0602", "the pre-tokenizer \"%.64s\" is not built", pre);
+    if (!row)
+        return glia_fail(e, GLIA_E_UNSUPPORTED, "G0602", "the pre-tokenizer \"%.64s\" is not built", pre);
     struct tok_pretok *p = GLIA_NEW(a, struct tok_pretok);
     if (!p) return glia_tok_nomem(e);
     glia_arena work;

@@ -23,11 +23,11 @@ struct glia_sampler {
     glia_logit_bias *biases;
     int64_t vocab;
     uint64_t position;
-    float *work;       /* [vocab] logits after bias and penalties */
-    int32_t *times;    /* [vocab] occurrences among recent tokens; all zero between calls */
-    candidate *heap;   /* [vocab] */
-    candidate *kept;   /* [vocab] best first, or by id where nothing is sorted */
-    double *weight;    /* [vocab] of kept */
+    float *work;     /* [vocab] logits after bias and penalties */
+    int32_t *times;  /* [vocab] occurrences among recent tokens; all zero between calls */
+    candidate *heap; /* [vocab] */
+    candidate *kept; /* [vocab] best first, or by id where nothing is sorted */
+    double *weight;  /* [vocab] of kept */
 };
 
 static bool in_range(float v, float low, float high) { return v >= low && v <= high; }
@@ -45,7 +45,8 @@ static glia_status check_options(const glia_sampler_options *o, int64_t vocab, g
     else if (o->penalty_last_n < -1) bad = "penalty_last_n";
     else if (o->bias_count < 0 || (o->bias_count && !o->biases)) bad = "bias_count";
     for (int64_t i = 0; !bad && i < o->bias_count; i++)
-        if (o->biases[i].id < 0 || o->biases[i].id >= vocab || !(o->biases[i].bias < INFINITY)) bad = "biases";
+        if (o->biases[i].id < 0 || o->biases[i].id >= vocab || !(o->biases[i].bias < INFINITY))
+            bad = "biases";
     return bad ? glia_fail(e, GLIA_E_ARG, "G0620", "sampling option %s is out of range", bad) : GLIA_OK;
 }
 
@@ -113,11 +114,13 @@ static void penalise(glia_sampler *s, const int32_t *recent, int64_t count)
 }
 
 /* Fills work; *best is the id of the highest logit, the lowest of equal ones. */
-static glia_status adjust(glia_sampler *s, const float *logits, const int32_t *recent, int64_t count, int32_t *best, glia_error *e)
+static glia_status adjust(glia_sampler *s, const float *logits, const int32_t *recent, int64_t count,
+                          int32_t *best, glia_error *e)
 {
     for (int64_t i = 0; i < count; i++)
         if (recent[i] < 0 || recent[i] >= s->vocab)
-            return glia_fail(e, GLIA_E_ARG, "G0622", "recent token %lld is %d; the vocabulary has %lld tokens", (long long)i,
+            return glia_fail(e, GLIA_E_ARG, "G0622",
+                             "recent token %lld is %d; the vocabulary has %lld tokens", (long long)i,
                              (int)recent[i], (long long)s->vocab);
     memcpy(s->work, logits, (size_t)s->vocab * sizeof *logits);
     for (int64_t i = 0; i < s->o.bias_count; i++) s->work[s->biases[i].id] += s->biases[i].bias;
@@ -129,13 +132,17 @@ static glia_status adjust(glia_sampler *s, const float *logits, const int32_t *r
                              s->work[i] > 0 ? "infinite" : "not a number");
         if (s->work[i] > s->work[*best]) *best = (int32_t)i;
     }
-    if (s->work[*best] == -INFINITY) return glia_fail(e, GLIA_E_GUARD, "G0621", "no token has a logit above -infinity");
+    if (s->work[*best] == -INFINITY)
+        return glia_fail(e, GLIA_E_GUARD, "G0621", "no token has a logit above -infinity");
     return GLIA_OK;
 }
 
 /* ---- steps 4 to 6 */
 
-static inline bool better(candidate a, candidate b) { return a.logit > b.logit || (a.logit == b.logit && a.id < b.id); }
+static inline bool better(candidate a, candidate b)
+{
+    return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
+}
 
 /* Heaps with the worst (sign true) or the best on top. */
 static void sift_down(candidate *h, int64_t root, int64_t n, bool worst)
@@ -223,15 +230,16 @@ static int64_t choose(glia_sampler *s, float max)
         }
     } else n = take_all(s, max);
     if (s->o.min_p <= 0) return n;
-    const double least = (double)max + glia_log((double)s->o.min_p); /* exp(l - max) >= min_p without an exp each */
+    const double least =
+        (double)max + glia_log((double)s->o.min_p); /* exp(l - max) >= min_p without an exp each */
     int64_t m = 0;
     for (int64_t i = 0; i < n; i++)
         if ((double)s->kept[i].logit >= least) s->kept[m++] = s->kept[i];
     return m;
 }
 
-glia_status glia_sampler_sample(glia_sampler *s, const float *logits, const int32_t *recent, int64_t count, int32_t *id,
-                                glia_error *e)
+glia_status glia_sampler_sample(glia_sampler *s, const float *logits, const int32_t *recent, int64_t count,
+                                int32_t *id, glia_error *e)
 {
     int32_t best = 0;
     if (!s || !logits || !id || count < 0 || (count && !recent))

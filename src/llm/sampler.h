@@ -39,7 +39,10 @@ typedef struct glia_sampler_options {
     const glia_logit_bias *biases; /* copied; entries for one id add up */
     int64_t bias_count;
 } glia_sampler_options;
-#define GLIA_SAMPLER_OPTIONS_INIT {.size = sizeof(glia_sampler_options)}
+#define GLIA_SAMPLER_OPTIONS_INIT                                                                            \
+    {                                                                                                        \
+        .size = sizeof(glia_sampler_options)                                                                 \
+    }
 
 typedef struct glia_sampler glia_sampler;
 
@@ -52,8 +55,8 @@ void glia_sampler_destroy(glia_sampler *s);
 /* logits [vocab_size], not changed. recent [count]: the tokens so far, newest last (null when count is 0).
  * GLIA_E_GUARD (G0621: a logit is NaN or +infinity, or all are -infinity), GLIA_E_ARG (G0622). On error
  * nothing is drawn. Never allocates. */
-glia_status glia_sampler_sample(glia_sampler *s, const float *logits, const int32_t *recent, int64_t count, int32_t *id,
-                                glia_error *e);
+glia_status glia_sampler_sample(glia_sampler *s, const float *logits, const int32_t *recent, int64_t count,
+                                int32_t *id, glia_error *e);
 
 /* How many tokens were sampled; the next draw is that number of the seed. Setting it replays or rewinds. */
 uint64_t glia_sampler_position(const glia_sampler *s);

@@ -1,8 +1,9 @@
 /* Sessions: a key-value cache in pages, what lies in it, and steps over it.
  *
- * A session is one block of memory: this struct, the length of each sequence, the page table [sequences, pages],
- * the stack of free pages, the tokens of sequence 0, and the logits of the last step. A step is admitted whole: pages are
- * taken first, the lengths count them only when the step has ended well, and a failed step gives them back. */
+ * A session is one block of memory: this struct, the length of each sequence, the page table [sequences,
+ * pages], the stack of free pages, the tokens of sequence 0, and the logits of the last step. A step is
+ * admitted whole: pages are taken first, the lengths count them only when the step has ended well, and a
+ * failed step gives them back. */
 #include "llm/internal.h"
 
 #include "base/check.h"
@@ -17,13 +18,13 @@ struct glia_session {
     _Atomic uint32_t busy, cancel;
     uint64_t deadline_ns;
     void *state;
-    int64_t *lengths;      /* [sequences] tokens held */
-    int64_t *added;        /* [sequences] tokens of the step at hand */
-    int32_t *table;        /* [sequences, pages] */
+    int64_t *lengths; /* [sequences] tokens held */
+    int64_t *added;   /* [sequences] tokens of the step at hand */
+    int32_t *table;   /* [sequences, pages] */
     int32_t *free_pages;
     int64_t free_count;
-    int32_t *tokens;       /* [context] of sequence 0 */
-    float *logits;         /* [logit_rows, vocab] */
+    int32_t *tokens; /* [context] of sequence 0 */
+    float *logits;   /* [logit_rows, vocab] */
 };
 
 typedef struct parts { /* offsets within a session's block */
@@ -68,7 +69,9 @@ glia_status glia_session_create(glia_model *m, glia_session **out, glia_error *e
     if (!cache || os->mem_commit(os->ctx, cache, (size_t)state)) {
         if (cache) os->mem_release(os->ctx, cache, (size_t)state);
         if (block) os->mem_free(os->ctx, block, (size_t)p.bytes);
-        return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a session: %lld bytes of cache, %lld of tables", (long long)state, (long long)p.bytes);
+        return glia_fail(e, GLIA_E_NOMEM, "G0801",
+                         "no memory for a session: %lld bytes of cache, %lld of tables", (long long)state,
+                         (long long)p.bytes);
     }
     glia_session *s = (glia_session *)(void *)block;
     s->m = m;
@@ -113,7 +116,8 @@ static void give_pages(glia_session *s, int64_t sequence, int64_t from, int64_t 
 
 static glia_status enter(glia_session *s, glia_error *e)
 {
-    if (atomic_exchange(&s->busy, 1)) return glia_fail(e, GLIA_E_BUSY, "G0715", "another thread is in this session");
+    if (atomic_exchange(&s->busy, 1))
+        return glia_fail(e, GLIA_E_BUSY, "G0715", "another thread is in this session");
     return GLIA_OK;
 }
 
@@ -123,30 +127,39 @@ static glia_status admit(glia_session *s, const glia_batch *b, glia_error *e)
 {
     const glia_model_options *o = &s->m->options;
     if (b->count < 1 || b->count > o->batch || !b->ids)
-        return glia_fail(e, GLIA_E_ARG, "G0716", "a step of %d tokens; it must be 1 to %lld", b->count, (long long)o->batch);
+        return glia_fail(e, GLIA_E_ARG, "G0716", "a step of %d tokens; it must be 1 to %lld", b->count,
+                         (long long)o->batch);
     if (b->row_count < 0 || b->row_count > o->logit_rows || (b->row_count && !b->rows))
-        return glia_fail(e, GLIA_E_ARG, "G0716", "logits of %d tokens; at most %lld", b->row_count, (long long)o->logit_rows);
+        return glia_fail(e, GLIA_E_ARG, "G0716", "logits of %d tokens; at most %lld", b->row_count,
+                         (long long)o->logit_rows);
     memset(s->added, 0, (size_t)o->sequences * sizeof *s->added);
     for (int32_t i = 0; i < b->count; i++) {
         int32_t q = b->sequences ? b->sequences[i] : 0;
-        if (q < 0 || q >= o->sequences) return glia_fail(e, GLIA_E_ARG, "G0716", "token %d is of sequence %d; there are %d", i, q, o->sequences);
+        if (q < 0 || q >= o->sequences)
+            return glia_fail(e, GLIA_E_ARG, "G0716", "token %d is of sequence %d; there are %d", i, q,
+                             o->sequences);
         if (b->ids[i] < 0 || b->ids[i] >= s->m->lm.vocab)
-            return glia_fail(e, GLIA_E_ARG, "G0717", "token %d has id %d; the vocabulary has %lld", i, b->ids[i], (long long)s->m->lm.vocab);
+            return glia_fail(e, GLIA_E_ARG, "G0717", "token %d has id %d; the vocabulary has %lld", i,
+                             b->ids[i], (long long)s->m->lm.vocab);
         s->added[q]++;
     }
     for (int32_t i = 0; i < b->row_count; i++)
-        if (b->rows[i] < 0 || b->rows[i] >= b->count) return glia_fail(e, GLIA_E_ARG, "G0716", "logits of token %d of %d are asked for", b->rows[i], b->count);
+        if (b->rows[i] < 0 || b->rows[i] >= b->count)
+            return glia_fail(e, GLIA_E_ARG, "G0716", "logits of token %d of %d are asked for", b->rows[i],
+                             b->count);
     for (int32_t q = 0; q < o->sequences; q++)
         if (s->lengths[q] + s->added[q] > o->context)
-            return glia_fail(e, GLIA_E_CONTEXT, "G0718", "sequence %d would hold %lld tokens; the context is %lld", q, (long long)(s->lengths[q] + s->added[q]),
-                             (long long)o->context);
+            return glia_fail(e, GLIA_E_CONTEXT, "G0718",
+                             "sequence %d would hold %lld tokens; the context is %lld", q,
+                             (long long)(s->lengths[q] + s->added[q]), (long long)o->context);
     return GLIA_OK;
 }
 
 static void write_inputs(glia_session *s, const glia_batch *b)
 {
     const glia_model *m = s->m;
-    int32_t *ids = glia_lane_input(m->lane, m->ids), *pos = glia_lane_input(m->lane, m->pos), *seq = glia_lane_input(m->lane, m->seq);
+    int32_t *ids = glia_lane_input(m->lane, m->ids), *pos = glia_lane_input(m->lane, m->pos),
+            *seq = glia_lane_input(m->lane, m->seq);
     memset(s->added, 0, (size_t)m->options.sequences * sizeof *s->added);
     for (int32_t i = 0; i < b->count; i++) {
         int32_t q = b->sequences ? b->sequences[i] : 0;
@@ -154,8 +167,10 @@ static void write_inputs(glia_session *s, const glia_batch *b)
         seq[i] = q;
         pos[i] = (int32_t)(s->lengths[q] + s->added[q]++);
     }
-    memcpy(glia_lane_input(m->lane, m->table), s->table, (size_t)(m->options.sequences * m->pages_a_sequence) * sizeof *s->table);
-    if (b->row_count) memcpy(glia_lane_input(m->lane, m->rows), b->rows, (size_t)b->row_count * sizeof *b->rows);
+    memcpy(glia_lane_input(m->lane, m->table), s->table,
+           (size_t)(m->options.sequences * m->pages_a_sequence) * sizeof *s->table);
+    if (b->row_count)
+        memcpy(glia_lane_input(m->lane, m->rows), b->rows, (size_t)b->row_count * sizeof *b->rows);
 }
 
 static glia_status compute(glia_session *s, const glia_batch *b, glia_error *e)
@@ -171,7 +186,8 @@ static glia_status compute(glia_session *s, const glia_batch *b, glia_error *e)
         st = glia_lane_run(m->lane, &run, e);
     }
     if (!st && b->row_count)
-        memcpy(s->logits, glia_lane_output(m->lane, m->logits), (size_t)b->row_count * (size_t)m->lm.vocab * sizeof(float));
+        memcpy(s->logits, glia_lane_output(m->lane, m->logits),
+               (size_t)b->row_count * (size_t)m->lm.vocab * sizeof(float));
     glia_queue_leave(&m->queue);
     return st;
 }
@@ -188,7 +204,8 @@ static glia_status step(glia_session *s, const glia_batch *b, const float **logi
     if (st) { /* as it was */
         memset(s->added, 0, (size_t)sequences * sizeof *s->added);
         for (int32_t i = 0; i < b->count; i++) s->added[b->sequences ? b->sequences[i] : 0]++;
-        for (int32_t q = sequences - 1; q >= 0; q--) give_pages(s, q, s->lengths[q], s->lengths[q] + s->added[q]);
+        for (int32_t q = sequences - 1; q >= 0; q--)
+            give_pages(s, q, s->lengths[q], s->lengths[q] + s->added[q]);
         return st;
     }
     for (int32_t i = 0; i < b->count; i++) {
@@ -219,12 +236,16 @@ static void trim(glia_session *s, int32_t sequence, int64_t length)
     s->lengths[sequence] = length;
 }
 
-static glia_status prefix(glia_session *s, const int32_t *ids, int64_t count, const float **logits, glia_error *e)
+static glia_status prefix(glia_session *s, const int32_t *ids, int64_t count, const float **logits,
+                          glia_error *e)
 {
     const glia_model_options *o = &s->m->options;
-    if (count < 1 || !ids) return glia_fail(e, GLIA_E_ARG, "G0716", "a prefix of %lld tokens; at least one is needed", (long long)count);
+    if (count < 1 || !ids)
+        return glia_fail(e, GLIA_E_ARG, "G0716", "a prefix of %lld tokens; at least one is needed",
+                         (long long)count);
     if (count > o->context)
-        return glia_fail(e, GLIA_E_CONTEXT, "G0718", "the prompt has %lld tokens; the context is %lld", (long long)count, (long long)o->context);
+        return glia_fail(e, GLIA_E_CONTEXT, "G0718", "the prompt has %lld tokens; the context is %lld",
+                         (long long)count, (long long)o->context);
     int64_t same = 0;
     while (same < count - 1 && same < s->lengths[0] && s->tokens[same] == ids[same]) same++;
     trim(s, 0, same);
@@ -242,7 +263,8 @@ static glia_status prefix(glia_session *s, const int32_t *ids, int64_t count, co
     return GLIA_OK;
 }
 
-glia_status glia_session_prefix(glia_session *s, const int32_t *ids, int64_t count, const float **logits, glia_error *e)
+glia_status glia_session_prefix(glia_session *s, const int32_t *ids, int64_t count, const float **logits,
+                                glia_error *e)
 {
     glia_error_clear(e);
     if (!s) return glia_fail(e, GLIA_E_ARG, "G0714", "the session is null");
@@ -261,18 +283,26 @@ int64_t glia_session_length(const glia_session *s, int32_t sequence)
 glia_status glia_session_trim(glia_session *s, int32_t sequence, int64_t length, glia_error *e)
 {
     glia_error_clear(e);
-    if (!s || sequence < 0 || sequence >= s->m->options.sequences) return glia_fail(e, GLIA_E_ARG, "G0714", "there is no sequence %d", sequence);
+    if (!s || sequence < 0 || sequence >= s->m->options.sequences)
+        return glia_fail(e, GLIA_E_ARG, "G0714", "there is no sequence %d", sequence);
     glia_status st = enter(s, e);
     if (st) return st;
     if (length < 0 || length > s->lengths[sequence])
-        st = glia_fail(e, GLIA_E_ARG, "G0716", "sequence %d holds %lld tokens; it cannot be trimmed to %lld", sequence, (long long)s->lengths[sequence], (long long)length);
+        st = glia_fail(e, GLIA_E_ARG, "G0716", "sequence %d holds %lld tokens; it cannot be trimmed to %lld",
+                       sequence, (long long)s->lengths[sequence], (long long)length);
     else trim(s, sequence, length);
     leave(s);
     return st;
 }
 
-void glia_session_cancel(glia_session *s) { if (s) atomic_store(&s->cancel, 1); }
-void glia_session_set_deadline(glia_session *s, uint64_t clock_ns) { if (s) s->deadline_ns = clock_ns; }
+void glia_session_cancel(glia_session *s)
+{
+    if (s) atomic_store(&s->cancel, 1);
+}
+void glia_session_set_deadline(glia_session *s, uint64_t clock_ns)
+{
+    if (s) s->deadline_ns = clock_ns;
+}
 
 /* ---- generation ------------------------------------------------------------------------------------ */
 
@@ -304,7 +334,8 @@ static glia_status open_generation(generation *g, glia_error *e)
     int64_t bias_bytes = g->o.bias_count * (int64_t)sizeof(glia_logit_bias);
     glia_logit_bias *bias = bias_bytes ? os->mem_alloc(os->ctx, (size_t)bias_bytes, 16) : NULL;
     if (bias_bytes && !bias) return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for logit biases");
-    for (int32_t i = 0; i < g->o.bias_count; i++) bias[i] = (glia_logit_bias){g->o.bias_ids[i], g->o.bias_values[i]};
+    for (int32_t i = 0; i < g->o.bias_count; i++)
+        bias[i] = (glia_logit_bias){g->o.bias_ids[i], g->o.bias_values[i]};
     so.biases = bias;
     so.bias_count = g->o.bias_count;
     glia_status st = glia_sampler_create(os, m->lm.vocab, &so, &g->sampler, e);
@@ -332,15 +363,18 @@ static glia_status loop(generation *g, const float *logits, int64_t *made, glia_
         int32_t id;
         glia_status st = glia_sampler_sample(g->sampler, logits, s->tokens, s->lengths[0], &id, e);
         if (st) return st;
-        if (!g->o.ignore_end && id < glia_tokenizer_vocab_size(m->tokenizer) && glia_tokenizer_is_eog(m->tokenizer, id)) return GLIA_OK;
+        if (!g->o.ignore_end && id < glia_tokenizer_vocab_size(m->tokenizer) &&
+            glia_tokenizer_is_eog(m->tokenizer, id))
+            return GLIA_OK;
         ++*made;
         int64_t n = glia_detok_push(m->tokenizer, &g->detok, id, g->text, g->text_bytes);
         if (g->o.on_token && g->o.on_token(g->o.user, id, g->text, n < 0 ? 0 : n)) return GLIA_OK;
         if (g->o.tokens_max && *made >= g->o.tokens_max) return GLIA_OK;
         if (s->lengths[0] == m->options.context) {
             if (!g->o.tokens_max) return GLIA_OK;
-            return glia_fail(e, GLIA_E_CONTEXT, "G0718", "the context of %lld tokens is full after %lld of %lld new tokens", (long long)m->options.context,
-                             (long long)*made, (long long)g->o.tokens_max);
+            return glia_fail(e, GLIA_E_CONTEXT, "G0718",
+                             "the context of %lld tokens is full after %lld of %lld new tokens",
+                             (long long)m->options.context, (long long)*made, (long long)g->o.tokens_max);
         }
         int32_t zero = 0;
         glia_batch b = GLIA_BATCH_INIT;
@@ -353,8 +387,8 @@ static glia_status loop(generation *g, const float *logits, int64_t *made, glia_
     }
 }
 
-glia_status glia_session_generate(glia_session *s, const int32_t *ids, int64_t count, const glia_generate_options *options,
-                                  int64_t *made, glia_error *e)
+glia_status glia_session_generate(glia_session *s, const int32_t *ids, int64_t count,
+                                  const glia_generate_options *options, int64_t *made, glia_error *e)
 {
     generation g = {.s = s, .o = GLIA_GENERATE_OPTIONS_INIT};
     int64_t unused;
@@ -364,7 +398,9 @@ glia_status glia_session_generate(glia_session *s, const int32_t *ids, int64_t c
     *made = 0;
     if (!s) return glia_fail(e, GLIA_E_ARG, "G0714", "the session is null");
     if (options) memcpy(&g.o, options, options->size < sizeof g.o ? options->size : sizeof g.o);
-    if (g.o.tokens_max < 0) return glia_fail(e, GLIA_E_ARG, "G0716", "tokens_max is %lld; it must be 0 or more", (long long)g.o.tokens_max);
+    if (g.o.tokens_max < 0)
+        return glia_fail(e, GLIA_E_ARG, "G0716", "tokens_max is %lld; it must be 0 or more",
+                         (long long)g.o.tokens_max);
     glia_status st = enter(s, e);
     if (st) return st;
     st = open_generation(&g, e);

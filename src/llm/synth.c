@@ -61,8 +61,10 @@ static uint32_t file_type(glia_dtype t)
     static const struct {
         glia_dtype type;
         uint32_t number;
-    } known[] = {{GLIA_F32, 0}, {GLIA_F16, 1}, {GLIA_Q4_0, 2}, {GLIA_Q4_1, 3}, {GLIA_Q8_0, 7}, {GLIA_Q5_0, 8}, {GLIA_Q5_1, 9}, {GLIA_Q2_K, 10},
-                 {GLIA_Q3_K, 12}, {GLIA_Q4_K, 15}, {GLIA_Q5_K, 17}, {GLIA_Q6_K, 18}, {GLIA_IQ4_NL, 25}, {GLIA_BF16, 32}, {GLIA_TQ1_0, 36}, {GLIA_TQ2_0, 37}};
+    } known[] = {{GLIA_F32, 0},     {GLIA_F16, 1},   {GLIA_Q4_0, 2},   {GLIA_Q4_1, 3},
+                 {GLIA_Q8_0, 7},    {GLIA_Q5_0, 8},  {GLIA_Q5_1, 9},   {GLIA_Q2_K, 10},
+                 {GLIA_Q3_K, 12},   {GLIA_Q4_K, 15}, {GLIA_Q5_K, 17},  {GLIA_Q6_K, 18},
+                 {GLIA_IQ4_NL, 25}, {GLIA_BF16, 32}, {GLIA_TQ1_0, 36}, {GLIA_TQ2_0, 37}};
     for (int i = 0; i < GLIA_COUNT(known); i++) {
         if (known[i].type == t) return known[i].number;
     }
@@ -112,7 +114,8 @@ static void set_all_types(glia_gguf_writer *w)
         char key[32] = "glia.test.array.";
         int n = (int)strlen(key);
         for (const char *c = glia_gguf_type_name(t); *c; c++) key[n++] = *c;
-        if (glia_gguf_type_bytes(t)) glia_gguf_set_array(w, key, (glia_gguf_type)t, bytes, 24 / glia_gguf_type_bytes(t));
+        if (glia_gguf_type_bytes(t))
+            glia_gguf_set_array(w, key, (glia_gguf_type)t, bytes, 24 / glia_gguf_type_bytes(t));
     }
     glia_gguf_set_array(w, "glia.test.array.empty", GLIA_GGUF_U32, NULL, 0);
 }
@@ -125,7 +128,8 @@ static glia_status add_tensor(synth *s, const char *name, fill_kind fill, int64_
     if (k % glia_dtype_get(dtype)->block_elements) dtype = GLIA_Q8_0; /* all widths are multiples of 32 */
     plan_row row = {fill, dtype, k, 0};
     plan_row *grown = glia_arena_grow(&s->arena, s->rows, s->count, &s->capacity, sizeof row);
-    if (!grown || !glia_dtype_row_bytes(dtype, k, &row.row_bytes)) return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a list of tensors");
+    if (!grown || !glia_dtype_row_bytes(dtype, k, &row.row_bytes))
+        return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a list of tensors");
     s->rows = grown;
     s->rows[s->count++] = row;
     glia_gguf_add_tensor(s->writer, name, dtype, rank, dims + 2 - rank);
@@ -141,12 +145,19 @@ static glia_status add_layer(synth *s, int64_t layer, glia_error *e)
         fill_kind fill;
         int64_t n, k;
     } parts[] = {
-        {"attn_norm", FILL_NORM, 1, m->width},     {"attn_q", FILL_MATRIX, m->width, m->width},      {"attn_k", FILL_MATRIX, kv, m->width},
-        {"attn_v", FILL_MATRIX, kv, m->width},     {"attn_output", FILL_MATRIX, m->width, m->width}, {"ffn_norm", FILL_NORM, 1, m->width},
-        {"ffn_gate", FILL_MATRIX, m->ffn, m->width}, {"ffn_up", FILL_MATRIX, m->ffn, m->width},      {"ffn_down", FILL_MATRIX, m->width, m->ffn},
+        {"attn_norm", FILL_NORM, 1, m->width},
+        {"attn_q", FILL_MATRIX, m->width, m->width},
+        {"attn_k", FILL_MATRIX, kv, m->width},
+        {"attn_v", FILL_MATRIX, kv, m->width},
+        {"attn_output", FILL_MATRIX, m->width, m->width},
+        {"ffn_norm", FILL_NORM, 1, m->width},
+        {"ffn_gate", FILL_MATRIX, m->ffn, m->width},
+        {"ffn_up", FILL_MATRIX, m->ffn, m->width},
+        {"ffn_down", FILL_MATRIX, m->width, m->ffn},
     };
     for (int i = 0; i < GLIA_COUNT(parts); i++) {
-        const char *name = glia_arena_printf(&s->arena, "blk.%lld.%s.weight", (long long)layer, parts[i].name);
+        const char *name =
+            glia_arena_printf(&s->arena, "blk.%lld.%s.weight", (long long)layer, parts[i].name);
         if (!name) return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a name");
         glia_status status = add_tensor(s, name, parts[i].fill, parts[i].n, parts[i].k, e);
         if (status) return status;
@@ -158,7 +169,8 @@ static glia_status add_tensors(synth *s, glia_error *e)
 {
     const shape *m = s->shape;
     glia_status status = add_tensor(s, "token_embd.weight", FILL_MATRIX, m->vocab, m->width, e);
-    if (!status && m->rope_factor > 0) status = add_tensor(s, "rope_freqs.weight", FILL_ROPE, 1, m->width / m->heads / 2, e);
+    if (!status && m->rope_factor > 0)
+        status = add_tensor(s, "rope_freqs.weight", FILL_ROPE, 1, m->width / m->heads / 2, e);
     for (int64_t i = 0; i < m->layers && !status; i++) status = add_layer(s, i, e);
     if (!status) status = add_tensor(s, "output_norm.weight", FILL_NORM, 1, m->width, e);
     if (!status && !m->tied) status = add_tensor(s, "output.weight", FILL_MATRIX, m->vocab, m->width, e);
@@ -180,8 +192,8 @@ static int32_t byte_sum(uint32_t word)
     return (int32_t)(pairs & 0xffff) + (int32_t)(pairs >> 16);
 }
 
-/* About normal, reaching to 3.45 deviations. A billion numbers are drawn for a small model, so this is the cheapest
- * that will do: half a mixed counter for each, and no function that machines could disagree on. */
+/* About normal, reaching to 3.45 deviations. A billion numbers are drawn for a small model, so this is the
+ * cheapest that will do: half a mixed counter for each, and no function that machines could disagree on. */
 static void normal_row(uint64_t seed, uint64_t stream, int64_t k, float mean, float deviation, float *out)
 {
     const float scale = deviation / 147.80054f; /* sqrt(4 (256^2 - 1) / 12) */
@@ -193,8 +205,8 @@ static void normal_row(uint64_t seed, uint64_t stream, int64_t k, float mean, fl
     }
 }
 
-/* LLaMA 3.1's factors for long contexts: short waves stay, waves longer than the first context of 8192 are stretched
- * by `factor`, those from a quarter of it on in between (Llama 3 reference, apply_scaling). */
+/* LLaMA 3.1's factors for long contexts: short waves stay, waves longer than the first context of 8192 are
+ * stretched by `factor`, those from a quarter of it on in between (Llama 3 reference, apply_scaling). */
 static void rope_row(const shape *m, int64_t k, float *out)
 {
     const double two_pi = 6.283185307179586, context = 8192, low = 1, high = 4;
@@ -217,7 +229,8 @@ static void fill_row(const synth *s, int64_t tensor, int64_t index)
     }
 }
 
-static glia_status produce(void *ctx, int64_t tensor, int64_t byte_begin, int64_t bytes, void *to, glia_error *e)
+static glia_status produce(void *ctx, int64_t tensor, int64_t byte_begin, int64_t bytes, void *to,
+                           glia_error *e)
 {
     const synth *s = ctx;
     const plan_row *p = &s->rows[tensor];
@@ -235,8 +248,9 @@ static glia_status write_model(synth *s, const char *path, glia_error *e)
     const shape *m = s->shape;
     set_hyperparameters(s);
     if (m->all_types) set_all_types(s->writer);
-    glia_status status = m->kind == VOCAB_SPM ? glia_synth_vocab_spm(s->writer, &s->arena, m->vocab, s->seed, e)
-                                              : glia_synth_vocab_bpe(s->writer, &s->arena, m->vocab, s->seed, e);
+    glia_status status = m->kind == VOCAB_SPM
+                             ? glia_synth_vocab_spm(s->writer, &s->arena, m->vocab, s->seed, e)
+                             : glia_synth_vocab_bpe(s->writer, &s->arena, m->vocab, s->seed, e);
     if (!status) status = add_tensors(s, e);
     if (status) return status;
     s->row = GLIA_NEW_ARRAY(&s->arena, float, glia_max(m->width, m->ffn));
@@ -244,7 +258,8 @@ static glia_status write_model(synth *s, const char *path, glia_error *e)
     return glia_gguf_writer_write(s->writer, path, produce, s, e);
 }
 
-glia_status glia_synth(const glia_os *os, const char *shape_name, glia_dtype type, uint64_t seed, const char *path, glia_error *e)
+glia_status glia_synth(const glia_os *os, const char *shape_name, glia_dtype type, uint64_t seed,
+                       const char *path, glia_error *e)
 {
     synth s = {.type = type, .seed = seed};
     glia_error_clear(e);
@@ -254,8 +269,10 @@ glia_status glia_synth(const glia_os *os, const char *shape_name, glia_dtype typ
     }
     if (!s.shape) return glia_fail(e, GLIA_E_NOT_FOUND, "G0340", "no shape is called '%.64s'", shape_name);
     const glia_dtype_info *info = glia_dtype_get(type);
-    if (!info->encode || info->gguf_type < 0 || !(info->classes & (GLIA_CLASS_FLOAT | GLIA_CLASS_QUANT)) || (info->classes & GLIA_CLASS_ACTIVATION))
-        return glia_fail(e, GLIA_E_UNSUPPORTED, "G0340", "models cannot be written in the type %s", glia_dtype_name(type));
+    if (!info->encode || info->gguf_type < 0 || !(info->classes & (GLIA_CLASS_FLOAT | GLIA_CLASS_QUANT)) ||
+        (info->classes & GLIA_CLASS_ACTIVATION))
+        return glia_fail(e, GLIA_E_UNSUPPORTED, "G0340", "models cannot be written in the type %s",
+                         glia_dtype_name(type));
     glia_status status = glia_gguf_writer_create(os, &s.writer, e);
     if (status) return status;
     glia_arena_init(&s.arena, os, 0);

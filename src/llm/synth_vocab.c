@@ -1,6 +1,7 @@
-/* Vocabularies of synthetic models. Pieces are made as a BPE trainer would leave them: each is two earlier pieces
- * joined, so that a tokenizer can reach every one of them, and no two are alike. Letters come in the order of their
- * frequency in English and earlier pieces are preferred, so that some pieces occur in real text. */
+/* Vocabularies of synthetic models. Pieces are made as a BPE trainer would leave them: each is two earlier
+ * pieces joined, so that a tokenizer can reach every one of them, and no two are alike. Letters come in the
+ * order of their frequency in English and earlier pieces are preferred, so that some pieces occur in real
+ * text. */
 #include "llm/synth_vocab.h"
 
 #include "base/check.h"
@@ -16,7 +17,8 @@
 /* GGUF's numbers of token types. */
 enum { TOKEN_NORMAL = 1, TOKEN_UNKNOWN = 2, TOKEN_CONTROL = 3, TOKEN_BYTE = 6 };
 
-static const char letters[] = "etaoinshrdlucmfwypvbgkjqxzETAOINSHRDLUCMFWYPVBGKJQXZ0123456789.,;:!?'\"-()[]{}/\\*+=<>@#$%^&_|~`";
+static const char letters[] =
+    "etaoinshrdlucmfwypvbgkjqxzETAOINSHRDLUCMFWYPVBGKJQXZ0123456789.,;:!?'\"-()[]{}/\\*+=<>@#$%^&_|~`";
 
 typedef struct vocab {
     glia_arena *arena;
@@ -27,7 +29,10 @@ typedef struct vocab {
     int64_t slot_mask;
 } vocab;
 
-static glia_status no_memory(glia_error *e) { return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a vocabulary"); }
+static glia_status no_memory(glia_error *e)
+{
+    return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a vocabulary");
+}
 
 static glia_status make_vocab(vocab *v, glia_arena *a, int64_t count, glia_error *e)
 {
@@ -79,9 +84,10 @@ static bool begins_with(const glia_gguf_string *t, const char *mark)
     return t->size >= n && memcmp(t->text, mark, (size_t)n) == 0;
 }
 
-/* Fills the vocabulary up to `end` with joined pieces. `mark` stands for a blank, and begins a piece or is not in
- * it. merges, if not null, gets "left right" for each. */
-static bool add_joined(vocab *v, int64_t first, int64_t end, const char *mark, glia_rng *r, glia_gguf_string *merges)
+/* Fills the vocabulary up to `end` with joined pieces. `mark` stands for a blank, and begins a piece or is
+ * not in it. merges, if not null, gets "left right" for each. */
+static bool add_joined(vocab *v, int64_t first, int64_t end, const char *mark, glia_rng *r,
+                       glia_gguf_string *merges)
 {
     char text[2 * PIECE_BYTES_MAX + 1];
     while (v->count < end) {
@@ -93,7 +99,8 @@ static bool add_joined(vocab *v, int64_t first, int64_t end, const char *mark, g
         int64_t before = v->count;
         if (!add(v, text, left->size + right->size, TOKEN_NORMAL)) return false;
         if (!merges || v->count == before) continue;
-        char *merge = glia_arena_printf(v->arena, "%.*s %.*s", (int)left->size, left->text, (int)right->size, right->text);
+        char *merge = glia_arena_printf(v->arena, "%.*s %.*s", (int)left->size, left->text, (int)right->size,
+                                        right->text);
         if (!merge) return false;
         *merges++ = (glia_gguf_string){merge, left->size + right->size + 1};
     }
@@ -102,7 +109,8 @@ static bool add_joined(vocab *v, int64_t first, int64_t end, const char *mark, g
 
 static bool add_spm_base(vocab *v)
 {
-    bool ok = add(v, "<unk>", 5, TOKEN_UNKNOWN) && add(v, "<s>", 3, TOKEN_CONTROL) && add(v, "</s>", 4, TOKEN_CONTROL);
+    bool ok = add(v, "<unk>", 5, TOKEN_UNKNOWN) && add(v, "<s>", 3, TOKEN_CONTROL) &&
+              add(v, "</s>", 4, TOKEN_CONTROL);
     for (int b = 0; b < 256 && ok; b++) {
         static const char hex[] = "0123456789ABCDEF";
         char text[] = {'<', '0', 'x', hex[b >> 4], hex[b & 15], '>'};
@@ -113,7 +121,8 @@ static bool add_spm_base(vocab *v)
     return ok;
 }
 
-glia_status glia_synth_vocab_spm(glia_gguf_writer *w, glia_arena *a, int64_t count, uint64_t seed, glia_error *e)
+glia_status glia_synth_vocab_spm(glia_gguf_writer *w, glia_arena *a, int64_t count, uint64_t seed,
+                                 glia_error *e)
 {
     const int64_t first = 3 + 256;
     vocab v;
@@ -121,7 +130,8 @@ glia_status glia_synth_vocab_spm(glia_gguf_writer *w, glia_arena *a, int64_t cou
     glia_status s = make_vocab(&v, a, count, e);
     if (s) return s;
     float *scores = GLIA_NEW_ARRAY(a, float, count);
-    if (!scores || !add_spm_base(&v) || !add_joined(&v, first, count, "\xe2\x96\x81", &r, NULL)) return no_memory(e);
+    if (!scores || !add_spm_base(&v) || !add_joined(&v, first, count, "\xe2\x96\x81", &r, NULL))
+        return no_memory(e);
     for (int64_t i = first; i < count; i++) scores[i] = -(float)(i - first);
     glia_gguf_set_string(w, "tokenizer.ggml.model", "llama", -1);
     glia_gguf_set_string(w, "tokenizer.ggml.pre", "default", -1);
@@ -139,8 +149,8 @@ glia_status glia_synth_vocab_spm(glia_gguf_writer *w, glia_arena *a, int64_t cou
 
 static bool is_shown(int b) { return (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174; }
 
-/* GPT-2 writes each byte as a character that can be seen: shown bytes as themselves, the others from U+0100 on. The
- * shown ones come first. */
+/* GPT-2 writes each byte as a character that can be seen: shown bytes as themselves, the others from U+0100
+ * on. The shown ones come first. */
 static bool add_bpe_base(vocab *v)
 {
     bool ok = true;
@@ -159,17 +169,29 @@ static bool add_bpe_base(vocab *v)
 static bool add_bpe_special(vocab *v)
 {
     static const char *const names[] = {
-        "<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>", "<|reserved_special_token_1|>", "<|finetune_right_pad_id|>",
-        "<|reserved_special_token_2|>", "<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>", "<|eot_id|>", "<|python_tag|>",
+        "<|begin_of_text|>",
+        "<|end_of_text|>",
+        "<|reserved_special_token_0|>",
+        "<|reserved_special_token_1|>",
+        "<|finetune_right_pad_id|>",
+        "<|reserved_special_token_2|>",
+        "<|start_header_id|>",
+        "<|end_header_id|>",
+        "<|eom_id|>",
+        "<|eot_id|>",
+        "<|python_tag|>",
     };
     for (int i = 0; i < SPECIAL_COUNT; i++) {
-        const char *name = i < GLIA_COUNT(names) ? names[i] : glia_arena_printf(v->arena, "<|reserved_special_token_%d|>", i - 8);
+        const char *name = i < GLIA_COUNT(names)
+                               ? names[i]
+                               : glia_arena_printf(v->arena, "<|reserved_special_token_%d|>", i - 8);
         if (!name || !add(v, name, (int64_t)strlen(name), TOKEN_CONTROL)) return false;
     }
     return true;
 }
 
-glia_status glia_synth_vocab_bpe(glia_gguf_writer *w, glia_arena *a, int64_t count, uint64_t seed, glia_error *e)
+glia_status glia_synth_vocab_bpe(glia_gguf_writer *w, glia_arena *a, int64_t count, uint64_t seed,
+                                 glia_error *e)
 {
     vocab v;
     glia_rng r = {seed, 0x627065, 0};
@@ -177,7 +199,9 @@ glia_status glia_synth_vocab_bpe(glia_gguf_writer *w, glia_arena *a, int64_t cou
     glia_status s = make_vocab(&v, a, count, e);
     if (s) return s;
     glia_gguf_string *merges = GLIA_NEW_ARRAY(a, glia_gguf_string, merge_count);
-    if (!merges || !add_bpe_base(&v) || !add_joined(&v, 0, special, "\xc4\xa0", &r, merges) || !add_bpe_special(&v)) return no_memory(e);
+    if (!merges || !add_bpe_base(&v) || !add_joined(&v, 0, special, "\xc4\xa0", &r, merges) ||
+        !add_bpe_special(&v))
+        return no_memory(e);
     glia_gguf_set_string(w, "tokenizer.ggml.model", "gpt2", -1);
     glia_gguf_set_string(w, "tokenizer.ggml.pre", "llama-bpe", -1);
     glia_gguf_set_strings(w, "tokenizer.ggml.tokens", v.tokens, count);

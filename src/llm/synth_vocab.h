@@ -5,11 +5,13 @@
 #include "base/arena.h"
 #include "format/gguf_write.h"
 
-/* Adds the tokenizer's metadata for `count` tokens. SentencePiece kind: <unk>, <s>, </s>, 256 byte tokens, single
- * characters, then pieces that are joined of two earlier ones, with falling scores. */
-glia_status glia_synth_vocab_spm(glia_gguf_writer *w, glia_arena *a, int64_t count, uint64_t seed, glia_error *e);
-/* GPT-2 kind with the pre-tokenizer "llama-bpe": 256 bytes, joined pieces with their merges, and 256 special tokens
- * at the end, named as LLaMA 3.2 names them. */
-glia_status glia_synth_vocab_bpe(glia_gguf_writer *w, glia_arena *a, int64_t count, uint64_t seed, glia_error *e);
+/* Adds the tokenizer's metadata for `count` tokens. SentencePiece kind: <unk>, <s>, </s>, 256 byte tokens,
+ * single characters, then pieces that are joined of two earlier ones, with falling scores. */
+glia_status glia_synth_vocab_spm(glia_gguf_writer *w, glia_arena *a, int64_t count, uint64_t seed,
+                                 glia_error *e);
+/* GPT-2 kind with the pre-tokenizer "llama-bpe": 256 bytes, joined pieces with their merges, and 256 special
+ * tokens at the end, named as LLaMA 3.2 names them. */
+glia_status glia_synth_vocab_bpe(glia_gguf_writer *w, glia_arena *a, int64_t count, uint64_t seed,
+                                 glia_error *e);
 
 #endif

@@ -20,14 +20,14 @@
 #include "llm/tokenizer.h"
 
 enum {
-    TOK_KEY_MAX = 1024,     /* longer tokens are decoded but never chosen; bounds the work per byte */
-    TOK_PROBE_MAX = 1024,   /* a longer walk through a hash table means that somebody made it so */
+    TOK_KEY_MAX = 1024,   /* longer tokens are decoded but never chosen; bounds the work per byte */
+    TOK_PROBE_MAX = 1024, /* a longer walk through a hash table means that somebody made it so */
 #ifdef GLIA_HOSTILE
     TOK_SHORT = 2,
     TOK_SYMBOLS = 2,
 #else
-    TOK_SHORT = 24,         /* symbols; up to here a scan beats a tree */
-    TOK_SYMBOLS = 64,       /* room at first */
+    TOK_SHORT = 24,   /* symbols; up to here a scan beats a tree */
+    TOK_SYMBOLS = 64, /* room at first */
 #endif
     TOK_SPECIAL_MAX = 65536 /* control and user-defined tokens */
 };
@@ -121,8 +121,8 @@ typedef struct tok_kind {
     glia_status (*keys)(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e);
     glia_status (*pairs)(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e);
     /* Encodes text between special tokens; `first` where a space prefix belongs. */
-    glia_status (*encode)(const glia_tokenizer *t, const char *text, int64_t size, bool first,
-                          tok_scratch *s, tok_out *out, glia_error *e);
+    glia_status (*encode)(const glia_tokenizer *t, const char *text, int64_t size, bool first, tok_scratch *s,
+                          tok_out *out, glia_error *e);
 } tok_kind;
 
 extern const tok_kind glia_tok_kind_spm, glia_tok_kind_bpe;
@@ -133,13 +133,13 @@ struct glia_tokenizer {
     const tok_kind *kind;
     const char *pre;
     int32_t count, virtual_count;
-    tok_strings text;   /* [count] the vocabulary's spelling, each followed by a NUL */
-    tok_strings piece;  /* [count] raw bytes */
-    tok_strings virt;   /* [virtual_count] characters that only occur inside tokens; symbols count.. */
-    uint8_t *type;      /* [count] */
-    uint8_t *keyed;     /* [count] 0: no key; 1: piece is its key; 2: merging the key alone
-                           gives this very token, so a word that equals it needs no merging */
-    float *score;       /* [count]; SentencePiece only */
+    tok_strings text;  /* [count] the vocabulary's spelling, each followed by a NUL */
+    tok_strings piece; /* [count] raw bytes */
+    tok_strings virt;  /* [virtual_count] characters that only occur inside tokens; symbols count.. */
+    uint8_t *type;     /* [count] */
+    uint8_t *keyed;    /* [count] 0: no key; 1: piece is its key; 2: merging the key alone
+                          gives this very token, so a word that equals it needs no merging */
+    float *score;      /* [count]; SentencePiece only */
     tok_table by_text, by_key, by_virt;
     int64_t key_max, piece_max;
     int32_t byte_id[256];
@@ -180,7 +180,8 @@ static inline uint64_t tok_hash(const char *s, int64_t size)
 
 bool glia_tok_table_create(tok_table *t, glia_arena *a, int64_t count);
 /* The id of a string in `all` with this hash, or -1. */
-int32_t glia_tok_table_find(const tok_table *t, const tok_strings *all, const char *s, int64_t size, uint64_t hash);
+int32_t glia_tok_table_find(const tok_table *t, const tok_strings *all, const char *s, int64_t size,
+                            uint64_t hash);
 /* Adds unless an equal string is there. False: the table is being attacked. */
 bool glia_tok_table_add(tok_table *t, const tok_strings *all, int32_t id);
 static inline int32_t tok_key_find(const glia_tokenizer *t, const char *s, int64_t size)
@@ -194,8 +195,9 @@ glia_status glia_tok_specials_build(glia_tokenizer *t, glia_error *e);
 /* The byte of "<0xHH>", or -1. */
 int glia_tok_byte_of_text(const char *s, int64_t size);
 /* Marks with keyed = 2 the keys that merge to themselves; symbols(t, key, scratch) fills the scratch. */
-glia_status glia_tok_mark_whole(glia_tokenizer *t, bool (*symbols)(const glia_tokenizer *, const char *, int64_t, tok_scratch *),
-                           glia_error *e);
+glia_status glia_tok_mark_whole(glia_tokenizer *t,
+                                bool (*symbols)(const glia_tokenizer *, const char *, int64_t, tok_scratch *),
+                                glia_error *e);
 /* The byte token of b, or unk, or G0609. */
 glia_status glia_tok_emit_byte(const glia_tokenizer *t, uint8_t b, tok_out *out, glia_error *e);
 glia_status glia_tok_nomem(glia_error *e);
@@ -218,7 +220,7 @@ typedef struct tok_pre_traits {
 } tok_pre_traits;
 
 glia_status glia_tok_pretok_create(const struct tok_pretok **out, glia_arena *a, const char *pre,
-                              tok_pre_traits *traits, glia_error *e);
+                                   tok_pre_traits *traits, glia_error *e);
 void glia_tok_words_init(tok_words *w, const struct tok_pretok *p, const char *text, int64_t size);
 bool glia_tok_words_next(tok_words *w, int64_t *begin, int64_t *end);
 

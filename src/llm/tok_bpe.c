@@ -42,16 +42,19 @@ static glia_status bpe_keys(glia_tokenizer *t, const glia_vocab_source *v, glia_
     (void)v;
     t->piece.at = GLIA_NEW_ARRAY(&t->arena, int64_t, (int64_t)t->count + 1);
     t->piece.bytes = GLIA_NEW_ARRAY(&t->arena, char, t->text.at[t->count]);
-    if (!t->piece.at || !t->piece.bytes || !glia_tok_table_create(&t->by_key, &t->arena, t->count)) return glia_tok_nomem(e);
+    if (!t->piece.at || !t->piece.bytes || !glia_tok_table_create(&t->by_key, &t->arena, t->count))
+        return glia_tok_nomem(e);
     for (int32_t i = 0; i < t->count; i++) {
         const char *text = tok_at(&t->text, i);
         const int64_t size = tok_size(&t->text, i);
         const int type = t->type[i];
-        const bool verbatim = type == GLIA_TOK_TYPE_CONTROL || type == GLIA_TOK_TYPE_UNKNOWN || type == GLIA_TOK_TYPE_USER_DEFINED;
+        const bool verbatim = type == GLIA_TOK_TYPE_CONTROL || type == GLIA_TOK_TYPE_UNKNOWN ||
+                              type == GLIA_TOK_TYPE_USER_DEFINED;
         char *to = t->piece.bytes + t->piece.at[i];
         int64_t n = unspell(to, text, size);
         const bool same = n == size && !memcmp(to, text, (size_t)size);
-        const bool keyed = n > 0 && n <= TOK_KEY_MAX && (!verbatim || (type == GLIA_TOK_TYPE_USER_DEFINED && same));
+        const bool keyed =
+            n > 0 && n <= TOK_KEY_MAX && (!verbatim || (type == GLIA_TOK_TYPE_USER_DEFINED && same));
         if (verbatim || n < 0) {
             memcpy(to, text, (size_t)size);
             n = size;
@@ -61,7 +64,8 @@ static glia_status bpe_keys(glia_tokenizer *t, const glia_vocab_source *v, glia_
         t->keyed[i] = 1;
         t->key_max = glia_max(t->key_max, n);
         if (!glia_tok_table_add(&t->by_key, &t->piece, i))
-            return glia_fail(e, GLIA_E_LIMIT, "G0608", "the vocabulary's texts are made to collide (token %d)", (int)i);
+            return glia_fail(e, GLIA_E_LIMIT, "G0608",
+                             "the vocabulary's texts are made to collide (token %d)", (int)i);
     }
     for (int b = 0; b < 256; b++) {
         const char c = (char)b;
@@ -87,28 +91,35 @@ static glia_status add_merge(glia_tokenizer *t, const char *s, int64_t size, int
     char joined[3 * TOK_KEY_MAX];
     const char *gap = size > 2 ? memchr(s + 1, ' ', (size_t)size - 1) : NULL;
     if (!gap || size > 4 * TOK_KEY_MAX + 1)
-        return glia_fail(e, GLIA_E_FORMAT, "G0606", "merge %lld is not two tokens with a space between", (long long)i);
+        return glia_fail(e, GLIA_E_FORMAT, "G0606", "merge %lld is not two tokens with a space between",
+                         (long long)i);
     /* A byte is spelled with one or two; longer sides cannot be keys. */
     const int64_t left = gap - s, right = size - left - 1;
     const int64_t n = left > 2 * TOK_KEY_MAX ? -1 : unspell(joined, s, left);
-    const int64_t m = n < 1 || n > TOK_KEY_MAX || right > 2 * TOK_KEY_MAX ? -1 : unspell(joined + n, gap + 1, right);
-    const int32_t a = n > 0 ? tok_key_find(t, joined, n) : -1, b = m > 0 ? tok_key_find(t, joined + n, m) : -1;
+    const int64_t m =
+        n < 1 || n > TOK_KEY_MAX || right > 2 * TOK_KEY_MAX ? -1 : unspell(joined + n, gap + 1, right);
+    const int32_t a = n > 0 ? tok_key_find(t, joined, n) : -1,
+                  b = m > 0 ? tok_key_find(t, joined + n, m) : -1;
     const int32_t ab = a < 0 || b < 0 ? -1 : tok_key_find(t, joined, n + m);
     if (ab < 0)
-        return glia_fail(e, GLIA_E_FORMAT, "G0606", "merge %lld, \"%.*s\", names a token that the vocabulary does not have",
+        return glia_fail(e, GLIA_E_FORMAT, "G0606",
+                         "merge %lld, \"%.*s\", names a token that the vocabulary does not have",
                          (long long)i, (int)glia_min(size, 80), s);
     if (!glia_tok_pairs_add(&t->merges, a, b, (uint32_t)i, ab))
-        return glia_fail(e, GLIA_E_LIMIT, "G0608", "the merges are made to collide (merge %lld)", (long long)i);
+        return glia_fail(e, GLIA_E_LIMIT, "G0608", "the merges are made to collide (merge %lld)",
+                         (long long)i);
     return GLIA_OK;
 }
 
 static glia_status bpe_pairs(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
 {
     if (v->merge_count > TOK_VOCAB_MAX)
-        return glia_fail(e, GLIA_E_LIMIT, "G0608", "%lld merges; the limit is %lld", (long long)v->merge_count, (long long)TOK_VOCAB_MAX);
+        return glia_fail(e, GLIA_E_LIMIT, "G0608", "%lld merges; the limit is %lld",
+                         (long long)v->merge_count, (long long)TOK_VOCAB_MAX);
     if (!glia_tok_pairs_create(&t->merges, &t->arena, v->merge_count)) return glia_tok_nomem(e);
     for (int64_t i = 0; i < v->merge_count; i++) {
-        if (v->merge_size[i] < 0 || !v->merges[i]) return glia_fail(e, GLIA_E_ARG, "G0606", "merge %lld has no text", (long long)i);
+        if (v->merge_size[i] < 0 || !v->merges[i])
+            return glia_fail(e, GLIA_E_ARG, "G0606", "merge %lld has no text", (long long)i);
         const glia_status s = add_merge(t, v->merges[i], v->merge_size[i], i, e);
         if (s) return s;
     }
@@ -118,8 +129,8 @@ static glia_status bpe_pairs(glia_tokenizer *t, const glia_vocab_source *v, glia
     return GLIA_OK;
 }
 
-static glia_status bpe_encode(const glia_tokenizer *t, const char *text, int64_t size, bool first, tok_scratch *s,
-                              tok_out *out, glia_error *e)
+static glia_status bpe_encode(const glia_tokenizer *t, const char *text, int64_t size, bool first,
+                              tok_scratch *s, tok_out *out, glia_error *e)
 {
     tok_words w;
     int64_t begin, end;

@@ -34,7 +34,8 @@ static void drop_space(const glia_tokenizer *t, int32_t id, bool *at_start, cons
     --*size;
 }
 
-int64_t glia_tokenizer_decode(const glia_tokenizer *t, const int32_t *ids, int64_t count, char *out, int64_t capacity, int flags)
+int64_t glia_tokenizer_decode(const glia_tokenizer *t, const int32_t *ids, int64_t count, char *out,
+                              int64_t capacity, int flags)
 {
     bool at_start = t->adds_space && !(flags & GLIA_TOK_CONTINUE);
     int64_t total = 0;

@@ -25,8 +25,8 @@ static glia_status read_switch(const glia_gguf *g, const char *key, int *out, gl
     return s;
 }
 
-static glia_status read_strings(glia_arena *a, const glia_gguf_value *v, const char *const **text, const int64_t **size,
-                                glia_error *e)
+static glia_status read_strings(glia_arena *a, const glia_gguf_value *v, const char *const **text,
+                                const int64_t **size, glia_error *e)
 {
     const char **t = GLIA_NEW_ARRAY(a, const char *, v->count);
     int64_t *n = GLIA_NEW_ARRAY(a, int64_t, v->count);
@@ -43,8 +43,9 @@ static glia_status read_strings(glia_arena *a, const glia_gguf_value *v, const c
 static glia_status same_count(const glia_gguf_value *v, int64_t count, glia_error *e)
 {
     if (v->count == count) return GLIA_OK;
-    return glia_fail_at(e, GLIA_E_FORMAT, "G0603", v->offset, "%s has %lld entries, the vocabulary %lld tokens", v->key,
-                        (long long)v->count, (long long)count);
+    return glia_fail_at(e, GLIA_E_FORMAT, "G0603", v->offset,
+                        "%s has %lld entries, the vocabulary %lld tokens", v->key, (long long)v->count,
+                        (long long)count);
 }
 
 static glia_status read_scores(glia_arena *a, const glia_gguf *g, glia_vocab_source *v, glia_error *e)
@@ -65,7 +66,8 @@ static glia_status read_scores(glia_arena *a, const glia_gguf *g, glia_vocab_sou
         if (s && glia_gguf_element_f64(s, i, &score)) scores[i] = (float)score;
         if (!y) continue;
         if (!glia_gguf_element_i64(y, i, &type) || type < INT32_MIN || type > INT32_MAX)
-            return glia_fail_at(e, GLIA_E_FORMAT, "G0604", y->offset, "token %lld: its type is no small integer", (long long)i);
+            return glia_fail_at(e, GLIA_E_FORMAT, "G0604", y->offset,
+                                "token %lld: its type is no small integer", (long long)i);
         types[i] = (int32_t)type;
     }
     v->scores = scores;
@@ -78,8 +80,9 @@ static glia_status read_switches(const glia_gguf *g, glia_vocab_source *v, glia_
     const struct {
         const char *key;
         int64_t *out;
-    } ids[] = {{KEY "bos_token_id", &v->bos}, {KEY "eos_token_id", &v->eos}, {KEY "unknown_token_id", &v->unk},
-               {KEY "padding_token_id", &v->pad}, {KEY "eot_token_id", &v->eot}, {KEY "eom_token_id", &v->eom}};
+    } ids[] = {{KEY "bos_token_id", &v->bos},     {KEY "eos_token_id", &v->eos},
+               {KEY "unknown_token_id", &v->unk}, {KEY "padding_token_id", &v->pad},
+               {KEY "eot_token_id", &v->eot},     {KEY "eom_token_id", &v->eom}};
     glia_status s = GLIA_OK;
     for (int i = 0; i < GLIA_COUNT(ids) && !s; i++) s = read_id(g, ids[i].key, ids[i].out, e);
     if (!s) s = read_switch(g, KEY "add_bos_token", &v->add_bos, e);
@@ -88,10 +91,12 @@ static glia_status read_switches(const glia_gguf *g, glia_vocab_source *v, glia_
     return s;
 }
 
-static glia_status read_name(glia_arena *a, const glia_gguf *g, const char *key, bool needed, const char **out, glia_error *e)
+static glia_status read_name(glia_arena *a, const glia_gguf *g, const char *key, bool needed,
+                             const char **out, glia_error *e)
 {
     glia_gguf_string s = {NULL, 0};
-    const glia_status status = needed ? glia_gguf_string_of(g, key, &s, e) : glia_gguf_string_or(g, key, NULL, &s, e);
+    const glia_status status =
+        needed ? glia_gguf_string_of(g, key, &s, e) : glia_gguf_string_or(g, key, NULL, &s, e);
     if (status || !s.text) return status;
     if (s.size > 256 || memchr(s.text, 0, (size_t)s.size))
         return glia_fail(e, GLIA_E_FORMAT, "G0601", "%s is no name", key);
@@ -129,12 +134,14 @@ static glia_status fill(glia_arena *a, const glia_gguf *g, glia_vocab_source *v,
     return s;
 }
 
-glia_status glia_tokenizer_from_gguf(const glia_os *os, const glia_gguf *gguf, glia_tokenizer **out, glia_error *e)
+glia_status glia_tokenizer_from_gguf(const glia_os *os, const glia_gguf *gguf, glia_tokenizer **out,
+                                     glia_error *e)
 {
     glia_vocab_source v = GLIA_VOCAB_SOURCE_INIT;
     glia_arena a;
     if (out) *out = NULL;
-    if (!gguf || !out) return glia_fail(e, GLIA_E_ARG, "G0603", "an open file and a place for the tokenizer are needed");
+    if (!gguf || !out)
+        return glia_fail(e, GLIA_E_ARG, "G0603", "an open file and a place for the tokenizer are needed");
     if (!os) os = glia_os_default();
     glia_arena_init(&a, os, 0);
     glia_status s = fill(&a, gguf, &v, e);

@@ -159,7 +159,8 @@ static void merge_long(const tok_pairs *p, tok_scratch *s)
     for (int64_t k = leaves - 1; k >= 1; k--)
         tree[k] = tree[2 * k] < tree[2 * k + 1] ? tree[2 * k] : tree[2 * k + 1];
     while (tree[1] != TOK_NO_RANK) {
-        const int64_t i = tree_leftmost(tree, leaves), r = s->next[i], after = s->next[r], before = s->prev[i];
+        const int64_t i = tree_leftmost(tree, leaves), r = s->next[i], after = s->next[r],
+                      before = s->prev[i];
         s->id[i] = pair_find(p, s->id[i], s->id[r])->merged;
         s->next[i] = (int32_t)after;
         if (after >= 0) s->prev[after] = (int32_t)i;

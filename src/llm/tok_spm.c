@@ -36,7 +36,8 @@ static glia_status spm_byte_tokens(glia_tokenizer *t, const glia_vocab_source *v
         if (b >= 0 && !v->types) t->type[i] = GLIA_TOK_TYPE_BYTE;
         if (t->type[i] != GLIA_TOK_TYPE_BYTE) continue;
         if (b < 0)
-            return glia_fail(e, GLIA_E_FORMAT, "G0604", "byte token %d is not of the form <0x00> to <0xFF>", (int)i);
+            return glia_fail(e, GLIA_E_FORMAT, "G0604", "byte token %d is not of the form <0x00> to <0xFF>",
+                             (int)i);
         if (t->byte_id[b] < 0) t->byte_id[b] = i;
     }
     for (int32_t i = 0; i < t->count; i++) { /* files whose types do not tell bytes */
@@ -50,8 +51,10 @@ static bool has_key(const glia_tokenizer *t, int64_t id)
 {
     const int type = t->type[id];
     const int64_t size = tok_size(&t->piece, id);
-    if (type == GLIA_TOK_TYPE_CONTROL || type == GLIA_TOK_TYPE_UNKNOWN || type == GLIA_TOK_TYPE_BYTE) return false;
-    return size > 0 && size <= TOK_KEY_MAX && !memchr(tok_at(&t->text, id), ' ', (size_t)tok_size(&t->text, id));
+    if (type == GLIA_TOK_TYPE_CONTROL || type == GLIA_TOK_TYPE_UNKNOWN || type == GLIA_TOK_TYPE_BYTE)
+        return false;
+    return size > 0 && size <= TOK_KEY_MAX &&
+           !memchr(tok_at(&t->text, id), ' ', (size_t)tok_size(&t->text, id));
 }
 
 /* The size of the first character, malformed bytes alone. */
@@ -93,13 +96,15 @@ static glia_status spm_virtuals(glia_tokenizer *t, glia_error *e)
                 memcpy(t->virt.bytes + t->virt.at[v], c, (size_t)n[k]);
                 t->virt.at[v + 1] = t->virt.at[v] + n[k];
                 if (!glia_tok_table_add(&t->by_virt, &t->virt, v))
-                    return glia_fail(e, GLIA_E_LIMIT, "G0608", "the vocabulary's texts are made to collide (token %d)", (int)i);
+                    return glia_fail(e, GLIA_E_LIMIT, "G0608",
+                                     "the vocabulary's texts are made to collide (token %d)", (int)i);
             }
         }
         if (pass || !need) break;
         t->virt.at = GLIA_NEW_ARRAY(&t->arena, int64_t, need + 1);
         t->virt.bytes = GLIA_NEW_ARRAY(&t->arena, char, need * 4);
-        if (!t->virt.at || !t->virt.bytes || !glia_tok_table_create(&t->by_virt, &t->arena, need)) return glia_tok_nomem(e);
+        if (!t->virt.at || !t->virt.bytes || !glia_tok_table_create(&t->by_virt, &t->arena, need))
+            return glia_tok_nomem(e);
     }
     return GLIA_OK;
 }
@@ -119,7 +124,8 @@ static glia_status spm_keys(glia_tokenizer *t, const glia_vocab_source *v, glia_
     if (s) return s;
     t->piece.at = GLIA_NEW_ARRAY(&t->arena, int64_t, (int64_t)t->count + 1);
     t->piece.bytes = GLIA_NEW_ARRAY(&t->arena, char, t->text.at[t->count]);
-    if (!t->piece.at || !t->piece.bytes || !glia_tok_table_create(&t->by_key, &t->arena, t->count)) return glia_tok_nomem(e);
+    if (!t->piece.at || !t->piece.bytes || !glia_tok_table_create(&t->by_key, &t->arena, t->count))
+        return glia_tok_nomem(e);
     t->words_end_at_spaces = true;
     for (int32_t i = 0; i < t->count; i++) {
         const char *text = tok_at(&t->text, i);
@@ -138,7 +144,8 @@ static glia_status spm_keys(glia_tokenizer *t, const glia_vocab_source *v, glia_
         for (int64_t k = 1; k < size; k++)
             if (to[k] == ' ' && to[k - 1] != ' ') t->words_end_at_spaces = false;
         if (!glia_tok_table_add(&t->by_key, &t->piece, i))
-            return glia_fail(e, GLIA_E_LIMIT, "G0608", "the vocabulary's texts are made to collide (token %d)", (int)i);
+            return glia_fail(e, GLIA_E_LIMIT, "G0608",
+                             "the vocabulary's texts are made to collide (token %d)", (int)i);
     }
     return spm_virtuals(t, e);
 }
@@ -160,7 +167,8 @@ static bool spm_cuts(glia_tokenizer *t, int32_t i, bool add, int64_t *count)
     const int64_t size = tok_size(&t->piece, i);
     left[0] = right[size] = 0;
     for (int64_t k = 0; k < size; k++) left[k + 1] = tok_hash_add(left[k], (uint8_t)s[k]);
-    for (int64_t k = size; k-- > 0; power *= TOK_HASH_BASE) right[k] = right[k + 1] + power * ((uint8_t)s[k] + 1u);
+    for (int64_t k = size; k-- > 0; power *= TOK_HASH_BASE)
+        right[k] = right[k + 1] + power * ((uint8_t)s[k] + 1u);
     const uint32_t rank = rank_of_score(t->score ? t->score[i] : 0.0f);
     for (int64_t k = 1; k < size; k++) {
         if (((uint8_t)s[k] & 0xC0) == 0x80) continue; /* inside a character */
@@ -204,12 +212,14 @@ static glia_status spm_pairs(glia_tokenizer *t, const glia_vocab_source *v, glia
         t->ascii_id[c] = id < 0 ? TOK_CHAR(c) : id;
     }
     for (int32_t i = 0; i < t->count; i++)
-        if (t->keyed[i] && tok_key_find(t, tok_at(&t->piece, i), tok_size(&t->piece, i)) == i) spm_cuts(t, i, false, &count);
+        if (t->keyed[i] && tok_key_find(t, tok_at(&t->piece, i), tok_size(&t->piece, i)) == i)
+            spm_cuts(t, i, false, &count);
     if (!glia_tok_pairs_create(&t->merges, &t->arena, count)) return glia_tok_nomem(e);
     for (int32_t i = 0; i < t->count; i++) {
         if (!t->keyed[i] || tok_key_find(t, tok_at(&t->piece, i), tok_size(&t->piece, i)) != i) continue;
         if (!spm_cuts(t, i, true, &again))
-            return glia_fail(e, GLIA_E_LIMIT, "G0608", "the vocabulary's texts are made to collide (token %d)", (int)i);
+            return glia_fail(e, GLIA_E_LIMIT, "G0608",
+                             "the vocabulary's texts are made to collide (token %d)", (int)i);
     }
     return glia_tok_mark_whole(t, spm_symbols, e);
 }
@@ -249,15 +259,16 @@ static int64_t word_end(const glia_tokenizer *t, const char *s, int64_t at, int6
     int64_t i = at;
     if (!t->words_end_at_spaces) i = size;
     for (; i < size; i++) {
-        if (s[i] == ' ' && i > at && s[i - 1] != ' ' && !(i - at >= 3 && !memcmp(s + i - 3, space_mark, 3))) break;
+        if (s[i] == ' ' && i > at && s[i - 1] != ' ' && !(i - at >= 3 && !memcmp(s + i - 3, space_mark, 3)))
+            break;
         h = tok_hash_add(h, (uint8_t)s[i]);
     }
     *hash = tok_hash_end(h);
     return i;
 }
 
-static glia_status spm_encode(const glia_tokenizer *t, const char *text, int64_t size, bool first, tok_scratch *s,
-                              tok_out *out, glia_error *e)
+static glia_status spm_encode(const glia_tokenizer *t, const char *text, int64_t size, bool first,
+                              tok_scratch *s, tok_out *out, glia_error *e)
 {
     bool prefix = first && t->adds_space;
     for (int64_t at = 0, end; at < size; at = end, prefix = false) {

@@ -23,13 +23,15 @@ bool glia_tok_table_create(tok_table *t, glia_arena *a, int64_t count)
     return true;
 }
 
-int32_t glia_tok_table_find(const tok_table *t, const tok_strings *all, const char *s, int64_t size, uint64_t hash)
+int32_t glia_tok_table_find(const tok_table *t, const tok_strings *all, const char *s, int64_t size,
+                            uint64_t hash)
 {
     const uint32_t tag = (uint32_t)(hash >> 32);
     for (uint64_t at = hash & t->mask;; at = (at + 1) & t->mask) {
         const int32_t id = t->slots[at].id;
         if (id < 0) return -1;
-        if (t->slots[at].tag == tag && tok_size(all, id) == size && !memcmp(tok_at(all, id), s, (size_t)size)) return id;
+        if (t->slots[at].tag == tag && tok_size(all, id) == size && !memcmp(tok_at(all, id), s, (size_t)size))
+            return id;
     }
 }
 
@@ -46,7 +48,8 @@ bool glia_tok_table_add(tok_table *t, const tok_strings *all, int32_t id)
             t->slots[at] = (tok_slot){tag, id};
             return true;
         }
-        if (t->slots[at].tag == tag && tok_size(all, have) == size && !memcmp(tok_at(all, have), s, (size_t)size))
+        if (t->slots[at].tag == tag && tok_size(all, have) == size &&
+            !memcmp(tok_at(all, have), s, (size_t)size))
             return true;
     }
     return false;
@@ -87,7 +90,8 @@ static glia_status copy_text(glia_tokenizer *t, const glia_vocab_source *v, glia
     if (!glia_tok_table_create(&t->by_text, &t->arena, v->count)) return glia_tok_nomem(e);
     for (int64_t i = 0; i < v->count; i++)
         if (!glia_tok_table_add(&t->by_text, &t->text, (int32_t)i))
-            return glia_fail(e, GLIA_E_LIMIT, "G0608", "the vocabulary's texts are made to collide (token %lld)", (long long)i);
+            return glia_fail(e, GLIA_E_LIMIT, "G0608",
+                             "the vocabulary's texts are made to collide (token %lld)", (long long)i);
     return GLIA_OK;
 }
 
@@ -99,11 +103,13 @@ static glia_status copy_types(glia_tokenizer *t, const glia_vocab_source *v, gli
     for (int64_t i = 0; i < v->count; i++) {
         const int32_t type = v->types ? v->types[i] : GLIA_TOK_TYPE_NORMAL;
         if (type < GLIA_TOK_TYPE_UNDEFINED || type > GLIA_TOK_TYPE_BYTE)
-            return glia_fail(e, GLIA_E_FORMAT, "G0604", "token %lld has type %d; types are 0 to 6", (long long)i, (int)type);
+            return glia_fail(e, GLIA_E_FORMAT, "G0604", "token %lld has type %d; types are 0 to 6",
+                             (long long)i, (int)type);
         t->type[i] = (uint8_t)type;
         if (!v->scores) continue;
         if (v->scores[i] != v->scores[i])
-            return glia_fail(e, GLIA_E_FORMAT, "G0605", "the score of token %lld is not a number", (long long)i);
+            return glia_fail(e, GLIA_E_FORMAT, "G0605", "the score of token %lld is not a number",
+                             (long long)i);
         t->score[i] = v->scores[i] + 0.0f; /* -0 and 0 rank alike */
     }
     if (!v->scores) t->score = NULL;
@@ -113,23 +119,34 @@ static glia_status copy_types(glia_tokenizer *t, const glia_vocab_source *v, gli
 static glia_status take_id(const char *name, int64_t id, int64_t count, int32_t *out, glia_error *e)
 {
     if (id < -1 || id >= count)
-        return glia_fail(e, GLIA_E_FORMAT, "G0607", "the %s token is %lld, but the vocabulary has %lld tokens", name,
-                         (long long)id, (long long)count);
+        return glia_fail(e, GLIA_E_FORMAT, "G0607",
+                         "the %s token is %lld, but the vocabulary has %lld tokens", name, (long long)id,
+                         (long long)count);
     *out = (int32_t)id;
     return GLIA_OK;
 }
 
 static void add_eog(glia_tokenizer *t, int32_t id)
 {
-    if (id < 0 || glia_tokenizer_is_eog(t, id) || t->eog_count == (int32_t)(sizeof t->eog / sizeof t->eog[0])) return;
+    if (id < 0 || glia_tokenizer_is_eog(t, id) || t->eog_count == (int32_t)(sizeof t->eog / sizeof t->eog[0]))
+        return;
     t->eog[t->eog_count++] = id;
 }
 
 /* What published models end a turn or a text with. The first that exists is the end of turn, unless the
  * metadata names one. */
 static const char *const turn_ends[] = {
-    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>",
-    "<|eom_id|>", "<EOT>", "_<EOT>", "< EOT >", "<\xef\xbd\x9c\x65nd\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>",
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<end_of_turn>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<|eom_id|>",
+    "<EOT>",
+    "_<EOT>",
+    "< EOT >",
+    "<\xef\xbd\x9c\x65nd\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>",
 };
 
 static glia_status copy_special_ids(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
@@ -138,7 +155,7 @@ static glia_status copy_special_ids(glia_tokenizer *t, const glia_vocab_source *
         const char *name;
         int64_t id;
         int32_t *out;
-    } ids[] = {{"bos", v->bos, &t->bos}, {"eos", v->eos, &t->eos}, {"unknown", v->unk, &t->unk},
+    } ids[] = {{"bos", v->bos, &t->bos},     {"eos", v->eos, &t->eos}, {"unknown", v->unk, &t->unk},
                {"padding", v->pad, &t->pad}, {"eot", v->eot, &t->eot}, {"eom", v->eom, &t->eom}};
     for (int i = 0; i < GLIA_COUNT(ids); i++) {
         glia_status s = take_id(ids[i].name, ids[i].id, v->count, ids[i].out, e);
@@ -165,9 +182,11 @@ glia_status glia_tok_vocab_load(glia_tokenizer *t, const glia_vocab_source *v, g
     if (v->count < 1 || !v->text || !v->text_size)
         return glia_fail(e, GLIA_E_FORMAT, "G0603", "the vocabulary has no tokens");
     if (v->count > TOK_VOCAB_MAX)
-        return glia_fail(e, GLIA_E_LIMIT, "G0608", "%lld tokens; the limit is %lld", (long long)v->count, (long long)TOK_VOCAB_MAX);
+        return glia_fail(e, GLIA_E_LIMIT, "G0608", "%lld tokens; the limit is %lld", (long long)v->count,
+                         (long long)TOK_VOCAB_MAX);
     if (v->merge_count < 0 || (v->merge_count > 0 && (!v->merges || !v->merge_size)))
-        return glia_fail(e, GLIA_E_ARG, "G0606", "merge_count is %lld without merges", (long long)v->merge_count);
+        return glia_fail(e, GLIA_E_ARG, "G0606", "merge_count is %lld without merges",
+                         (long long)v->merge_count);
     t->count = (int32_t)v->count;
     glia_status s = copy_text(t, v, e);
     if (!s) s = copy_types(t, v, e);
@@ -213,7 +232,8 @@ static void special_sort(const glia_tokenizer *t, int32_t *a, int64_t n)
 static bool is_special(const glia_tokenizer *t, int64_t id)
 {
     return (t->type[id] == GLIA_TOK_TYPE_CONTROL || t->type[id] == GLIA_TOK_TYPE_USER_DEFINED ||
-            t->type[id] == GLIA_TOK_TYPE_UNKNOWN) && tok_size(&t->piece, id) > 0;
+            t->type[id] == GLIA_TOK_TYPE_UNKNOWN) &&
+           tok_size(&t->piece, id) > 0;
 }
 
 glia_status glia_tok_specials_build(glia_tokenizer *t, glia_error *e)
@@ -223,11 +243,12 @@ glia_status glia_tok_specials_build(glia_tokenizer *t, glia_error *e)
         if (!is_special(t, i)) continue;
         n++;
         if (tok_size(&t->piece, i) > TOK_KEY_MAX)
-            return glia_fail(e, GLIA_E_LIMIT, "G0608", "special token %lld has %lld bytes; the limit is %d", (long long)i,
-                             (long long)tok_size(&t->piece, i), TOK_KEY_MAX);
+            return glia_fail(e, GLIA_E_LIMIT, "G0608", "special token %lld has %lld bytes; the limit is %d",
+                             (long long)i, (long long)tok_size(&t->piece, i), TOK_KEY_MAX);
     }
     if (n > TOK_SPECIAL_MAX)
-        return glia_fail(e, GLIA_E_LIMIT, "G0608", "%lld special tokens; the limit is %d", (long long)n, TOK_SPECIAL_MAX);
+        return glia_fail(e, GLIA_E_LIMIT, "G0608", "%lld special tokens; the limit is %d", (long long)n,
+                         TOK_SPECIAL_MAX);
     t->special = GLIA_NEW_ARRAY(&t->arena, int32_t, n + 1);
     if (!t->special) return glia_tok_nomem(e);
     n = 0;
@@ -251,8 +272,9 @@ glia_status glia_tok_specials_build(glia_tokenizer *t, glia_error *e)
 
 /* ---- whole words */
 
-glia_status glia_tok_mark_whole(glia_tokenizer *t, bool (*symbols)(const glia_tokenizer *, const char *, int64_t, tok_scratch *),
-                           glia_error *e)
+glia_status glia_tok_mark_whole(glia_tokenizer *t,
+                                bool (*symbols)(const glia_tokenizer *, const char *, int64_t, tok_scratch *),
+                                glia_error *e)
 {
     tok_scratch s;
     glia_tok_scratch_init(&s, t->os);

@@ -26,11 +26,13 @@ static glia_status build(glia_tokenizer *t, const glia_vocab_source *v, glia_err
     if (!s) s = t->kind->keys(t, v, e);
     if (!s) s = t->kind->pairs(t, v, e);
     if (!s) s = glia_tok_specials_build(t, e);
-    for (int32_t i = 0; i < t->count && !s; i++) t->piece_max = glia_max(t->piece_max, tok_size(&t->piece, i));
+    for (int32_t i = 0; i < t->count && !s; i++)
+        t->piece_max = glia_max(t->piece_max, tok_size(&t->piece, i));
     return s;
 }
 
-glia_status glia_tokenizer_create(const glia_os *os, const glia_vocab_source *source, glia_tokenizer **out, glia_error *e)
+glia_status glia_tokenizer_create(const glia_os *os, const glia_vocab_source *source, glia_tokenizer **out,
+                                  glia_error *e)
 {
     const tok_kind *kind = NULL;
     glia_vocab_source v = GLIA_VOCAB_SOURCE_INIT;
@@ -41,7 +43,8 @@ glia_status glia_tokenizer_create(const glia_os *os, const glia_vocab_source *so
     for (int i = 0; i < GLIA_COUNT(kinds); i++)
         if (v.kind && !strcmp(v.kind, kinds[i]->name)) kind = kinds[i];
     if (!kind)
-        return glia_fail(e, GLIA_E_UNSUPPORTED, "G0601", "tokenizers of kind \"%.64s\" are not built; \"llama\" and \"gpt2\" are",
+        return glia_fail(e, GLIA_E_UNSUPPORTED, "G0601",
+                         "tokenizers of kind \"%.64s\" are not built; \"llama\" and \"gpt2\" are",
                          v.kind ? v.kind : "(none)");
     if (!os) os = glia_os_default();
     glia_tokenizer *t = os->mem_alloc(os->ctx, sizeof *t, _Alignof(glia_tokenizer));
@@ -69,7 +72,8 @@ glia_status glia_tok_emit_byte(const glia_tokenizer *t, uint8_t b, tok_out *out,
 {
     const int32_t id = t->byte_id[b] >= 0 ? t->byte_id[b] : t->unk;
     if (id < 0)
-        return glia_fail(e, GLIA_E_NOT_FOUND, "G0609", "the vocabulary has no token for byte 0x%02X and none for the unknown", b);
+        return glia_fail(e, GLIA_E_NOT_FOUND, "G0609",
+                         "the vocabulary has no token for byte 0x%02X and none for the unknown", b);
     tok_emit(out, id);
     return GLIA_OK;
 }
@@ -86,7 +90,8 @@ static int32_t special_bound(const glia_tokenizer *t, int32_t lo, int32_t hi, in
     return lo;
 }
 
-/* The longest special token that text[0, left) begins with, or -1. The sorted list is narrowed byte by byte. */
+/* The longest special token that text[0, left) begins with, or -1. The sorted list is narrowed byte by byte.
+ */
 static int32_t special_at(const glia_tokenizer *t, const char *text, int64_t left, bool control)
 {
     int32_t lo = 0, hi = t->special_count, best = -1;
@@ -96,18 +101,20 @@ static int32_t special_at(const glia_tokenizer *t, const char *text, int64_t lef
         hi = special_bound(t, lo, hi, depth, c + 1);
         if (lo >= hi) break;
         const int32_t id = t->special[lo];
-        if (tok_size(&t->piece, id) == depth + 1 && (control || t->type[id] == GLIA_TOK_TYPE_USER_DEFINED)) best = id;
+        if (tok_size(&t->piece, id) == depth + 1 && (control || t->type[id] == GLIA_TOK_TYPE_USER_DEFINED))
+            best = id;
     }
     return best;
 }
 
-static glia_status encode_parts(const glia_tokenizer *t, const char *text, int64_t size, bool control, tok_scratch *s,
-                                tok_out *out, glia_error *e)
+static glia_status encode_parts(const glia_tokenizer *t, const char *text, int64_t size, bool control,
+                                tok_scratch *s, tok_out *out, glia_error *e)
 {
     int64_t raw = 0, at = 0;
     bool first = true;
     while (at < size) {
-        const int32_t id = t->special_first[(uint8_t)text[at]] ? special_at(t, text + at, size - at, control) : -1;
+        const int32_t id =
+            t->special_first[(uint8_t)text[at]] ? special_at(t, text + at, size - at, control) : -1;
         if (id < 0) {
             at++;
             continue;
@@ -124,8 +131,8 @@ static glia_status encode_parts(const glia_tokenizer *t, const char *text, int64
     return size > raw ? t->kind->encode(t, text + raw, size - raw, first, s, out, e) : GLIA_OK;
 }
 
-glia_status glia_tokenizer_encode(const glia_tokenizer *t, const char *text, int64_t size, int flags, int32_t *ids,
-                                  int64_t capacity, int64_t *count, glia_error *e)
+glia_status glia_tokenizer_encode(const glia_tokenizer *t, const char *text, int64_t size, int flags,
+                                  int32_t *ids, int64_t capacity, int64_t *count, glia_error *e)
 {
     tok_scratch s;
     tok_out out = {ids, capacity, 0};
@@ -133,7 +140,8 @@ glia_status glia_tokenizer_encode(const glia_tokenizer *t, const char *text, int
         return glia_fail(e, GLIA_E_ARG, "G0611", "encode: null or negative argument");
     *count = 0;
     if (size > TOK_TEXT_MAX)
-        return glia_fail(e, GLIA_E_LIMIT, "G0612", "a text of %lld bytes; the limit is %lld", (long long)size, (long long)TOK_TEXT_MAX);
+        return glia_fail(e, GLIA_E_LIMIT, "G0612", "a text of %lld bytes; the limit is %lld", (long long)size,
+                         (long long)TOK_TEXT_MAX);
     glia_tok_scratch_init(&s, t->os);
     if (flags & GLIA_TOK_BOS && t->adds_bos && t->bos >= 0) tok_emit(&out, t->bos);
     const glia_status status = encode_parts(t, text, size, flags & GLIA_TOK_SPECIAL, &s, &out, e);
@@ -142,8 +150,8 @@ glia_status glia_tokenizer_encode(const glia_tokenizer *t, const char *text, int
     if (flags & GLIA_TOK_BOS && t->adds_eos && t->eos >= 0) tok_emit(&out, t->eos);
     *count = out.count;
     if (out.count > capacity)
-        return glia_fail(e, GLIA_E_LIMIT, "G0613", "the text has %lld tokens; there is room for %lld", (long long)out.count,
-                         (long long)capacity);
+        return glia_fail(e, GLIA_E_LIMIT, "G0613", "the text has %lld tokens; there is room for %lld",
+                         (long long)out.count, (long long)capacity);
     return GLIA_OK;
 }
 

@@ -34,14 +34,14 @@ enum {
 /* A vocabulary as the caller holds it. Everything is copied by glia_tokenizer_create.
  * Ids are -1 where there is none, switches -1 where the source does not say. */
 typedef struct glia_vocab_source {
-    uint32_t size;           /* sizeof, set by GLIA_VOCAB_SOURCE_INIT */
-    const char *kind;        /* tokenizer.ggml.model: "llama", "gpt2" */
-    const char *pre;         /* tokenizer.ggml.pre, or null */
-    int64_t count;           /* tokens */
-    const char *const *text; /* [count], need not end in NUL */
+    uint32_t size;            /* sizeof, set by GLIA_VOCAB_SOURCE_INIT */
+    const char *kind;         /* tokenizer.ggml.model: "llama", "gpt2" */
+    const char *pre;          /* tokenizer.ggml.pre, or null */
+    int64_t count;            /* tokens */
+    const char *const *text;  /* [count], need not end in NUL */
     const int64_t *text_size; /* [count] bytes */
-    const float *scores;     /* [count] or null */
-    const int32_t *types;    /* [count] or null (all normal) */
+    const float *scores;      /* [count] or null */
+    const int32_t *types;     /* [count] or null (all normal) */
     int64_t merge_count;
     const char *const *merges; /* [merge_count] "left right" */
     const int64_t *merge_size; /* [merge_count] bytes */
@@ -49,19 +49,21 @@ typedef struct glia_vocab_source {
     int add_bos, add_eos, add_space_prefix; /* -1, 0, 1 */
 } glia_vocab_source;
 
-#define GLIA_VOCAB_SOURCE_INIT                                                                     \
-    {.size = sizeof(glia_vocab_source), .bos = -1, .eos = -1, .unk = -1, .pad = -1, .eot = -1,     \
-     .eom = -1, .add_bos = -1, .add_eos = -1, .add_space_prefix = -1}
+#define GLIA_VOCAB_SOURCE_INIT                                                                               \
+    {                                                                                                        \
+        .size = sizeof(glia_vocab_source), .bos = -1, .eos = -1, .unk = -1, .pad = -1, .eot = -1, .eom = -1, \
+        .add_bos = -1, .add_eos = -1, .add_space_prefix = -1                                                 \
+    }
 
 /* Builds a tokenizer. os null: the default table.
  * GLIA_E_ARG (null), GLIA_E_UNSUPPORTED (kind or expression, by name), GLIA_E_FORMAT (the vocabulary
  * contradicts itself: G0603 to G0608), GLIA_E_LIMIT, GLIA_E_NOMEM. */
-glia_status glia_tokenizer_create(const glia_os *os, const glia_vocab_source *source,
-                                  glia_tokenizer **out, glia_error *e);
+glia_status glia_tokenizer_create(const glia_os *os, const glia_vocab_source *source, glia_tokenizer **out,
+                                  glia_error *e);
 
 /* The same from the metadata of an open GGUF file; nothing of the file is kept. */
-glia_status glia_tokenizer_from_gguf(const glia_os *os, const struct glia_gguf *gguf,
-                                     glia_tokenizer **out, glia_error *e);
+glia_status glia_tokenizer_from_gguf(const glia_os *os, const struct glia_gguf *gguf, glia_tokenizer **out,
+                                     glia_error *e);
 
 /* Null is allowed. */
 void glia_tokenizer_destroy(glia_tokenizer *t);

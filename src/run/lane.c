@@ -1,5 +1,5 @@
-/* Runs a plan: each worker walks the phases, runs the chains of its slots or the tiles that it takes from a counter,
- * and meets the others. Arguments are formed from the run's bases; nothing is looked up. */
+/* Runs a plan: each worker walks the phases, runs the chains of its slots or the tiles that it takes from a
+ * counter, and meets the others. Arguments are formed from the run's bases; nothing is looked up. */
 #include "run/lane.h"
 
 #include "base/check.h"
@@ -23,13 +23,13 @@ struct glia_lane {
     int64_t arena_bytes;
     const uint8_t *bases[GLIA_BASE_COUNT];
     const glia_run *run;
-    _Alignas(64) _Atomic int32_t stop;    /* a glia_status, or 0 */
-    _Atomic int32_t fault_node;           /* node + 1 */
-    _Alignas(64) _Atomic uint32_t tile;   /* the next tile of a phase that hands them out */
-    worker_log *logs;                     /* [workers] or null */
+    _Alignas(64) _Atomic int32_t stop;  /* a glia_status, or 0 */
+    _Atomic int32_t fault_node;         /* node + 1 */
+    _Alignas(64) _Atomic uint32_t tile; /* the next tile of a phase that hands them out */
+    worker_log *logs;                   /* [workers] or null */
     int64_t log_capacity;
     uint32_t runs;
-    int64_t meetings;                     /* of the last run */
+    int64_t meetings; /* of the last run */
 };
 
 glia_status glia_lane_create(const glia_plan *p, const glia_lane_options *o, glia_lane **out, glia_error *e)
@@ -52,7 +52,8 @@ glia_status glia_lane_create(const glia_plan *p, const glia_lane_options *o, gli
     if (o->profile_events > 0) {
         l->logs = GLIA_NEW_ARRAY(&l->tables, worker_log, workers);
         l->log_capacity = o->profile_events;
-        for (int i = 0; l->logs && i < workers; i++) l->logs[i].events = GLIA_NEW_ARRAY(&l->tables, glia_event, o->profile_events);
+        for (int i = 0; l->logs && i < workers; i++)
+            l->logs[i].events = GLIA_NEW_ARRAY(&l->tables, glia_event, o->profile_events);
     }
     l->arena_bytes = p->bytes.arena + p->bytes.scratch;
     /* Touched now, so that no run meets a page for the first time. */
@@ -101,14 +102,17 @@ glia_status glia_lane_begin(glia_lane *l, const int64_t *symbols, glia_error *e)
     for (int64_t i = 0; i < g->symbol_count; i++) {
         int64_t most = i == 0 ? l->plan->variants[0].symbol_max : g->symbols[i].max;
         if (symbols[i] < g->symbols[i].min || symbols[i] > most)
-            return glia_fail(e, GLIA_E_ARG, "G0703", "size %s is %lld; it must be %lld to %lld", g->symbols[i].name,
-                             (long long)symbols[i], (long long)g->symbols[i].min, (long long)most);
+            return glia_fail(e, GLIA_E_ARG, "G0703", "size %s is %lld; it must be %lld to %lld",
+                             g->symbols[i].name, (long long)symbols[i], (long long)g->symbols[i].min,
+                             (long long)most);
         l->symbols[i] = symbols[i];
     }
     for (int64_t i = 0; i < g->guard_count; i++) {
         int64_t a, b;
-        if (!glia_dim_eval(g, g->guards[i].left, symbols, &a) || !glia_dim_eval(g, g->guards[i].right, symbols, &b) || a != b)
-            return glia_fail(e, GLIA_E_SHAPE, "G0704", "node `%s`: sizes that must agree do not", g->nodes[g->guards[i].node].name);
+        if (!glia_dim_eval(g, g->guards[i].left, symbols, &a) ||
+            !glia_dim_eval(g, g->guards[i].right, symbols, &b) || a != b)
+            return glia_fail(e, GLIA_E_SHAPE, "G0704", "node `%s`: sizes that must agree do not",
+                             g->nodes[g->guards[i].node].name);
     }
     l->variant = choose(l->plan, g->symbol_count ? symbols[0] : 1);
     for (int32_t i = 0; i < l->variant->dim_count; i++) {
@@ -129,7 +133,9 @@ void *glia_lane_input(glia_lane *l, uint32_t value)
 const void *glia_lane_output(const glia_lane *l, uint32_t value)
 {
     const glia_placed *at = &l->variant->placed[value];
-    return at->base == GLIA_BASE_ARENA ? l->arena + at->offset : at->base < 0 ? NULL : l->bases[at->base] + at->offset;
+    return at->base == GLIA_BASE_ARENA ? l->arena + at->offset
+           : at->base < 0              ? NULL
+                                       : l->bases[at->base] + at->offset;
 }
 
 /* ---- the worker ------------------------------------------------------------------------------- */
@@ -137,7 +143,8 @@ const void *glia_lane_output(const glia_lane *l, uint32_t value)
 static void set_tensor(const glia_lane *l, const glia_arg_record *r, int32_t slot, glia_tensor *t)
 {
     /* Inputs are only read, but kernels take one kind of pointer. */
-    t->data = r->offset < 0 ? NULL : (void *)(uintptr_t)(l->bases[r->base] + r->offset + slot * r->slot_stride);
+    t->data =
+        r->offset < 0 ? NULL : (void *)(uintptr_t)(l->bases[r->base] + r->offset + slot * r->slot_stride);
     t->dims = l->dims + r->dims;
     t->rank = r->rank;
     t->layout = r->layout;
@@ -150,7 +157,8 @@ static bool stopped(glia_lane *l, bool timekeeper)
     const glia_run *r = l->run;
     int32_t why = 0;
     if (r->cancel && atomic_load_explicit(r->cancel, memory_order_relaxed)) why = GLIA_E_CANCELLED;
-    else if (timekeeper && r->deadline_ns && l->os->clock_ns(l->os->ctx) >= r->deadline_ns) why = GLIA_E_DEADLINE;
+    else if (timekeeper && r->deadline_ns && l->os->clock_ns(l->os->ctx) >= r->deadline_ns)
+        why = GLIA_E_DEADLINE;
     if (!why) return false;
     int32_t none = 0;
     atomic_compare_exchange_strong(&l->stop, &none, why);
@@ -170,8 +178,15 @@ static void run_item(glia_lane *l, const glia_item *it, int32_t slot, int64_t sh
         if (end[i] == 0) return;
     }
     int32_t fault = 0;
-    glia_kargs k = {in, out, it->in_count, it->out_count, begin, end, l->plan->attrs + it->attrs,
-                    l->scratch + slot * it->scratch_stride, &fault};
+    glia_kargs k = {in,
+                    out,
+                    it->in_count,
+                    it->out_count,
+                    begin,
+                    end,
+                    l->plan->attrs + it->attrs,
+                    l->scratch + slot * it->scratch_stride,
+                    &fault};
     if (it->kind == GLIA_PART_SPLIT) {
         glia_share(end[it->axis], it->granule, shares, share, &begin[it->axis], &end[it->axis]);
         if (begin[it->axis] >= end[it->axis]) return;
@@ -205,10 +220,12 @@ static void log_event(glia_lane *l, int worker, int32_t item, uint64_t begin, ui
         g->dropped++;
         return;
     }
-    g->events[g->count++] = (glia_event){item, (uint16_t)(l->variant - l->plan->variants), (uint16_t)worker, l->runs, begin, end};
+    g->events[g->count++] =
+        (glia_event){item, (uint16_t)(l->variant - l->plan->variants), (uint16_t)worker, l->runs, begin, end};
 }
 
-static void run_chain(glia_lane *l, const glia_phase *ph, int worker, int32_t slot, int64_t share, int64_t shares)
+static void run_chain(glia_lane *l, const glia_phase *ph, int worker, int32_t slot, int64_t share,
+                      int64_t shares)
 {
     for (uint32_t i = ph->first; i < ph->first + ph->count; i++) {
         if (stopped(l, slot == 0)) return;
@@ -226,7 +243,8 @@ static void run_phase(glia_lane *l, const glia_phase *ph, int worker, int worker
 {
     int32_t slots = l->variant->slots;
     if (!ph->tiles_per_slot) {
-        for (int32_t slot = worker; slot < slots; slot += workers) run_chain(l, ph, worker, slot, slot, slots);
+        for (int32_t slot = worker; slot < slots; slot += workers)
+            run_chain(l, ph, worker, slot, slot, slots);
         return;
     }
     if (worker >= slots) return;
@@ -274,7 +292,8 @@ glia_status glia_lane_run(glia_lane *l, const glia_run *run, glia_error *e)
     if (l->variant->slots == 1) {
         /* One chain from begin to end on the caller's thread: nobody to meet. */
         uint32_t mode = glia_cpu_mode_set();
-        for (int32_t i = 0; i < l->variant->phase_count; i++) run_chain(l, &l->variant->phases[i], 0, 0, 0, 1);
+        for (int32_t i = 0; i < l->variant->phase_count; i++)
+            run_chain(l, &l->variant->phases[i], 0, 0, 0, 1);
         glia_cpu_mode_restore(mode);
     } else {
         uint64_t before = glia_team_meetings(l->team);
@@ -286,8 +305,10 @@ glia_status glia_lane_run(glia_lane *l, const glia_run *run, glia_error *e)
     if (why == GLIA_OK) return GLIA_OK;
     if (why == GLIA_E_GUARD) {
         const glia_node *n = &l->plan->graph->nodes[atomic_load(&l->fault_node) - 1];
-        return glia_fail(e, GLIA_E_GUARD, "G0705", "node `%s` (%s): the data break a rule that shapes cannot check, such as an index out of range",
-                         n->name, n->op->name);
+        return glia_fail(
+            e, GLIA_E_GUARD, "G0705",
+            "node `%s` (%s): the data break a rule that shapes cannot check, such as an index out of range",
+            n->name, n->op->name);
     }
     if (why == GLIA_E_CANCELLED) return glia_fail(e, GLIA_E_CANCELLED, "G0706", "cancelled");
     return glia_fail(e, GLIA_E_DEADLINE, "G0707", "the deadline passed");

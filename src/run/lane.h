@@ -33,7 +33,8 @@ typedef struct glia_run {
 glia_status glia_lane_create(const glia_plan *p, const glia_lane_options *o, glia_lane **out, glia_error *e);
 void glia_lane_destroy(glia_lane *l);
 
-/* symbols[plan->graph->symbol_count], within their bounds (checked: GLIA_E_ARG). Also checks the graph's entry guards. */
+/* symbols[plan->graph->symbol_count], within their bounds (checked: GLIA_E_ARG). Also checks the graph's
+ * entry guards. */
 glia_status glia_lane_begin(glia_lane *l, const int64_t *symbols, glia_error *e);
 void *glia_lane_input(glia_lane *l, uint32_t value);
 const void *glia_lane_output(const glia_lane *l, uint32_t value);
@@ -58,7 +59,8 @@ const glia_event *glia_lane_events(const glia_lane *l, int worker, int64_t *coun
 void glia_lane_profile_clear(glia_lane *l);
 const glia_plan *glia_lane_plan(const glia_lane *l);
 int glia_lane_workers(const glia_lane *l);
-/* A table by operation and by wait, as text; and the events as Chrome trace JSON (chrome://tracing, Perfetto). */
+/* A table by operation and by wait, as text; and the events as Chrome trace JSON (chrome://tracing,
+ * Perfetto). */
 struct glia_writer;
 void glia_profile_table(const glia_lane *l, struct glia_writer *w);
 void glia_profile_trace(const glia_lane *l, struct glia_writer *w);

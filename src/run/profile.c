@@ -1,6 +1,6 @@
-/* Reports over a lane's events: a table by operation and kernel, with waiting apart from working, and a trace in the
- * JSON form of Chrome's trace viewer and Perfetto. Both only read; what fails for want of memory is said by the
- * writer's `failed`. */
+/* Reports over a lane's events: a table by operation and kernel, with waiting apart from working, and a trace
+ * in the JSON form of Chrome's trace viewer and Perfetto. Both only read; what fails for want of memory is
+ * said by the writer's `failed`. */
 #include "run/lane.h"
 
 #include "base/check.h"
@@ -23,7 +23,8 @@ static const glia_item *item_of(const glia_plan *p, const glia_event *e)
     return &p->variants[e->variant].items[e->item];
 }
 
-/* A row for each pair of op and kernel that occurs, in the order of their first events; *count is -1 without memory. */
+/* A row for each pair of op and kernel that occurs, in the order of their first events; *count is -1 without
+ * memory. */
 static row *collect_rows(const glia_lane *l, glia_arena *a, int64_t *count)
 {
     const glia_plan *p = glia_lane_plan(l);
@@ -93,7 +94,10 @@ static int64_t count_runs(const glia_lane *l)
 }
 
 static double ms(uint64_t ns) { return (double)ns / 1e6; }
-static double percent(uint64_t part, uint64_t whole) { return whole ? 100.0 * (double)part / (double)whole : 0; }
+static double percent(uint64_t part, uint64_t whole)
+{
+    return whole ? 100.0 * (double)part / (double)whole : 0;
+}
 
 static void put_workers(const glia_lane *l, glia_writer *w, int64_t runs)
 {
@@ -108,7 +112,8 @@ static void put_workers(const glia_lane *l, glia_writer *w, int64_t runs)
         dropped += t.dropped;
     }
     glia_write_text(w, "runs: %lld\n", (long long)runs);
-    if (dropped) glia_write_text(w, "%lld later events found no room and are not counted\n", (long long)dropped);
+    if (dropped)
+        glia_write_text(w, "%lld later events found no room and are not counted\n", (long long)dropped);
 }
 
 void glia_profile_table(const glia_lane *l, struct glia_writer *w)
@@ -125,8 +130,8 @@ void glia_profile_table(const glia_lane *l, struct glia_writer *w)
     glia_write_text(w, "op                   kernel                           isa            count          "
                        "ms   share   us/item\n");
     for (int64_t i = 0; i < count; i++)
-        glia_write_text(w, "%-20s %-32s %-11s %8lld %11.3f %6.1f%% %9.2f\n", rows[i].op, rows[i].kernel, rows[i].isa,
-                        (long long)rows[i].count, ms(rows[i].ns), percent(rows[i].ns, all),
+        glia_write_text(w, "%-20s %-32s %-11s %8lld %11.3f %6.1f%% %9.2f\n", rows[i].op, rows[i].kernel,
+                        rows[i].isa, (long long)rows[i].count, ms(rows[i].ns), percent(rows[i].ns, all),
                         (double)rows[i].ns / 1e3 / (double)rows[i].count);
     put_workers(l, w, count_runs(l));
 }

@@ -17,8 +17,9 @@ static void relax(void) {}
 
 enum {
     CACHE_LINE = 64,
-    SPINS = 1000,       /* 10 to 70 us of pauses: longer than a balanced wait, short enough to leave a busy machine alone */
-    IDLE_SPINS = 2000   /* between runs: a token's sampling is shorter than this */
+    SPINS = 1000, /* 10 to 70 us of pauses: longer than a balanced wait, short enough to leave a busy machine
+                     alone */
+    IDLE_SPINS = 2000 /* between runs: a token's sampling is shorter than this */
 };
 
 /* A word that workers wait on, alone on its cache line. */
@@ -35,8 +36,8 @@ typedef struct member {
 } member;
 
 struct glia_team {
-    word run;                               /* counts runs; odd steps do not exist */
-    word epoch;                             /* counts meetings */
+    word run;   /* counts runs; odd steps do not exist */
+    word epoch; /* counts meetings */
     _Alignas(CACHE_LINE) _Atomic uint32_t arrived;
     _Alignas(CACHE_LINE) const glia_os *os;
     glia_team_fn fn;
@@ -125,7 +126,8 @@ glia_status glia_team_create(const glia_os *os, int workers, glia_team **out, gl
 {
     *out = NULL;
     if (!os) os = glia_os_default();
-    if (workers < 1 || workers > 1024) return glia_fail(e, GLIA_E_ARG, "G0701", "a team of %d threads; it must be 1 to 1024", workers);
+    if (workers < 1 || workers > 1024)
+        return glia_fail(e, GLIA_E_ARG, "G0701", "a team of %d threads; it must be 1 to 1024", workers);
     int64_t bytes = (int64_t)sizeof(glia_team) + workers * (int64_t)sizeof(member);
     glia_team *t = os->mem_alloc(os->ctx, (size_t)bytes, CACHE_LINE);
     if (!t) return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a team of %d threads", workers);
@@ -139,7 +141,8 @@ glia_status glia_team_create(const glia_os *os, int workers, glia_team **out, gl
         t->members[i] = (member){t, i, false, 0};
         int err = os->thread_start(os->ctx, member_main, &t->members[i], -1, &t->members[i].thread);
         if (err) {
-            glia_status s = glia_fail(e, GLIA_E_THREAD, "G0803", "thread %d of %d could not be started (error %d)", i + 1, workers, err);
+            glia_status s = glia_fail(e, GLIA_E_THREAD, "G0803",
+                                      "thread %d of %d could not be started (error %d)", i + 1, workers, err);
             glia_team_destroy(t);
             return s;
         }

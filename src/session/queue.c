@@ -5,7 +5,9 @@ static void lock(glia_queue *q)
 {
     uint32_t free_word = 0;
     /* Held for tens of instructions; a holder that lost its processor is waited for with sleeps. */
-    for (int i = 0; !atomic_compare_exchange_weak_explicit(&q->lock, &free_word, 1, memory_order_acquire, memory_order_relaxed); i++) {
+    for (int i = 0; !atomic_compare_exchange_weak_explicit(&q->lock, &free_word, 1, memory_order_acquire,
+                                                           memory_order_relaxed);
+         i++) {
         free_word = 0;
         if (i > 100) q->os->futex_wait(q->os->ctx, (const uint32_t *)(const void *)&q->lock, 1, 20000);
     }
@@ -15,7 +17,8 @@ static void unlock(glia_queue *q) { atomic_store_explicit(&q->lock, 0, memory_or
 
 static bool before(const glia_queue_place *a, const glia_queue_place *b)
 {
-    uint64_t x = a->deadline_ns ? a->deadline_ns : UINT64_MAX, y = b->deadline_ns ? b->deadline_ns : UINT64_MAX;
+    uint64_t x = a->deadline_ns ? a->deadline_ns : UINT64_MAX,
+             y = b->deadline_ns ? b->deadline_ns : UINT64_MAX;
     return x != y ? x < y : a->arrival < b->arrival;
 }
 
@@ -30,7 +33,8 @@ static bool withdraw(glia_queue *q, const glia_queue_place *p)
     return false;
 }
 
-glia_status glia_queue_enter(glia_queue *q, uint64_t deadline_ns, const _Atomic uint32_t *cancel, glia_error *e)
+glia_status glia_queue_enter(glia_queue *q, uint64_t deadline_ns, const _Atomic uint32_t *cancel,
+                             glia_error *e)
 {
     const int64_t look_ns = 2000000; /* how often cancellation is looked at while waiting */
     glia_queue_place me = {0, deadline_ns, 0};
@@ -56,7 +60,9 @@ glia_status glia_queue_enter(glia_queue *q, uint64_t deadline_ns, const _Atomic 
             bool out = withdraw(q, &me);
             unlock(q);
             if (!out) glia_queue_leave(q); /* the turn came meanwhile: pass it on */
-            return glia_fail(e, why, why == GLIA_E_CANCELLED ? "G0706" : "G0707", why == GLIA_E_CANCELLED ? "cancelled while waiting for the model" : "the deadline passed while waiting for the model");
+            return glia_fail(e, why, why == GLIA_E_CANCELLED ? "G0706" : "G0707",
+                             why == GLIA_E_CANCELLED ? "cancelled while waiting for the model"
+                                                     : "the deadline passed while waiting for the model");
         }
         q->os->futex_wait(q->os->ctx, (const uint32_t *)(const void *)&me.turn, 0, look_ns);
     }

@@ -1,7 +1,7 @@
 /* Who may run a lane next: one holder, waiters served by deadline, then by arrival.
  *
- * Joining, leaving and handing over are a few instructions under a spin lock; waiting sleeps on a futex of one's own.
- * Nothing allocates. At most GLIA_QUEUE_MAX wait at once; one more is told GLIA_E_LIMIT. */
+ * Joining, leaving and handing over are a few instructions under a spin lock; waiting sleeps on a futex of
+ * one's own. Nothing allocates. At most GLIA_QUEUE_MAX wait at once; one more is told GLIA_E_LIMIT. */
 #ifndef GLIA_SESSION_QUEUE_H
 #define GLIA_SESSION_QUEUE_H
 
@@ -28,7 +28,8 @@ typedef struct glia_queue {
 } glia_queue;
 
 /* Waits for the turn. GLIA_E_CANCELLED when *cancel becomes non-zero, GLIA_E_DEADLINE, GLIA_E_LIMIT. */
-glia_status glia_queue_enter(glia_queue *q, uint64_t deadline_ns, const _Atomic uint32_t *cancel, glia_error *e);
+glia_status glia_queue_enter(glia_queue *q, uint64_t deadline_ns, const _Atomic uint32_t *cancel,
+                             glia_error *e);
 void glia_queue_leave(glia_queue *q);
 
 #endif

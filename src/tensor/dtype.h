@@ -15,12 +15,12 @@
 #include <glia/dtype.h>
 #include <stdbool.h>
 
-enum { /* classes; a dtype may be in several */
-    GLIA_CLASS_FLOAT = 1,     /* F64 F32 F16 BF16: letter F in signatures */
-    GLIA_CLASS_INT = 2,       /* signed and unsigned integers */
-    GLIA_CLASS_BOOL = 4,
-    GLIA_CLASS_QUANT = 8,     /* block formats of weights: letter Q */
-    GLIA_CLASS_ACTIVATION = 16 /* A8X32, A8X256: letter A */
+enum {                       /* classes; a dtype may be in several */
+       GLIA_CLASS_FLOAT = 1, /* F64 F32 F16 BF16: letter F in signatures */
+       GLIA_CLASS_INT = 2,   /* signed and unsigned integers */
+       GLIA_CLASS_BOOL = 4,
+       GLIA_CLASS_QUANT = 8,      /* block formats of weights: letter Q */
+       GLIA_CLASS_ACTIVATION = 16 /* A8X32, A8X256: letter A */
 };
 
 typedef struct glia_dtype_info {
@@ -28,8 +28,8 @@ typedef struct glia_dtype_info {
     int32_t block_elements;
     int32_t block_bytes;
     uint32_t classes;
-    glia_dtype activation; /* the format in which activations meet this weight; F32 for floats */
-    int32_t gguf_type;     /* ggml type number, -1 if none */
+    glia_dtype activation;  /* the format in which activations meet this weight; F32 for floats */
+    int32_t gguf_type;      /* ggml type number, -1 if none */
     const char *arithmetic; /* one line for docs and `glia plan` */
     /* One row of n elements (a multiple of block_elements) to f32; exact for all formats but
      * F64 and wide integers. Never null for floats and block formats. */

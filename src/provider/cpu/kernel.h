@@ -6,8 +6,8 @@
 
 #include "graph/op.h"
 
-/* types: input dtypes, "->", output dtypes, each "dtype" or "dtype:layout"; a trailing "?" says that the input may
- * be absent; "*" matches any type. "a8x32,q8_0:r16,f32?->f32". */
+/* types: input dtypes, "->", output dtypes, each "dtype" or "dtype:layout"; a trailing "?" says that the
+ * input may be absent; "*" matches any type. "a8x32,q8_0:r16,f32?->f32". */
 typedef struct glia_cpu_kernel {
     const glia_op *op;
     const char *types;
@@ -16,8 +16,8 @@ typedef struct glia_cpu_kernel {
 } glia_cpu_kernel;
 
 typedef struct glia_cpu_isa {
-    const char *name;  /* "portable", "avx2", "avx512", "avx512vnni" */
-    uint32_t needs;    /* GLIA_CPU_* */
+    const char *name; /* "portable", "avx2", "avx512", "avx512vnni" */
+    uint32_t needs;   /* GLIA_CPU_* */
     const glia_cpu_kernel *rows;
     int32_t count;
 } glia_cpu_isa;

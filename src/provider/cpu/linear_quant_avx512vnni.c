@@ -20,8 +20,9 @@
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define UNROLL _Pragma("GCC unroll 16") /* the loops over R, P and j: their arrays have to become registers  \
-                                         */
+#define UNROLL                                                                                               \
+    _Pragma("GCC unroll 16") /* the loops over R, P and j: their arrays have to become registers             \
+                              */
 #endif
 
 enum { ROWS_MAX = 6, PANELS_MAX = 4, TILE_MAX = 12, SEGMENT_PAIRS = 16, LEVELS = 40 };
