@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs every benchmark of bench/ on one model. Numbers of a busy machine mean little; bench/SPEED.md says how to compare.
+# Runs every benchmark of bench/ on one model. Numbers of a busy machine mean little; bench/SPEED.md says how
+# to compare.
 #
 # usage: tools/bench.sh [FOLDER [MODEL]]     FOLDER: build/release; MODEL: models/demo-stories.gguf
 set -eu

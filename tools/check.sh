@@ -151,7 +151,8 @@ demo() {
 same_logits() { # MODEL
     local other=build/aarch64/glia here=build/gcc/glia to
     to=$(mktemp -d) || return 1
-    $emulator $other logits "$1" --ids 1,5,9,20,33,7 -o "$to/a.npy" && $here logits "$1" --ids 1,5,9,20,33,7 -o "$to/b.npy" &&
+    $emulator $other logits "$1" --ids 1,5,9,20,33,7 -o "$to/a.npy" &&
+        $here logits "$1" --ids 1,5,9,20,33,7 -o "$to/b.npy" &&
         cmp "$to/a.npy" "$to/b.npy"
     set -- $?
     rm -rf "$to"
@@ -167,7 +168,8 @@ part_aarch64() {
         fi
         emulator=qemu-aarch64
     fi
-    check 'aarch64: no warnings' build release build/aarch64 CC="${emulator:+aarch64-linux-gnu-}gcc" EXTRA_CFLAGS=-Werror \
+    check 'aarch64: no warnings' build release build/aarch64 \
+        CC="${emulator:+aarch64-linux-gnu-}gcc" EXTRA_CFLAGS=-Werror \
         LDFLAGS=-static build/aarch64/glia
     check 'aarch64: the same logits, demo-stories' same_logits models/demo-stories.gguf
     tiny=$(mktemp -d) || return
@@ -182,7 +184,8 @@ part_aarch64() {
 installed_program() {
     local to=$1
     make --no-print-directory OUT=build/gcc CC=gcc EXTRA_CFLAGS=-Werror PREFIX="$to" install || return 1
-    printf '#include <glia/glia.h>\n#include <stdio.h>\nint main(void) { return puts(glia_version()) < 0; }\n' >"$to/a.c"
+    printf '#include <glia/glia.h>\n#include <stdio.h>\nint main(void) { return puts(glia_version()) < 0; }\n' \
+        >"$to/a.c"
     gcc -std=c17 "$to/a.c" -I"$to/include" -L"$to/lib" -lglia -Wl,-rpath,"$to/lib" -o "$to/a" && "$to/a" &&
         gcc -std=c17 "$to/a.c" -I"$to/include" "$to/lib/libglia.a" -pthread -lm -o "$to/b" && "$to/b" &&
         "$to/bin/glia" --version && test -s "$to/share/man/man1/glia.1" && test -s "$to/lib/pkgconfig/glia.pc" &&
