@@ -23,8 +23,7 @@ static int print_token(void *user, int32_t id, const char *text, int64_t size)
 static void *cancel_after_20(void *user)
 {
     shared *s = user;
-    while (atomic_load(&s->tokens) < 20 && !atomic_load(&s->done)) {
-    }
+    while (atomic_load(&s->tokens) < 20 && !atomic_load(&s->done)) continue;
     glia_session_cancel(s->session);
     return NULL;
 }

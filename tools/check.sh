@@ -115,6 +115,7 @@ part_tree() {
         else skip "tree: glia/$h alone in C++" 'g++ is not here and could not be installed'; fi
     done
     check 'tree: docs/ops.md is what the sources say' ops_doc
+    check "tree: the README's program is examples/story.c" readme_program
     script meeting tools/check_meeting.sh
 }
 
@@ -135,6 +136,11 @@ script() { # NAME COMMAND...
         grep -q '^FAIL ' "$lines" || fail "$1: ended with status $status"
     fi
     rm -f "$lines"
+}
+
+# shellcheck disable=SC2016
+readme_program() {
+    sed -n '/^```c$/,/^```$/p' README.md | sed '1d;$d' | diff -u - <(sed -n '/^#include/,$p' examples/story.c)
 }
 
 part_cli() {

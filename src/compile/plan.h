@@ -152,7 +152,6 @@ typedef struct glia_compile_options {
     uint32_t features;   /* GLIA_CPU_*, from glia_cpu_features() */
     const char *isa_max; /* force a set and those below it; null: the best */
     int64_t symbol_max;  /* the largest value that symbol 0 will take; at most its own bound */
-    bool eager;          /* no passes beyond what running needs */
 } glia_compile_options;
 
 /* Compiles a sealed graph; `source` stays the caller's and is not needed afterwards, but constants' and

@@ -61,7 +61,7 @@ static glia_status build(glia_model *m, glia_error *e)
     m->options.context = lo.context;
     m->options.kv_dtype = lo.kv_dtype;
     m->pages_a_sequence = glia_ceil_div(lo.context, GLIA_PAGE_TOKENS);
-    glia_compile_options co = {o->os, o->slots, glia_cpu_features(), o->isa, o->batch, false};
+    glia_compile_options co = {o->os, o->slots, glia_cpu_features(), o->isa, o->batch};
     s = glia_compile(m->lm.graph, &co, &m->plan, e);
     glia_graph_destroy(m->lm.graph);
     m->lm.graph = NULL;
