@@ -68,7 +68,7 @@ int main(int argc, char **argv)
         r = r * 6364136223846793005u + 1442695040888963407u;
         canceller c = {.s = s, .delay = (double)(r >> 11) / 9007199254740992.0 * whole * 1.2};
         glia_generate_options g = GLIA_GENERATE_OPTIONS_INIT;
-        g.tokens_max = 4096 - PROMPT;
+        g.tokens_max = 1024;
         g.ignore_end = 1;
         pthread_t t;
         glia_session_trim(s, 0, 0, NULL);
