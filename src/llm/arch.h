@@ -98,4 +98,9 @@ glia_value glia_lm_swiglu(glia_lm_builder *b, int64_t layer, glia_value x);
  * output.weight. */
 void glia_lm_end(glia_lm_builder *b, glia_value x);
 
+/* The whole decoder that LLaMA made common: RMSNorm before rotary attention with grouped heads, RMSNorm
+ * before SwiGLU. Biases are taken where the file has them. neox: rotary pairs are halves, not neighbours.
+ * head_norms: q and k are normalised per head before the rotation. */
+void glia_lm_rotary_decoder(glia_lm_builder *b, bool neox, bool head_norms);
+
 #endif
