@@ -48,7 +48,7 @@ typedef struct cli_biases {
 typedef struct cli_settings { /* what the options set; texts are null, integers CLI_UNSET when not given */
     bool help, version, json, man;
     bool loop, ignore_end, special, verbose, graph, pieces, decode, no_bos;
-    const char *completion, *prompt, *file, *profile, *isa, *kv, *format, *shape, *type, *out;
+    const char *completion, *prompt, *file, *profile, *isa, *kv, *format, *shape, *synth, *type, *out;
     int64_t tokens, top_k, repeat_last_n, seed, context, batch, threads, slots, memory_limit;
     int64_t bench_prompt, depth, repetitions;
     double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
@@ -143,6 +143,9 @@ int cli_read_file(cli *c, const char *path, const char **text, int64_t *size);
 /* The text of -p or -f; CLI_USAGE unless exactly one was given. */
 int cli_read_text(cli *c, const char **text, int64_t *size);
 
+/* Writes the model that "SHAPE[:TYPE]" names to a temporary file, whose name goes to path; the caller removes
+ * it. */
+int cli_synth_temporary(cli *c, const char *spec, char *path, int64_t size);
 /* Opens args[0] with the model options; logit_rows 0: one, -1: as many as a step has tokens. */
 glia_model_options cli_model_options(const cli *c);
 int cli_open(cli *c, const glia_model_options *o, bool load, glia_model **out);

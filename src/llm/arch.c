@@ -436,9 +436,12 @@ static const glia_arch *find_arch(glia_lm_builder *b)
         if ((int64_t)strlen(archs[i]->name) == name.size &&
             !memcmp(archs[i]->name, name.text, (size_t)name.size))
             return archs[i];
-    glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0501",
-                 "architecture `%.*s` is not built here; known are llama, qwen2, qwen3 and gpt2",
-                 (int)glia_min(name.size, 64), name.text);
+    char known[512];
+    int at = 0;
+    for (int i = 0; i < GLIA_COUNT(archs) && at < (int)sizeof known; i++)
+        at += snprintf(known + at, sizeof known - (size_t)at, "%s%s", i ? ", " : "", archs[i]->name);
+    glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0501", "architecture `%.*s` is not built here; known are %s",
+                 (int)glia_min(name.size, 64), name.text, known);
     return NULL;
 }
 
