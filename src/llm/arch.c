@@ -471,7 +471,8 @@ glia_status glia_lm_build(const glia_gguf *file, glia_lm_options *options, glia_
                              "the file holds a vocabulary but no tensors; it cannot run");
         goto done;
     }
-    out->arch = find_arch(&b);
+    b.status = glia_gguf_require_model(file, e);
+    if (!b.status) out->arch = find_arch(&b);
     if (!out->arch) goto done;
     b.arch = out->arch->name;
     b.used = GLIA_NEW_ARRAY(&arena, uint8_t, glia_gguf_tensor_count(file));
