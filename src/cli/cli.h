@@ -43,6 +43,11 @@ typedef struct cli_biases {
     int64_t count, capacity, capacity_values;
 } cli_biases;
 
+typedef struct cli_adapters {
+    glia_adapter *v;
+    int64_t count, capacity;
+} cli_adapters;
+
 #define CLI_UNSET INT64_MIN /* an integer option that was not given */
 
 typedef struct cli_settings { /* what the options set; texts are null, integers CLI_UNSET when not given */
@@ -54,6 +59,7 @@ typedef struct cli_settings { /* what the options set; texts are null, integers 
     double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
     cli_ints ids, thread_list;
     cli_biases biases;
+    cli_adapters adapters;
 } cli_settings;
 
 typedef enum {
@@ -64,7 +70,8 @@ typedef enum {
     CLI_BYTES,  /* int64_t with K, M or G behind it, in powers of 1024 */
     CLI_CHOICE, /* const char *, one of `choices` */
     CLI_INTS,   /* cli_ints, separated by commas, each within [min, max] */
-    CLI_BIAS    /* cli_biases, ID=VALUE, may be repeated */
+    CLI_BIAS,   /* cli_biases, ID=VALUE, may be repeated */
+    CLI_ADAPTER /* cli_adapters, FILE[:SCALE], may be repeated */
 } cli_kind;
 
 typedef struct cli_option {

@@ -123,6 +123,8 @@ const cli_option cli_options[] = {
            "no faster instruction set than this"),
     CHOICE(0, "kv", "TYPE", MODEL_COMMANDS, "f16|f32", kv,
            "element type of the key-value cache (by the model)"),
+    {0, "lora", "FILE[:SCALE]", CLI_ADAPTER, MODEL_COMMANDS, -1e6, 1e6, NULL, AT(adapters),
+     "apply a low-rank adapter, SCALE times (1); may be repeated"},
     {0, "memory-limit", "BYTES", CLI_BYTES, MODEL_COMMANDS, 1, 0, NULL, AT(memory_limit),
      "refuse to load above this; K, M, G may follow"},
     TEXT(0, "profile", "FILE", CLI_RUN | CLI_LOGITS | CLI_PERPLEXITY, profile,
@@ -263,6 +265,23 @@ static int set_bias(cli *c, const cli_option *o, const char *value, void *to)
     return CLI_OK;
 }
 
+static int set_adapter(cli *c, const cli_option *o, const char *value, void *to)
+{
+    cli_adapters *list = to;
+    const char *colon = strrchr(value, ':');
+    double scale = 1;
+    char *path = glia_arena_strdup(&c->arena, value);
+    glia_adapter *v = glia_arena_grow(&c->arena, list->v, list->count, &list->capacity, sizeof *v);
+    if (!path || !v) return cli_no_memory(c);
+    if (colon && glia_number_parse(colon + 1, (int64_t)strlen(colon + 1), &scale)) path[colon - value] = 0;
+    else scale = 1;
+    if (!path[0] || !(scale >= o->min && scale <= o->max))
+        return cli_usage(c, "option --%s is `%.60s`; it must be FILE or FILE:SCALE", o->name, value);
+    list->v = v;
+    v[list->count++] = (glia_adapter){path, (float)scale};
+    return CLI_OK;
+}
+
 static int set_text(cli *c, const cli_option *o, const char *value, void *to)
 {
     (void)c;
@@ -275,7 +294,7 @@ static int set_value(cli *c, const cli_option *o, const char *value)
 {
     static int (*const setters[])(cli *, const cli_option *, const char *, void *) = {
         [CLI_INT] = set_int,       [CLI_REAL] = set_real, [CLI_TEXT] = set_text, [CLI_BYTES] = set_bytes,
-        [CLI_CHOICE] = set_choice, [CLI_INTS] = set_ints, [CLI_BIAS] = set_bias,
+        [CLI_CHOICE] = set_choice, [CLI_INTS] = set_ints, [CLI_BIAS] = set_bias, [CLI_ADAPTER] = set_adapter,
     };
     return setters[o->kind](c, o, value, (char *)&c->set + o->offset);
 }

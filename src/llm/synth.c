@@ -44,10 +44,10 @@ static uint32_t file_type(glia_dtype t)
     static const struct {
         glia_dtype type;
         uint32_t number;
-    } known[] = {{GLIA_F32, 0},     {GLIA_F16, 1},   {GLIA_Q4_0, 2},   {GLIA_Q4_1, 3},
-                 {GLIA_Q8_0, 7},    {GLIA_Q5_0, 8},  {GLIA_Q5_1, 9},   {GLIA_Q2_K, 10},
-                 {GLIA_Q3_K, 12},   {GLIA_Q4_K, 15}, {GLIA_Q5_K, 17},  {GLIA_Q6_K, 18},
-                 {GLIA_IQ4_NL, 25}, {GLIA_BF16, 32}, {GLIA_TQ1_0, 36}, {GLIA_TQ2_0, 37}};
+    } known[] = {{GLIA_F32, 0},    {GLIA_F16, 1},     {GLIA_Q4_0, 2},    {GLIA_Q4_1, 3},  {GLIA_Q8_0, 7},
+                 {GLIA_Q5_0, 8},   {GLIA_Q5_1, 9},    {GLIA_Q2_K, 10},   {GLIA_Q3_K, 12}, {GLIA_Q4_K, 15},
+                 {GLIA_Q5_K, 17},  {GLIA_Q6_K, 18},   {GLIA_IQ4_NL, 25}, {GLIA_BF16, 32}, {GLIA_TQ1_0, 36},
+                 {GLIA_TQ2_0, 37}, {GLIA_IQ4_XS, 30}, {GLIA_MXFP4, 38}};
     for (int i = 0; i < GLIA_COUNT(known); i++) {
         if (known[i].type == t) return known[i].number;
     }
