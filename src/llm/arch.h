@@ -21,7 +21,11 @@ typedef struct glia_lm_options {
     const glia_os *os;
     int64_t batch, logit_rows, sequences, context; /* all at least 1 */
     glia_dtype kv_dtype;                           /* NONE: chosen by the token embedding's dtype */
+    int64_t cache_tokens;                          /* 0: sequences times context */
 } glia_lm_options;
+
+/* How many pages a cache has. */
+int64_t glia_lm_pages(const glia_lm_options *o);
 
 typedef struct glia_lm_builder {
     const glia_gguf *file;

@@ -34,6 +34,8 @@ static glia_status settle(const glia_model_options *given, glia_model_options *o
     if (o->logit_rows < 1 || o->logit_rows > o->batch)
         return bad_option(e, "logit_rows", o->logit_rows, 1, o->batch);
     if (o->profile_events < 0) return bad_option(e, "profile_events", o->profile_events, 0, INT32_MAX);
+    if (o->cache_tokens < 0 || o->cache_tokens > INT32_MAX / 2)
+        return bad_option(e, "cache_tokens", o->cache_tokens, 1, INT32_MAX / 2);
     if (o->memory_limit < 0) return bad_option(e, "memory_limit", o->memory_limit, 0, INT64_MAX);
     if (o->kv_dtype != GLIA_DTYPE_NONE && o->kv_dtype != GLIA_F16 && o->kv_dtype != GLIA_F32)
         return glia_fail(e, GLIA_E_UNSUPPORTED, "G0710",
@@ -55,17 +57,21 @@ static glia_status settle(const glia_model_options *given, glia_model_options *o
 static glia_status build(glia_model *m, glia_error *e)
 {
     const glia_model_options *o = &m->options;
-    glia_lm_options lo = {o->os, o->batch, o->logit_rows, o->sequences, o->context, o->kv_dtype};
+    glia_lm_options lo = {o->os,      o->batch,    o->logit_rows,  o->sequences,
+                          o->context, o->kv_dtype, o->cache_tokens};
     glia_status s = glia_lm_build(m->file, &lo, &m->lm, e);
     if (s) return s;
     m->options.context = lo.context;
     m->options.kv_dtype = lo.kv_dtype;
     m->pages_a_sequence = glia_ceil_div(lo.context, GLIA_PAGE_TOKENS);
+    m->pages = glia_lm_pages(&lo);
+    m->options.cache_tokens = m->pages * GLIA_PAGE_TOKENS;
+    glia_graph_identity(m->lm.graph, m->graph_identity);
     glia_compile_options co = {o->os, o->slots, glia_cpu_features(), o->isa, o->batch};
     s = glia_compile(m->lm.graph, &co, &m->plan, e);
     glia_graph_destroy(m->lm.graph);
     m->lm.graph = NULL;
-    return s;
+    return s ? s : glia_cache_check(m, e);
 }
 
 static uint32_t value_named(const glia_plan *p, const char *name)
@@ -100,7 +106,8 @@ void glia_model_memory(const glia_model *m, glia_memory *out)
         r.state = b->state;
         r.arena = b->arena;
         r.scratch = b->scratch;
-        r.tables = b->tables + glia_session_bytes(m);
+        r.tables = b->tables + glia_cache_table_bytes(m) + glia_session_bytes(m);
+        r.session = glia_session_bytes(m);
         r.total = r.weights + r.packed + r.streamed + r.state + r.arena + r.scratch + r.tables;
         r.arena_lower_bound = m->plan->arena_lower_bound;
     }
