@@ -614,16 +614,20 @@ static void def_attend(define *d)
     int64_t heads = d->dims[0][1], n = d->dims[0][2], groups = d->dims[1][1], c = d->dims[1][3];
     for (int64_t t = 0; t < d->dims[0][0]; t++)
         for (int64_t h = 0; h < heads; h++) {
-            int64_t count = (int64_t)d->in[5][t] + 1, g = h * groups / heads;
+            int64_t count = (int64_t)d->in[5][t] + 1, g = h * groups / heads, window = d->attr[1].i;
+            double cap = d->attr[2].f;
             const double *q = d->in[0] + (t * heads + h) * n,
                          *table = d->in[3] + (int64_t)d->in[4][t] * d->dims[3][1];
             double *y = d->out[0] + (t * heads + h) * n, total = 0;
             for (int64_t i = 0; i < n; i++) y[i] = 0;
+            if (d->in_count > 6 && d->in[6]) total = exp(d->in[6][h]);
             for (int64_t j = 0; j < count; j++) {
+                if (window && count - 1 - j >= window) continue;
                 int64_t head = (int64_t)table[j / c] * groups + g;
                 double s = 0;
                 for (int64_t i = 0; i < n; i++) s += q[i] * d->in[1][(head * n + i) * c + j % c];
-                s = exp(s * d->attr[0].f);
+                s *= d->attr[0].f;
+                s = exp(cap > 0 ? cap * tanh(s / cap) : s);
                 total += s;
                 for (int64_t i = 0; i < n; i++) y[i] += s * d->in[2][(head * c + j % c) * n + i];
             }

@@ -141,7 +141,9 @@ static void fill_rows(glia_dtype t, uint8_t *rows, int64_t count, int64_t k, boo
     glia_dtype_row_bytes(t, k, &bytes);
     for (int64_t r = 0; r < count; r++) {
         for (int64_t i = 0; i < k; i++) values[i] = random_f32();
-        glia_dtype_get(t)->encode(values, rows + r * bytes, k, 0);
+        if (glia_dtype_get(t)->encode) glia_dtype_get(t)->encode(values, rows + r * bytes, k, 0);
+        else
+            for (int64_t i = 0; i < bytes; i++) rows[r * bytes + i] = (uint8_t)random_u32();
         /* Any byte is legal in a weight: also -128, which no encoder writes, and scales that are no number.
          */
         if (wild && (glia_dtype_get(t)->classes & GLIA_CLASS_QUANT))
@@ -311,13 +313,19 @@ static void attend_case(const glia_cpu_kernel *row, int64_t t, int64_t groups, i
     }
     set_out(&c, GLIA_F32, 3, qd);
     c.attr[0].f = 0.125;
+    if (random_u32() % 2) c.attr[1].i = pick(1, random_u32() % 2 ? 40 : 600); /* window */
+    if (random_u32() % 2) c.attr[2].f = pick(0, 1) ? 0.3 : 3;                 /* softcap */
+    if (random_u32() % 2) {
+        fill_floats(set_in(&c, 6, GLIA_F32, 0, 1, &qd[1])->data = edge(6, qd[1] * 4), qd[1]);
+        if (wild) ((float *)c.in[6].data)[0] = -INFINITY;
+    }
     compare(row->op, row->run, &c);
 }
 
 static void check_attend(const glia_cpu_kernel *row)
 {
     static const int64_t heads[] = {8, 16, 48, 64, 80, 100, 128, 1, 33, 256};
-    for (int i = 0; i < 70; i++)
+    for (int i = 0; i < 140; i++)
         attend_case(row, pick(1, 9), pick(1, 3), pick(1, 5), heads[i % 10],
                     i % 7 == 6 ? pick(1, 40) : 16 * pick(1, i % 3 ? 4 : 17), pick(1, 3), i % 5 == 4);
     attend_case(row, 2, 1, 1, 300, 16, 1, false);

@@ -39,7 +39,9 @@ extern "C" {
     X(TQ1_0, "tq1_0", 256, 54)                                                                               \
     X(TQ2_0, "tq2_0", 256, 66)                                                                               \
     X(A8X32, "a8x32", 32, 40)                                                                                \
-    X(A8X256, "a8x256", 256, 324)
+    X(A8X256, "a8x256", 256, 324)                                                                            \
+    X(MXFP4, "mxfp4", 32, 17)                                                                                \
+    X(IQ4_XS, "iq4_xs", 256, 136)
 
 typedef enum glia_dtype {
     GLIA_DTYPE_NONE = 0,

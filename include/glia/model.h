@@ -20,6 +20,13 @@ typedef struct glia_model glia_model;
 typedef struct glia_cache glia_cache;
 typedef struct glia_session glia_session;
 
+/* A low-rank adapter (LoRA) in a GGUF file, which changes the model's products by scale times what it holds.
+ */
+typedef struct glia_adapter {
+    const char *path; /* read while the model is opened */
+    float scale;      /* 1: as trained */
+} glia_adapter;
+
 typedef struct glia_model_options {
     uint32_t size;          /* set by GLIA_MODEL_OPTIONS_INIT */
     int32_t threads;        /* worker threads, the caller's included; 0: the usable processors */
@@ -34,7 +41,9 @@ typedef struct glia_model_options {
     int32_t profile_events; /* room for so many events a thread; 0: no profile */
     int64_t memory_limit;   /* bytes of all classes together; 0: none. Checked before loading (G0804) */
     const char *isa;        /* "portable", "avx2", "avx512", "avx512vnni": no faster set; null: the best */
-    int64_t cache_tokens;   /* tokens that a cache has room for, in pages of 32; 0: sequences times context */
+    const glia_adapter *adapters; /* [adapter_count]; their effects add up */
+    int32_t adapter_count;        /* 0 to 16 */
+    int64_t cache_tokens; /* tokens that a cache has room for, in pages of 32; 0: sequences times context */
 } glia_model_options;
 #define GLIA_MODEL_OPTIONS_INIT                                                                              \
     {                                                                                                        \

@@ -181,6 +181,8 @@ glia_model_options cli_model_options(const cli *c)
     o.batch = or_zero(s->batch);
     o.memory_limit = or_zero(s->memory_limit);
     o.isa = s->isa;
+    o.adapters = s->adapters.v;
+    o.adapter_count = (int32_t)s->adapters.count;
     o.kv_dtype = s->kv ? glia_dtype_parse(s->kv) : GLIA_DTYPE_NONE;
     if (s->profile) o.profile_events = o.threads > 16 ? 1 << 16 : 1 << 18; /* of 32 bytes, for each thread */
     return o;

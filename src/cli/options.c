@@ -36,7 +36,7 @@ const cli_command cli_commands[] = {
      "first.\n"
      "Prints the mean negative log-likelihood in nats, its exponential, and the number of scored tokens.\n",
      "glia perplexity model.gguf -f text.txt -c 512", cli_cmd_perplexity},
-    {"bench", CLI_BENCH, "MODEL", 1, 1, "Measure the speed of a model",
+    {"bench", CLI_BENCH, "MODEL | --synth SHAPE[:TYPE]", 0, 1, "Measure the speed of a model",
      "Prefill: -p random tokens into an empty context, with the logits of the last. Decode: -n tokens one by "
      "one,\n"
      "each with its logits, after --depth tokens. Loading and the first, warming repetition are not "
@@ -101,7 +101,8 @@ const cli_option cli_options[] = {
         "how many tokens are recent; 0: none, -1: all (64)"),
     {0, "logit-bias", "ID=BIAS", CLI_BIAS, CLI_RUN, -1e30, 1e30, NULL, AT(biases),
      "add BIAS to a token's logit; -inf forbids it; may be repeated"},
-    INT(0, "seed", CLI_RUN | CLI_SYNTH, 0, 9007199254740992.0, seed, "seed of the random numbers (0)"),
+    INT(0, "seed", CLI_RUN | CLI_SYNTH | CLI_BENCH, 0, 9007199254740992.0, seed,
+        "seed of the random numbers (0)"),
     FLAG(0, "ignore-eos", CLI_RUN, ignore_end, "go on after end tokens"),
     FLAG(0, "special", CLI_RUN | CLI_TOKENIZE | CLI_LOGITS | CLI_PERPLEXITY, special,
          "control tokens written in the text are taken as such, and shown"),
@@ -122,6 +123,8 @@ const cli_option cli_options[] = {
            "no faster instruction set than this"),
     CHOICE(0, "kv", "TYPE", MODEL_COMMANDS, "f16|f32", kv,
            "element type of the key-value cache (by the model)"),
+    {0, "lora", "FILE[:SCALE]", CLI_ADAPTER, MODEL_COMMANDS, -1e6, 1e6, NULL, AT(adapters),
+     "apply a low-rank adapter, SCALE times (1); may be repeated"},
     {0, "memory-limit", "BYTES", CLI_BYTES, MODEL_COMMANDS, 1, 0, NULL, AT(memory_limit),
      "refuse to load above this; K, M, G may follow"},
     TEXT(0, "profile", "FILE", CLI_RUN | CLI_LOGITS | CLI_PERPLEXITY, profile,
@@ -129,7 +132,10 @@ const cli_option cli_options[] = {
     FLAG(0, "graph", CLI_PLAN, graph, "print the graph's text form instead"),
     TEXT('o', "output", "FILE", CLI_LOGITS, out, "the NumPy file to write"),
     CHOICE('o', "output", "FORMAT", CLI_BENCH, "md|json|csv", format, "form of the result (md)"),
-    TEXT(0, "shape", "NAME", CLI_SYNTH, shape, "tiny, stories-15m, llama-110m, llama-3.2-1b or llama-3-8b"),
+    TEXT(0, "shape", "NAME", CLI_SYNTH, shape,
+         "llama-3.2-1b, qwen3-0.6b, gemma-3-1b, gpt-oss-20b ...; a wrong name lists them all"),
+    TEXT(0, "synth", "SHAPE[:TYPE]", CLI_BENCH, synth,
+         "measure random weights in this shape, written to a temporary file (Q4_0)"),
     TEXT(0, "type", "TYPE", CLI_SYNTH, type,
          "type of the matrices, for example F32, F16, Q8_0, Q4_0, Q4_K (Q4_0)"),
     FLAG('v', "verbose", CLI_RUN | CLI_LOGITS | CLI_PERPLEXITY | CLI_BENCH, verbose, "report on stderr"),
@@ -259,6 +265,23 @@ static int set_bias(cli *c, const cli_option *o, const char *value, void *to)
     return CLI_OK;
 }
 
+static int set_adapter(cli *c, const cli_option *o, const char *value, void *to)
+{
+    cli_adapters *list = to;
+    const char *colon = strrchr(value, ':');
+    double scale = 1;
+    char *path = glia_arena_strdup(&c->arena, value);
+    glia_adapter *v = glia_arena_grow(&c->arena, list->v, list->count, &list->capacity, sizeof *v);
+    if (!path || !v) return cli_no_memory(c);
+    if (colon && glia_number_parse(colon + 1, (int64_t)strlen(colon + 1), &scale)) path[colon - value] = 0;
+    else scale = 1;
+    if (!path[0] || !(scale >= o->min && scale <= o->max))
+        return cli_usage(c, "option --%s is `%.60s`; it must be FILE or FILE:SCALE", o->name, value);
+    list->v = v;
+    v[list->count++] = (glia_adapter){path, (float)scale};
+    return CLI_OK;
+}
+
 static int set_text(cli *c, const cli_option *o, const char *value, void *to)
 {
     (void)c;
@@ -271,7 +294,7 @@ static int set_value(cli *c, const cli_option *o, const char *value)
 {
     static int (*const setters[])(cli *, const cli_option *, const char *, void *) = {
         [CLI_INT] = set_int,       [CLI_REAL] = set_real, [CLI_TEXT] = set_text, [CLI_BYTES] = set_bytes,
-        [CLI_CHOICE] = set_choice, [CLI_INTS] = set_ints, [CLI_BIAS] = set_bias,
+        [CLI_CHOICE] = set_choice, [CLI_INTS] = set_ints, [CLI_BIAS] = set_bias, [CLI_ADAPTER] = set_adapter,
     };
     return setters[o->kind](c, o, value, (char *)&c->set + o->offset);
 }

@@ -256,8 +256,10 @@ void glia_cache_clear(glia_cache *c, int32_t page)
 void glia_cache_page_out(const glia_cache *c, int32_t page, uint8_t *to)
 {
     size_t bytes;
-    for (int32_t i = 0; i < c->m->plan->state_count; i++, to += bytes)
-        memcpy(to, share(c, page, i, &bytes), bytes);
+    for (int32_t i = 0; i < c->m->plan->state_count; i++, to += bytes) {
+        const uint8_t *at = share(c, page, i, &bytes);
+        memcpy(to, at, bytes);
+    }
 }
 
 void glia_cache_page_in(glia_cache *c, int32_t page, const uint8_t *from)

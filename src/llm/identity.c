@@ -80,18 +80,25 @@ static glia_status add_tensor(glia_sha256 *h, const glia_gguf *file, const glia_
     return GLIA_OK;
 }
 
+static glia_status add_file(glia_sha256 *h, const glia_gguf *file, glia_error *e)
+{
+    add_u64(h, (uint64_t)glia_gguf_count(file));
+    for (int64_t i = 0; i < glia_gguf_count(file); i++) add_value(h, glia_gguf_at(file, i));
+    add_u64(h, (uint64_t)glia_gguf_tensor_count(file));
+    for (int64_t i = 0; i < glia_gguf_tensor_count(file); i++) {
+        glia_status s = add_tensor(h, file, glia_gguf_tensor_at(file, i), e);
+        if (s) return s;
+    }
+    return GLIA_OK;
+}
+
 glia_status glia_model_identity(const glia_model *m, uint8_t out[32], glia_error *e)
 {
     glia_sha256 h;
     glia_sha256_init(&h);
     glia_sha256_add(&h, m->graph_identity, sizeof m->graph_identity);
-    add_u64(&h, (uint64_t)glia_gguf_count(m->file));
-    for (int64_t i = 0; i < glia_gguf_count(m->file); i++) add_value(&h, glia_gguf_at(m->file, i));
-    add_u64(&h, (uint64_t)glia_gguf_tensor_count(m->file));
-    for (int64_t i = 0; i < glia_gguf_tensor_count(m->file); i++) {
-        glia_status s = add_tensor(&h, m->file, glia_gguf_tensor_at(m->file, i), e);
-        if (s) return s;
-    }
-    glia_sha256_done(&h, out);
-    return GLIA_OK;
+    glia_status s = add_file(&h, m->file, e);
+    for (int i = 0; !s && i < GLIA_ADAPTERS_MAX && m->adapters[i]; i++) s = add_file(&h, m->adapters[i], e);
+    if (!s) glia_sha256_done(&h, out);
+    return s;
 }

@@ -7,9 +7,12 @@
 #include "llm/model.h"
 #include "session/queue.h"
 
+enum { GLIA_ADAPTERS_MAX = 16 };
+
 struct glia_model {
     glia_model_options options; /* filled in */
     glia_gguf *file;
+    glia_gguf *adapters[GLIA_ADAPTERS_MAX];
     glia_lm_graph lm;
     glia_plan *plan;
     glia_tokenizer *tokenizer;

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/cpu.h"
+#include "llm/adapter.h"
 #include "llm/load.h"
 
 #include <string.h>
@@ -37,6 +38,8 @@ static glia_status settle(const glia_model_options *given, glia_model_options *o
     if (o->cache_tokens < 0 || o->cache_tokens > INT32_MAX / 2)
         return bad_option(e, "cache_tokens", o->cache_tokens, 1, INT32_MAX / 2);
     if (o->memory_limit < 0) return bad_option(e, "memory_limit", o->memory_limit, 0, INT64_MAX);
+    if (o->adapter_count < 0 || o->adapter_count > GLIA_ADAPTERS_MAX || (o->adapter_count && !o->adapters))
+        return bad_option(e, "adapter_count", o->adapter_count, 0, GLIA_ADAPTERS_MAX);
     if (o->kv_dtype != GLIA_DTYPE_NONE && o->kv_dtype != GLIA_F16 && o->kv_dtype != GLIA_F32)
         return glia_fail(e, GLIA_E_UNSUPPORTED, "G0710",
                          "a key-value cache of %s is not built here; f16 and f32 are",
@@ -57,9 +60,21 @@ static glia_status settle(const glia_model_options *given, glia_model_options *o
 static glia_status build(glia_model *m, glia_error *e)
 {
     const glia_model_options *o = &m->options;
-    glia_lm_options lo = {o->os,      o->batch,    o->logit_rows,  o->sequences,
-                          o->context, o->kv_dtype, o->cache_tokens};
-    glia_status s = glia_lm_build(m->file, &lo, &m->lm, e);
+    glia_lm_options lo = {.os = o->os,
+                          .batch = o->batch,
+                          .logit_rows = o->logit_rows,
+                          .sequences = o->sequences,
+                          .context = o->context,
+                          .kv_dtype = o->kv_dtype,
+                          .adapters = o->adapters,
+                          .adapter_files = m->adapters,
+                          .adapter_count = o->adapter_count,
+                          .cache_tokens = o->cache_tokens};
+    glia_status s = GLIA_OK;
+    for (int i = 0; i < o->adapter_count && !s; i++)
+        s = glia_adapter_open(o->os, &o->adapters[i], m->file, &m->adapters[i], e);
+    if (!s) s = glia_lm_build(m->file, &lo, &m->lm, e);
+    m->options.adapters = NULL; /* the caller's */
     if (s) return s;
     m->options.context = lo.context;
     m->options.kv_dtype = lo.kv_dtype;
@@ -159,8 +174,10 @@ static glia_status load(glia_model *m, glia_error *e)
     if (!m->weights || !m->packed)
         return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for %lld bytes of weights",
                          (long long)(p->bytes.weights + p->bytes.packed));
-    glia_source source = glia_source_from_gguf(m->file);
-    return glia_load_weights(p, &source, os, glia_lane_team(m->lane), m->weights, m->packed, e);
+    glia_source sources[1 + GLIA_ADAPTERS_MAX] = {glia_source_from_gguf(m->file)};
+    for (int i = 0; i < m->options.adapter_count; i++) sources[1 + i] = glia_source_from_gguf(m->adapters[i]);
+    return glia_load_weights(p, sources, 1 + m->options.adapter_count, os, glia_lane_team(m->lane),
+                             m->weights, m->packed, e);
 }
 
 glia_status glia_model_prepare(const char *path, const glia_model_options *options, bool want_weights,
@@ -221,6 +238,7 @@ void glia_model_close(glia_model *m)
     glia_plan_free(m->plan);
     glia_graph_destroy(m->lm.graph);
     glia_gguf_close(m->file);
+    for (int i = 0; i < GLIA_ADAPTERS_MAX; i++) glia_gguf_close(m->adapters[i]);
     os->mem_free(os->ctx, m, sizeof *m);
 }
 

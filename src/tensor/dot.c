@@ -99,6 +99,13 @@ static float block_iq4_nl(const uint8_t *b, const part *a, float acc)
     return fmaf(glia_load_f16(b) * a->d, (float)dot_i8(q, a->q, 32), acc);
 }
 
+static float block_mxfp4(const uint8_t *b, const part *a, float acc)
+{
+    int8_t q[32];
+    glia_unpack_mxfp4(b, q);
+    return fmaf(glia_e8m0_half(b[0]) * a->d, (float)dot_i8(q, a->q, 32), acc);
+}
+
 static float block_q4_1(const uint8_t *b, const part *a, float acc)
 {
     int8_t q[32];
@@ -197,13 +204,26 @@ static float block_q6_k(const uint8_t *b, const part *a, float acc)
     return fmaf(glia_load_f16(b + 208) * a->d, (float)scaled_dots(q, scale, 16, a), acc);
 }
 
+static float block_super(glia_unpack_super_fn *unpack, const uint8_t *b, const part *a, float acc)
+{
+    int8_t q[256], scale[16];
+    const float d = unpack(b, q, scale);
+    return fmaf(d * a->d, (float)scaled_dots(q, scale, 16, a), acc);
+}
+
+static float block_iq4_xs(const uint8_t *b, const part *a, float acc)
+{
+    return block_super(glia_unpack_iq4_xs, b, a, acc);
+}
+
 typedef float block_fn(const uint8_t *block, const part *a, float acc);
 static block_fn *const block_of[GLIA_DTYPE_COUNT] = {
-    [GLIA_Q8_0] = block_q8_0,   [GLIA_Q4_0] = block_q4_0,   [GLIA_Q4_1] = block_q4_1,
-    [GLIA_Q5_0] = block_q5_0,   [GLIA_Q5_1] = block_q5_1,   [GLIA_IQ4_NL] = block_iq4_nl,
-    [GLIA_TQ1_0] = block_tq1_0, [GLIA_TQ2_0] = block_tq2_0, [GLIA_Q2_K] = block_q2_k,
-    [GLIA_Q3_K] = block_q3_k,   [GLIA_Q4_K] = block_q4_k,   [GLIA_Q5_K] = block_q5_k,
-    [GLIA_Q6_K] = block_q6_k,   [GLIA_Q8_K] = block_q8_k,
+    [GLIA_Q8_0] = block_q8_0,     [GLIA_Q4_0] = block_q4_0,   [GLIA_Q4_1] = block_q4_1,
+    [GLIA_Q5_0] = block_q5_0,     [GLIA_Q5_1] = block_q5_1,   [GLIA_IQ4_NL] = block_iq4_nl,
+    [GLIA_TQ1_0] = block_tq1_0,   [GLIA_TQ2_0] = block_tq2_0, [GLIA_Q2_K] = block_q2_k,
+    [GLIA_Q3_K] = block_q3_k,     [GLIA_Q4_K] = block_q4_k,   [GLIA_Q5_K] = block_q5_k,
+    [GLIA_Q6_K] = block_q6_k,     [GLIA_Q8_K] = block_q8_k,   [GLIA_MXFP4] = block_mxfp4,
+    [GLIA_IQ4_XS] = block_iq4_xs,
 };
 
 float glia_dot_quant(glia_dtype w, const void *row, const void *activation_row, int64_t k)

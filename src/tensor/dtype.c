@@ -188,6 +188,8 @@ static const glia_dtype_info table[GLIA_DTYPE_COUNT] = {
 #define INFO_TQ2_0 Q, GLIA_A8X256, 35, CHAIN_S, glia_decode_tq2_0, glia_encode_tq2_0
 #define INFO_A8X32 A, GLIA_DTYPE_NONE, -1, "activation", glia_decode_a8x32, glia_encode_a8x32
 #define INFO_A8X256 A, GLIA_DTYPE_NONE, -1, "activation", glia_decode_a8x256, glia_encode_a8x256
+#define INFO_MXFP4 Q, GLIA_A8X32, 39, CHAIN_S, glia_decode_mxfp4, glia_encode_mxfp4
+#define INFO_IQ4_XS Q, GLIA_A8X256, 23, CHAIN_K, glia_decode_iq4_xs, 0
     [GLIA_DTYPE_NONE] = {"none", 1, 0, 0, GLIA_DTYPE_NONE, -1, "none", 0, 0}, GLIA_DTYPES(SIZES)};
 
 const glia_dtype_info *glia_dtype_get(glia_dtype t)
