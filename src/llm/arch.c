@@ -12,6 +12,7 @@
 #include <string.h>
 
 static const glia_arch *const archs[] = {&glia_arch_llama, &glia_arch_qwen2, &glia_arch_qwen3,
+                                         &glia_arch_qwen3moe, &glia_arch_qwen2moe,
                                          &glia_arch_gpt2};
 
 const glia_arch *glia_arch_at(int i) { return i >= 0 && i < GLIA_COUNT(archs) ? archs[i] : NULL; }
@@ -104,7 +105,7 @@ static void check_settings(glia_lm_builder *b)
     static const struct {
         const char *key;
         double neutral;
-    } known[] = {{"expert_count", 0},
+    } known[] = {{"expert_count", 0}, /* unless the architecture takes experts */
                  {"attention.sliding_window", 0},
                  {"attention.max_alibi_bias", 0},
                  {"attention.clamp_kqv", 0},
@@ -121,7 +122,7 @@ static void check_settings(glia_lm_builder *b)
         const glia_gguf_value *v = glia_gguf_find(b->file, full);
         double number = 0;
         int64_t integer;
-        if (!v) continue;
+        if (!v || (i == 0 && b->takes_experts)) continue;
         bool is_number = glia_gguf_element_f64(v, 0, &number);
         if (!is_number && glia_gguf_element_i64(v, 0, &integer)) {
             is_number = true;
@@ -160,6 +161,7 @@ void glia_lm_common(glia_lm_builder *b, const char *eps_key)
                      "keys of %lld and values of %lld elements a head: different lengths are not built here",
                      (long long)b->head_dim, (long long)b->value_dim);
     b->eps = glia_lm_float(b, eps_key, 1e-5, true);
+    if (b->takes_experts) glia_lm_experts(b);
 }
 
 /* ---- tensors ----------------------------------------------------------------------------------- */
@@ -420,7 +422,8 @@ void glia_lm_rotary_decoder(glia_lm_builder *b, bool neox, bool head_norms)
         h = glia_lm_linear(b, h, glia_lm_name(b, "blk.%lld.attn_output", l));
         x = glia_lm_add(b, x, h, glia_lm_name(b, "blk.%lld.attn_residual", l));
         h = glia_lm_rms_norm(b, x, glia_lm_name(b, "blk.%lld.ffn_norm", l));
-        x = glia_lm_add(b, x, glia_lm_swiglu(b, i, h), glia_lm_name(b, "blk.%lld.ffn_residual", l));
+        h = b->mixture.experts ? glia_lm_mixture_of(b, i, h) : glia_lm_swiglu(b, i, h);
+        x = glia_lm_add(b, x, h, glia_lm_name(b, "blk.%lld.ffn_residual", l));
     }
     glia_lm_end(b, glia_lm_rms_norm(b, x, "output_norm"));
 }

@@ -33,6 +33,14 @@ typedef struct glia_lm_adapter {
     uint8_t *used; /* by tensor of the file */
 } glia_lm_adapter;
 
+/* A mixture of experts, in every layer alike; experts 0: there is none. */
+typedef struct glia_lm_mixture {
+    int64_t experts, used, hidden, shared_hidden; /* from the file */
+    bool softmax_of_chosen;                       /* probabilities among the chosen, not among all */
+    bool normalise;                               /* the chosen weights are divided by their sum */
+    double scale, alpha, limit;                   /* limit above 0: swiglu_limited */
+} glia_lm_mixture;
+
 typedef struct glia_lm_builder {
     const glia_gguf *file;
     glia_source source;
@@ -48,6 +56,8 @@ typedef struct glia_lm_builder {
     /* common metadata */
     int64_t layers, width, heads, groups, head_dim, value_dim, hidden, vocab, context_train, rope_dims;
     double eps, rope_base, rope_scale;
+    bool takes_experts; /* set by architectures that may be mixtures, with what the file does not say of it */
+    glia_lm_mixture mixture;
     /* common values */
     glia_dim tokens, rows;
     glia_value ids, pos, seq, table, out_rows, rope;
@@ -58,6 +68,7 @@ typedef struct glia_arch {
     void (*build)(glia_lm_builder *b);
 } glia_arch;
 extern const glia_arch glia_arch_llama, glia_arch_qwen2, glia_arch_qwen3, glia_arch_gpt2;
+extern const glia_arch glia_arch_qwen3moe, glia_arch_qwen2moe;
 const glia_arch *glia_arch_at(int i); /* null past the end */
 
 typedef struct glia_lm_graph {
@@ -113,6 +124,10 @@ glia_value glia_lm_attend(glia_lm_builder *b, int64_t layer, glia_value q, glia_
 glia_value glia_lm_add(glia_lm_builder *b, glia_value x, glia_value y, const char *name);
 /* silu(x gate) * (x up), down. */
 glia_value glia_lm_swiglu(glia_lm_builder *b, int64_t layer, glia_value x);
+/* Reads what the file says of its mixture, if it is one, into b->mixture; the rest is the architecture's. */
+void glia_lm_experts(glia_lm_builder *b);
+/* The layer's mixture of experts of x [T, width]. */
+glia_value glia_lm_mixture_of(glia_lm_builder *b, int64_t layer, glia_value x);
 /* Picks the wanted rows of the normalised x and gives the logits, with tied embeddings if there is no
  * output.weight. */
 void glia_lm_end(glia_lm_builder *b, glia_value x);

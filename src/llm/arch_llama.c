@@ -3,9 +3,16 @@
  * Traps
  * - GGUF files store q and k rows permuted, so rotary pairs are neighbours (2i, 2i+1), not halves.
  * - LLaMA 3.1's scaling lies in `rope_freqs.weight` (divisors of the frequencies), not in metadata.
+ * - With `expert_count` it is Mixtral: a mixture in every layer, the chosen weights divided by their sum, and
+ *   `feed_forward_length` that of one expert.
  * - Without `output.weight` the token embedding serves (tied), in the same layout. */
 #include "llm/arch.h"
 
-static void build(glia_lm_builder *b) { glia_lm_rotary_decoder(b, false, false); }
+static void build(glia_lm_builder *b)
+{
+    b->takes_experts = true;
+    b->mixture = (glia_lm_mixture){.normalise = true};
+    glia_lm_rotary_decoder(b, false, false);
+}
 
 const glia_arch glia_arch_llama = {"llama", build};
