@@ -1,12 +1,13 @@
-/* The feed-forward part of mixtures of experts: a router chooses `expert_used_count` of `expert_count` experts for
- * each token, and their outputs are added by the router's weights. Beside them there may be one shared expert
- * that every token passes, weighed by a gate of its own.
+/* The feed-forward part of mixtures of experts: a router chooses `expert_used_count` of `expert_count`
+ * experts for each token, and their outputs are added by the router's weights. Beside them there may be one
+ * shared expert that every token passes, weighed by a gate of its own.
  *
- * Tensors of a layer: ffn_gate_inp [experts, width] (and bias), ffn_gate_exps and ffn_up_exps [experts, hidden,
- * width], ffn_down_exps [experts, width, hidden] (and biases [experts, rows]); of a shared expert
+ * Tensors of a layer: ffn_gate_inp [experts, width] (and bias), ffn_gate_exps and ffn_up_exps [experts,
+ * hidden, width], ffn_down_exps [experts, width, hidden] (and biases [experts, rows]); of a shared expert
  * ffn_gate_inp_shexp [width], ffn_gate_shexp, ffn_up_shexp, ffn_down_shexp.
  *
- * Refused by name: files with one tensor an expert, other gating functions than softmax, groups of experts. */
+ * Refused by name: files with one tensor an expert, other gating functions than softmax, groups of experts.
+ */
 #include "llm/arch.h"
 
 /* Settings of mixtures that a file may state, though none of these architectures has to. */
@@ -21,7 +22,8 @@ static void read_settings(glia_lm_builder *b, glia_lm_mixture *m)
                      "`%s.expert_gating_func` is not 1 (softmax); other gates are not built here", b->arch);
     if (glia_lm_int(b, "expert_group_count", 1, INT32_MAX) != 1)
         glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0541",
-                     "`%s.expert_group_count` is not 1; a choice by groups of experts is not built here", b->arch);
+                     "`%s.expert_group_count` is not 1; a choice by groups of experts is not built here",
+                     b->arch);
 }
 
 void glia_lm_experts(glia_lm_builder *b)
@@ -35,11 +37,23 @@ void glia_lm_experts(glia_lm_builder *b)
     read_settings(b, m);
 }
 
+/* What the metadata promise of a stack: how many matrices, and how many rows each. */
+static void expect_stack(glia_lm_builder *b, const char *name, int64_t rows)
+{
+    const glia_gguf_tensor *t = glia_gguf_tensor_find(b->file, name);
+    if (b->status || !t || (t->rank == 3 && t->dims[0] == b->mixture.experts && t->dims[1] == rows)) return;
+    glia_lm_fail(b, GLIA_E_FORMAT, "G0504",
+                 "tensor `%s` has rank %d and sizes [%lld, %lld, ..]; by `%s.expert_count` and the sizes of "
+                 "experts it must be [%lld, %lld, ..]",
+                 name, t->rank, (long long)t->dims[0], (long long)(t->rank > 1 ? t->dims[1] : 0), b->arch,
+                 (long long)b->mixture.experts, (long long)rows);
+}
+
 /* The stack of matrices called prefix.weight, with prefix.bias if the file has it, by the experts chosen. */
-static glia_value product(glia_lm_builder *b, glia_value x, glia_value ids, const char *prefix)
+static glia_value product(glia_lm_builder *b, glia_value x, glia_value ids, int64_t rows, const char *prefix)
 {
     const char *weight = glia_lm_name(b, "%s.weight", prefix);
-    glia_lm_expect_rows(b, weight, b->mixture.experts, "expert_count");
+    expect_stack(b, weight, rows);
     glia_value in[4] = {x, glia_lm_weight(b, weight), ids,
                         glia_lm_weight_if(b, glia_lm_name(b, "%s.bias", prefix))};
     return b->status ? (glia_value){0} : glia_graph_node(b->g, "expert_linear", prefix, in, 4, NULL);
@@ -75,15 +89,19 @@ static glia_value shared_expert(glia_lm_builder *b, int64_t layer, glia_value x)
     glia_value share = glia_graph_node(b->g, "linear", glia_lm_name(b, "blk.%lld.gate_shexp", l),
                                        (glia_value[]){x, w}, 2, NULL);
     share = glia_graph_node(b->g, "sigmoid", glia_lm_name(b, "blk.%lld.share_shexp", l), &share, 1, NULL);
-    return glia_graph_node(b->g, "mul", glia_lm_name(b, "blk.%lld.shexp", l), (glia_value[]){h, share}, 2, NULL);
+    return glia_graph_node(b->g, "mul", glia_lm_name(b, "blk.%lld.shexp", l), (glia_value[]){h, share}, 2,
+                           NULL);
 }
 
 glia_value glia_lm_mixture_of(glia_lm_builder *b, int64_t layer, glia_value x)
 {
     const glia_lm_mixture *m = &b->mixture;
     long long l = layer;
-    glia_attr_arg attrs[] = {GLIA_INT("k", m->used), GLIA_INT("softmax", !m->softmax_of_chosen),
-                             GLIA_INT("normalise", m->normalise), GLIA_FLOAT("scale", m->scale), {0}};
+    glia_attr_arg attrs[] = {GLIA_INT("k", m->used),
+                             GLIA_INT("softmax", !m->softmax_of_chosen),
+                             GLIA_INT("normalise", m->normalise),
+                             GLIA_FLOAT("scale", m->scale),
+                             {0}};
     glia_lm_expect_rows(b, glia_lm_name(b, "blk.%lld.ffn_gate_inp.weight", l), m->experts, "expert_count");
     glia_lm_expect_rows(b, glia_lm_name(b, "blk.%lld.ffn_gate_inp.bias", l), m->experts, "expert_count");
     glia_value router = glia_lm_linear(b, x, glia_lm_name(b, "blk.%lld.ffn_gate_inp", l));
@@ -91,10 +109,10 @@ glia_value glia_lm_mixture_of(glia_lm_builder *b, int64_t layer, glia_value x)
     glia_value ids =
         glia_graph_node(b->g, "expert_route", glia_lm_name(b, "blk.%lld.route", l), &router, 1, attrs);
     glia_value weights = glia_graph_output_of(b->g, ids, 1);
-    glia_value gate = product(b, x, ids, glia_lm_name(b, "blk.%lld.ffn_gate_exps", l));
-    glia_value up = product(b, x, ids, glia_lm_name(b, "blk.%lld.ffn_up_exps", l));
+    glia_value gate = product(b, x, ids, m->hidden, glia_lm_name(b, "blk.%lld.ffn_gate_exps", l));
+    glia_value up = product(b, x, ids, m->hidden, glia_lm_name(b, "blk.%lld.ffn_up_exps", l));
     glia_value h = activation(b, gate, up, glia_lm_name(b, "blk.%lld.swiglu", l));
-    h = product(b, h, ids, glia_lm_name(b, "blk.%lld.ffn_down_exps", l));
+    h = product(b, h, ids, b->width, glia_lm_name(b, "blk.%lld.ffn_down_exps", l));
     if (b->status) return h;
     h = glia_graph_node(b->g, "expert_sum", glia_lm_name(b, "blk.%lld.expert_sum", l),
                         (glia_value[]){h, weights}, 2, NULL);

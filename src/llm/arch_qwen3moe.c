@@ -1,7 +1,8 @@
 /* Qwen3 with experts, and Qwen2 with experts.
  *
  * Traps
- * - Qwen3 divides the chosen weights by their sum, Qwen2 does not; both take the softmax over all experts first.
+ * - Qwen3 divides the chosen weights by their sum, Qwen2 does not; both take the softmax over all experts
+ * first.
  * - `feed_forward_length` is of no use where every layer is a mixture; `expert_feed_forward_length` counts.
  * - Qwen2's shared expert has a gate of its own, a single row, through a sigmoid.
  * - Attention is that of the dense models: Qwen3 normalises q and k per head, Qwen2 has biases. */
