@@ -50,25 +50,28 @@ static glia_value capped(glia_lm_builder *b, glia_value x, double cap, const cha
 
 /* ---- attention ---------------------------------------------------------------------------------- */
 
-/* One of q, k and v as [T, heads, head_dim], normalised as the model wants it. */
+/* The product of one of q, k and v, normalised over all its heads if the model wants that. */
+static glia_value product_of(glia_lm_builder *b, const decoder *c, int64_t layer, glia_value x, char which)
+{
+    long long l = layer;
+    const char *name = glia_lm_name(b, "blk.%lld.attn_%c", l, which);
+    if (c->d->fused) {
+        int64_t before = which == 'q' ? 0 : b->heads + (which == 'k' ? 0 : b->groups);
+        x = glia_lm_linear_rows(b, x, glia_lm_name(b, "blk.%lld.attn_qkv", l), before * b->head_dim,
+                                (which == 'q' ? b->heads : b->groups) * b->head_dim, name);
+    } else x = glia_lm_linear(b, x, name);
+    bool normed = which != 'v' && c->d->head_norms == GLIA_LM_WIDTH_NORMED;
+    return normed ? glia_lm_rms_norm(b, x, glia_lm_name(b, "%s_norm", name)) : x;
+}
+
+/* The same as [T, heads, head_dim], normalised head by head if the model wants that. */
 static glia_value heads_of(glia_lm_builder *b, const decoder *c, int64_t layer, glia_value x, char which)
 {
     long long l = layer;
-    const int64_t heads = which == 'q' ? b->heads : b->groups;
-    const char *product = glia_lm_name(b, "blk.%lld.attn_%c", l, which),
-               *norm_name = glia_lm_name(b, "blk.%lld.attn_%c_norm", l, which),
-               *name = glia_lm_name(b, "blk.%lld.%c_heads", l, which);
-    const bool normed = which != 'v';
-    glia_value y;
-    if (c->d->fused) {
-        int64_t before = which == 'q' ? 0 : b->heads + (which == 'k' ? 0 : b->groups);
-        y = glia_lm_linear_rows(b, x, glia_lm_name(b, "blk.%lld.attn_qkv", l), before * b->head_dim,
-                                heads * b->head_dim, product);
-    } else y = glia_lm_linear(b, x, product);
-    if (normed && c->d->head_norms == GLIA_LM_WIDTH_NORMED) y = glia_lm_rms_norm(b, y, norm_name);
-    y = glia_lm_heads(b, y, heads, b->head_dim, name);
-    if (normed && c->d->head_norms == GLIA_LM_HEADS_NORMED) y = glia_lm_rms_norm(b, y, norm_name);
-    return y;
+    x = glia_lm_heads(b, x, which == 'q' ? b->heads : b->groups, b->head_dim,
+                      glia_lm_name(b, "blk.%lld.%c_heads", l, which));
+    bool normed = which != 'v' && c->d->head_norms == GLIA_LM_HEADS_NORMED;
+    return normed ? glia_lm_rms_norm(b, x, glia_lm_name(b, "blk.%lld.attn_%c_norm", l, which)) : x;
 }
 
 static bool every(int64_t layer, int64_t period) { return period > 0 && (layer + 1) % period == 0; }
@@ -82,8 +85,12 @@ static glia_value attention(glia_lm_builder *b, const decoder *c, int64_t layer,
     if (d->fused)
         glia_lm_expect_rows(b, glia_lm_name(b, "blk.%lld.attn_qkv.weight", l),
                             (b->heads + 2 * b->groups) * b->head_dim, "attention.head_count");
-    glia_value q = heads_of(b, c, layer, x, 'q'), k = heads_of(b, c, layer, x, 'k'),
-               v = heads_of(b, c, layer, x, 'v');
+    glia_value q = product_of(b, c, layer, x, 'q');
+    glia_value k = product_of(b, c, layer, x, 'k');
+    glia_value v = product_of(b, c, layer, x, 'v');
+    q = heads_of(b, c, layer, q, 'q');
+    k = heads_of(b, c, layer, k, 'k');
+    v = heads_of(b, c, layer, v, 'v');
     b->rope = local && d->local_base > 0 ? c->local_rope : c->rope;
     if (!every(layer, d->unrotated_every)) {
         q = glia_lm_rope(b, q, d->neox, glia_lm_name(b, "blk.%lld.q_rope", l));
