@@ -93,7 +93,7 @@ static glia_value shared_expert(glia_lm_builder *b, int64_t layer, glia_value x)
                            NULL);
 }
 
-glia_value glia_lm_mixture_of(glia_lm_builder *b, int64_t layer, glia_value x)
+static glia_value mixture_of(glia_lm_builder *b, int64_t layer, glia_value x)
 {
     const glia_lm_mixture *m = &b->mixture;
     long long l = layer;
@@ -119,3 +119,5 @@ glia_value glia_lm_mixture_of(glia_lm_builder *b, int64_t layer, glia_value x)
     if (!m->shared_hidden) return h;
     return glia_lm_add(b, h, shared_expert(b, layer, x), glia_lm_name(b, "blk.%lld.shexp_sum", l));
 }
+
+glia_lm_ffn *glia_lm_mixture_if(const glia_lm_builder *b) { return b->mixture.experts ? mixture_of : NULL; }

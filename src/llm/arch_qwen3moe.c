@@ -10,16 +10,19 @@
 
 static void qwen3(glia_lm_builder *b)
 {
-    b->takes_experts = true;
+    glia_lm_common(b, GLIA_LM_RMS_EPS);
     b->mixture = (glia_lm_mixture){.normalise = true};
-    glia_lm_rotary_decoder(b, true, true);
+    glia_lm_experts(b);
+    glia_lm_decode(b, &(glia_lm_decoder){
+                          .neox = true, .head_norms = GLIA_LM_HEADS_NORMED, .ffn = glia_lm_mixture_if(b)});
 }
 
 static void qwen2(glia_lm_builder *b)
 {
-    b->takes_experts = true;
-    glia_lm_rotary_decoder(b, true, false);
+    glia_lm_common(b, GLIA_LM_RMS_EPS);
+    glia_lm_experts(b);
+    glia_lm_decode(b, &(glia_lm_decoder){.neox = true, .ffn = glia_lm_mixture_if(b)});
 }
 
-const glia_arch glia_arch_qwen3moe = {"qwen3moe", qwen3};
-const glia_arch glia_arch_qwen2moe = {"qwen2moe", qwen2};
+const glia_arch glia_arch_qwen3moe = {"qwen3moe", qwen3, {"expert_count"}};
+const glia_arch glia_arch_qwen2moe = {"qwen2moe", qwen2, {"expert_count"}};
