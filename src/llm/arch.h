@@ -3,7 +3,8 @@
  * The graph of a step, whatever the architecture:
  *     inputs   ids i32[T], pos i32[T], seq i32[T], table i32[S, M] (pages of each sequence), rows i32[R]
  *     states   blk.N.k [P, g, d, c] and blk.N.v [P, g, c, d] (c: tokens a page)
- *     output   logits f32[R, vocab]
+ *     output   logits f32[R, vocab], or, where the model is opened for embeddings, embeddings f32[R, width]
+ * Encoders have one more input, until i32[T]: the last position of a token's text, up to which it sees.
  * T is symbol 0 (tokens of a step), R symbol 1 (rows whose logits are wanted).
  *
  * Refused by name: unknown architectures, missing or superfluous tensors, rope scalings that rope.c does not
@@ -26,6 +27,7 @@ typedef struct glia_lm_options {
     glia_gguf *const *adapter_files;               /* [adapter_count], open */
     int32_t adapter_count;
     int64_t cache_tokens; /* 0: sequences times context */
+    int32_t embeddings;   /* 1: hidden states instead of logits; batch and logit_rows may be 0 then */
 } glia_lm_options;
 
 /* How many pages a cache has. */
@@ -61,9 +63,10 @@ typedef struct glia_lm_builder {
     int64_t layers, width, heads, groups, head_dim, value_dim, hidden, vocab, context_train, rope_dims;
     double eps;
     glia_lm_mixture mixture;
+    bool encoder; /* attention.causal is false, and the architecture takes it: a token sees its whole text */
     /* common values */
     glia_dim tokens, rows;
-    glia_value ids, pos, seq, table, out_rows;
+    glia_value ids, pos, seq, table, out_rows, until;
     glia_value rope; /* the rotary table that glia_lm_rope applies */
 } glia_lm_builder;
 
@@ -75,13 +78,15 @@ typedef struct glia_arch {
     const char *takes[12];
 } glia_arch;
 extern const glia_arch glia_arch_llama, glia_arch_qwen2, glia_arch_qwen3, glia_arch_gpt2;
-extern const glia_arch glia_arch_qwen3moe, glia_arch_qwen2moe;
+extern const glia_arch glia_arch_qwen3moe, glia_arch_qwen2moe, glia_arch_bert;
 const glia_arch *glia_arch_at(int i); /* null past the end */
 
 typedef struct glia_lm_graph {
     glia_graph *graph; /* sealed; owned by the caller */
     const glia_arch *arch;
-    int64_t vocab, context_train, layers;
+    int64_t vocab, width, context_train, layers;
+    bool encoder;
+    glia_pooling pooling; /* DEFAULT: the file does not say */
     glia_dtype kv_dtype;
 } glia_lm_graph;
 
@@ -158,7 +163,9 @@ void glia_lm_experts(glia_lm_builder *b);
 /* Picks the wanted rows of the normalised x and gives the logits [R, vocab], with tied embeddings if there is
  * no output.weight. */
 glia_value glia_lm_logits(glia_lm_builder *b, glia_value x);
-/* The same, as the graph's output. */
+/* The wanted rows themselves, as the graph's output `embeddings`; the output matrix stays in the file. */
+void glia_lm_embeddings(glia_lm_builder *b, glia_value x);
+/* Embeddings or logits, as the options say, as the graph's output. */
 void glia_lm_end(glia_lm_builder *b, glia_value x);
 
 /* ---- the whole decoder ---------------------------------------------------------------------------

@@ -194,7 +194,12 @@ void glia_lm_decode(glia_lm_builder *b, const glia_lm_decoder *d)
         h = glia_lm_scale(b, h, residual, glia_lm_name(b, "blk.%lld.ffn_scaled", l));
         x = glia_lm_add(b, x, h, glia_lm_name(b, "blk.%lld.ffn_residual", l));
     }
-    x = glia_lm_logits(b, norm(b, &c, x, "output_norm"));
+    x = norm(b, &c, x, "output_norm");
+    if (b->options.embeddings) {
+        glia_lm_embeddings(b, x);
+        return;
+    }
+    x = glia_lm_logits(b, x);
     x = glia_lm_scale(b, x, 1 / or_one(d->logit_divisor), "logits.scaled");
     x = capped(b, x, d->final_softcap, "logits.capped");
     if (!b->status) glia_graph_output(b->g, "logits", x);
