@@ -39,6 +39,12 @@ const char *glia_lm_name(glia_lm_builder *b, const char *format, ...)
     return s ? s : "";
 }
 
+int64_t glia_lm_pages(const glia_lm_options *o)
+{
+    return o->cache_tokens ? glia_ceil_div(o->cache_tokens, GLIA_PAGE_TOKENS)
+                           : o->sequences * glia_ceil_div(o->context, GLIA_PAGE_TOKENS);
+}
+
 /* ---- metadata ---------------------------------------------------------------------------------- */
 
 int64_t glia_lm_int(glia_lm_builder *b, const char *key, int64_t fallback, int64_t max)
@@ -339,7 +345,7 @@ glia_value glia_lm_rope(glia_lm_builder *b, glia_value x, bool neox, const char 
 
 static glia_value put(glia_lm_builder *b, const char *name, int64_t layer, glia_value x, bool transposed)
 {
-    int64_t pages = b->options.sequences * glia_ceil_div(b->options.context, GLIA_PAGE_TOKENS);
+    int64_t pages = glia_lm_pages(&b->options);
     glia_type t = {b->options.kv_dtype,
                    4,
                    0,

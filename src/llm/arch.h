@@ -25,7 +25,11 @@ typedef struct glia_lm_options {
     const glia_adapter *adapters;                  /* [adapter_count] */
     glia_gguf *const *adapter_files;               /* [adapter_count], open */
     int32_t adapter_count;
+    int64_t cache_tokens; /* 0: sequences times context */
 } glia_lm_options;
+
+/* How many pages a cache has. */
+int64_t glia_lm_pages(const glia_lm_options *o);
 
 typedef struct glia_lm_adapter {
     const glia_gguf *file;

@@ -35,6 +35,8 @@ static glia_status settle(const glia_model_options *given, glia_model_options *o
     if (o->logit_rows < 1 || o->logit_rows > o->batch)
         return bad_option(e, "logit_rows", o->logit_rows, 1, o->batch);
     if (o->profile_events < 0) return bad_option(e, "profile_events", o->profile_events, 0, INT32_MAX);
+    if (o->cache_tokens < 0 || o->cache_tokens > INT32_MAX / 2)
+        return bad_option(e, "cache_tokens", o->cache_tokens, 1, INT32_MAX / 2);
     if (o->memory_limit < 0) return bad_option(e, "memory_limit", o->memory_limit, 0, INT64_MAX);
     if (o->adapter_count < 0 || o->adapter_count > GLIA_ADAPTERS_MAX || (o->adapter_count && !o->adapters))
         return bad_option(e, "adapter_count", o->adapter_count, 0, GLIA_ADAPTERS_MAX);
@@ -58,8 +60,16 @@ static glia_status settle(const glia_model_options *given, glia_model_options *o
 static glia_status build(glia_model *m, glia_error *e)
 {
     const glia_model_options *o = &m->options;
-    glia_lm_options lo = {o->os,       o->batch,    o->logit_rows, o->sequences,    o->context,
-                          o->kv_dtype, o->adapters, m->adapters,   o->adapter_count};
+    glia_lm_options lo = {.os = o->os,
+                          .batch = o->batch,
+                          .logit_rows = o->logit_rows,
+                          .sequences = o->sequences,
+                          .context = o->context,
+                          .kv_dtype = o->kv_dtype,
+                          .adapters = o->adapters,
+                          .adapter_files = m->adapters,
+                          .adapter_count = o->adapter_count,
+                          .cache_tokens = o->cache_tokens};
     glia_status s = GLIA_OK;
     for (int i = 0; i < o->adapter_count && !s; i++)
         s = glia_adapter_open(o->os, &o->adapters[i], m->file, &m->adapters[i], e);
@@ -69,11 +79,14 @@ static glia_status build(glia_model *m, glia_error *e)
     m->options.context = lo.context;
     m->options.kv_dtype = lo.kv_dtype;
     m->pages_a_sequence = glia_ceil_div(lo.context, GLIA_PAGE_TOKENS);
+    m->pages = glia_lm_pages(&lo);
+    m->options.cache_tokens = m->pages * GLIA_PAGE_TOKENS;
+    glia_graph_identity(m->lm.graph, m->graph_identity);
     glia_compile_options co = {o->os, o->slots, glia_cpu_features(), o->isa, o->batch};
     s = glia_compile(m->lm.graph, &co, &m->plan, e);
     glia_graph_destroy(m->lm.graph);
     m->lm.graph = NULL;
-    return s;
+    return s ? s : glia_cache_check(m, e);
 }
 
 static uint32_t value_named(const glia_plan *p, const char *name)
@@ -108,7 +121,8 @@ void glia_model_memory(const glia_model *m, glia_memory *out)
         r.state = b->state;
         r.arena = b->arena;
         r.scratch = b->scratch;
-        r.tables = b->tables + glia_session_bytes(m);
+        r.tables = b->tables + glia_cache_table_bytes(m) + glia_session_bytes(m);
+        r.session = glia_session_bytes(m);
         r.total = r.weights + r.packed + r.streamed + r.state + r.arena + r.scratch + r.tables;
         r.arena_lower_bound = m->plan->arena_lower_bound;
     }
