@@ -11,8 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const glia_arch *const archs[] = {&glia_arch_llama, &glia_arch_qwen2, &glia_arch_qwen3,
-                                         &glia_arch_gpt2};
+static const glia_arch *const archs[] = {&glia_arch_llama, &glia_arch_qwen2,  &glia_arch_qwen3,
+                                         &glia_arch_gpt2,  &glia_arch_gemma2, &glia_arch_gemma3,
+                                         &glia_arch_phi3,  &glia_arch_bitnet, &glia_arch_bitnet_b158};
 
 const glia_arch *glia_arch_at(int i) { return i >= 0 && i < GLIA_COUNT(archs) ? archs[i] : NULL; }
 

@@ -66,6 +66,8 @@ typedef struct glia_arch {
     const char *takes[12];
 } glia_arch;
 extern const glia_arch glia_arch_llama, glia_arch_qwen2, glia_arch_qwen3, glia_arch_gpt2;
+extern const glia_arch glia_arch_gemma2, glia_arch_gemma3, glia_arch_phi3, glia_arch_bitnet,
+    glia_arch_bitnet_b158;
 const glia_arch *glia_arch_at(int i); /* null past the end */
 
 typedef struct glia_lm_graph {
@@ -168,7 +170,8 @@ typedef struct glia_lm_decoder {
     bool sub_norms;                /* attn_sub_norm and ffn_sub_norm before the last product of each half */
     bool fused;                    /* attn_qkv is q, k, v; ffn_up is gate, up */
     bool gateless;                 /* no gate: down(act(up(x))) */
-    const char *activation;        /* "silu", "gelu", "relu2"; null: "silu". hidden_activation overrides */
+    const char *activation;        /* "silu", "gelu_pytorch_tanh", "relu2"; null: "silu". The file's
+                                      hidden_activation overrides */
     double embed_scale, residual_scale, logit_divisor; /* 0: 1 */
     double attention_scale, softcap, final_softcap;    /* 0: the default, none */
     int64_t window;                                    /* 0: none */
