@@ -151,7 +151,7 @@ glia_value glia_lm_swiglu(glia_lm_builder *b, int64_t layer, glia_value x)
 static const char *activation_of(glia_lm_builder *b, const glia_lm_decoder *d)
 {
     static const char *const known[][2] = {
-        {"silu", "swiglu"}, {"gelu", "gelu"}, {"gelu_pytorch_tanh", "gelu"}, {"relu2", "relu2"}};
+        {"silu", "swiglu"}, {"gelu_pytorch_tanh", "gelu"}, {"relu2", "relu2"}};
     for (int i = 0; i < GLIA_COUNT(known); i++) {
         bool own = glia_lm_has(b, "hidden_activation");
         if (own ? glia_lm_says(b, "hidden_activation", known[i][0])
