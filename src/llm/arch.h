@@ -189,6 +189,9 @@ typedef struct glia_lm_decoder {
     bool sub_norms;                /* attn_sub_norm and ffn_sub_norm before the last product of each half */
     bool fused;                    /* attn_qkv is q, k, v; ffn_up is gate, up */
     bool gateless;                 /* no gate: down(act(up(x))) */
+    bool sinks;                    /* attn_sinks: a logit a head in the softmax, with no value */
+    bool exact_ramp;               /* yarn's ramp lies between exact dims */
+    const char *ffn_norm;          /* what the file calls the norm before the second half; null: ffn_norm */
     const char *activation;        /* "silu", "gelu_pytorch_tanh", "relu2"; null: "silu". The file's
                                       hidden_activation overrides */
     double embed_scale, residual_scale, logit_divisor; /* 0: 1 */
