@@ -309,10 +309,9 @@ static void imatrix_files(void)
         for (int64_t n = 0; data && n < size; n += i ? 1 : 7) {
             save_blob(in_folder("cut"), data, n);
             glia_status s = glia_imatrix_load(NULL, in_folder("cut"), &m[0], NULL);
-            if (s != GLIA_E_FORMAT)
-                fprintf(stderr, "%s cut at %lld of %lld: %d\n", files[i], (long long)n, (long long)size, s);
-            CHECK(s == GLIA_E_FORMAT ||
-                  (i == 1 && n == size - 17 && !s)); /* the text's name may be missing */
+            /* the padding at the end of the one, and the text's name at the end of the other, may be missing
+             */
+            CHECK(s == GLIA_E_FORMAT || (!s && n >= size - 24 && (!i || n == size - 17)));
             glia_imatrix_free(&m[0]);
             if (!i) continue;
             data[n] ^= 0x5a;

@@ -6,7 +6,8 @@ Needs numpy, gguf and llama-cpp-python (tools/oracles.sh installs them). The mod
 and names, matrices of four short rows.
 
 mixes.txt has, for each case, a line "case NAME ARCH LAYERS HEADS KV_HEADS EXPERTS IMATRIX", the line "types ..." with
-the mixtures, and a line for each tensor: its name, its dimensions (outermost first) and ggml's number of its type in each mixture.
+the mixtures, and a line for each tensor: its name, its dimensions (outermost first) and ggml's number of its type in
+each mixture.
 """
 
 import ctypes
