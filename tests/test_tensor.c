@@ -115,11 +115,14 @@ static void vectors_of_gguf(void)
     static const struct {
         const char *file;
         glia_dtype t;
-    } all[] = {{"Q8_0", GLIA_Q8_0},   {"Q4_0", GLIA_Q4_0},   {"Q4_1", GLIA_Q4_1},     {"Q5_0", GLIA_Q5_0},
-               {"Q5_1", GLIA_Q5_1},   {"Q2_K", GLIA_Q2_K},   {"Q3_K", GLIA_Q3_K},     {"Q4_K", GLIA_Q4_K},
-               {"Q5_K", GLIA_Q5_K},   {"Q6_K", GLIA_Q6_K},   {"IQ4_NL", GLIA_IQ4_NL}, {"TQ1_0", GLIA_TQ1_0},
-               {"TQ2_0", GLIA_TQ2_0}, {"MXFP4", GLIA_MXFP4}, {"IQ4_XS", GLIA_IQ4_XS}, {"BF16", GLIA_BF16},
-               {"F16", GLIA_F16}};
+    } all[] = {
+        {"Q8_0", GLIA_Q8_0},       {"Q4_0", GLIA_Q4_0},   {"Q4_1", GLIA_Q4_1},     {"Q5_0", GLIA_Q5_0},
+        {"Q5_1", GLIA_Q5_1},       {"Q2_K", GLIA_Q2_K},   {"Q3_K", GLIA_Q3_K},     {"Q4_K", GLIA_Q4_K},
+        {"Q5_K", GLIA_Q5_K},       {"Q6_K", GLIA_Q6_K},   {"IQ4_NL", GLIA_IQ4_NL}, {"TQ1_0", GLIA_TQ1_0},
+        {"TQ2_0", GLIA_TQ2_0},     {"MXFP4", GLIA_MXFP4}, {"IQ4_XS", GLIA_IQ4_XS}, {"IQ3_S", GLIA_IQ3_S},
+        {"IQ3_XXS", GLIA_IQ3_XXS}, {"IQ2_S", GLIA_IQ2_S}, {"IQ2_XS", GLIA_IQ2_XS}, {"IQ2_XXS", GLIA_IQ2_XXS},
+        {"IQ1_S", GLIA_IQ1_S},     {"IQ1_M", GLIA_IQ1_M}, {"NVFP4", GLIA_NVFP4},   {"Q1_0", GLIA_Q1_0},
+        {"Q2_0", GLIA_Q2_0},       {"BF16", GLIA_BF16},   {"F16", GLIA_F16}};
     for (int i = 0; i < GLIA_COUNT(all); i++) {
         check_format(all[i].file, all[i].t);
         CHECK(glia_dtype_parse(all[i].file) == all[i].t);
@@ -141,7 +144,7 @@ static void table_agrees_with_itself(void)
     CHECK_STR(glia_dtype_name((glia_dtype)1000), "none");
     CHECK(glia_dtype_parse("q4_") == GLIA_DTYPE_NONE && glia_dtype_parse("") == GLIA_DTYPE_NONE &&
           glia_dtype_parse(0) == GLIA_DTYPE_NONE);
-    static const int64_t unknown[] = {-1, 4, 5, 9, 16, 29, 36, 1000, INT64_MAX, INT64_MIN};
+    static const int64_t unknown[] = {-1, 4, 5, 9, 31, 33, 36, 43, 1000, INT64_MAX, INT64_MIN};
     for (int i = 0; i < GLIA_COUNT(unknown); i++) CHECK(glia_dtype_from_gguf(unknown[i]) == GLIA_DTYPE_NONE);
     CHECK(glia_dtype_row_bytes(GLIA_Q4_0, 64, &bytes) && bytes == 36);
     CHECK(!glia_dtype_row_bytes(GLIA_Q4_0, 48, &bytes));

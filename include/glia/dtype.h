@@ -41,7 +41,17 @@ extern "C" {
     X(A8X32, "a8x32", 32, 40)                                                                                \
     X(A8X256, "a8x256", 256, 324)                                                                            \
     X(MXFP4, "mxfp4", 32, 17)                                                                                \
-    X(IQ4_XS, "iq4_xs", 256, 136)
+    X(IQ4_XS, "iq4_xs", 256, 136)                                                                            \
+    X(IQ3_S, "iq3_s", 256, 110)                                                                              \
+    X(IQ3_XXS, "iq3_xxs", 256, 98)                                                                           \
+    X(IQ2_S, "iq2_s", 256, 82)                                                                               \
+    X(IQ2_XS, "iq2_xs", 256, 74)                                                                             \
+    X(IQ2_XXS, "iq2_xxs", 256, 66)                                                                           \
+    X(IQ1_S, "iq1_s", 256, 50)                                                                               \
+    X(IQ1_M, "iq1_m", 256, 56)                                                                               \
+    X(NVFP4, "nvfp4", 64, 36)                                                                                \
+    X(Q1_0, "q1_0", 128, 18)                                                                                 \
+    X(Q2_0, "q2_0", 64, 18)
 
 typedef enum glia_dtype {
     GLIA_DTYPE_NONE = 0,

@@ -29,7 +29,9 @@ enum { /* commands as bits */
        CLI_SYNTH = 128,
        CLI_EXPLAIN = 256,
        CLI_TOP = 512, /* before any command */
-       CLI_ALL = 1023
+       CLI_QUANTIZE = 1 << 20,
+       CLI_CONVERT = 1 << 21,
+       CLI_ALL = (1 << 30) - 1
 };
 
 typedef struct cli_ints {
@@ -53,6 +55,8 @@ typedef struct cli_adapters {
 typedef struct cli_settings { /* what the options set; texts are null, integers CLI_UNSET when not given */
     bool help, version, json, man;
     bool loop, ignore_end, special, verbose, graph, pieces, decode, no_bos;
+    bool pure, dry_run;
+    const char *imatrix;
     const char *completion, *prompt, *file, *profile, *isa, *kv, *format, *shape, *synth, *type, *out;
     int64_t tokens, top_k, repeat_last_n, seed, context, batch, threads, slots, memory_limit;
     int64_t bench_prompt, depth, repetitions;
@@ -160,6 +164,8 @@ int cli_open(cli *c, const glia_model_options *o, bool load, glia_model **out);
 int cli_session(cli *c, glia_model *m, glia_session **out);
 void cli_session_close(glia_session *s);
 bool cli_interrupted(void);
+/* From now on SIGINT is noted instead of ending the process; a second one ends it. */
+void cli_catch_interrupt(void);
 /* A descriptor that can be read from once SIGINT has come; -1 if there is none. */
 int cli_wake_fd(void);
 /* Ids of a text by the model's policy, in the arena. */
@@ -190,6 +196,7 @@ int cli_cmd_tokenize(cli *c);
 int cli_cmd_perplexity(cli *c);
 int cli_cmd_bench(cli *c);
 int cli_cmd_synth(cli *c);
+int cli_cmd_quantize(cli *c);
 int cli_cmd_explain(cli *c);
 
 #endif

@@ -45,6 +45,14 @@ const cli_command cli_commands[] = {
     {"synth", CLI_SYNTH, "OUT", 1, 1, "Write a model of a known shape with random weights",
      "For tests and benchmarks: work and bytes are those of the real model, the text has no meaning.\n",
      "glia synth --shape llama-110m --type Q4_0 out.gguf", cli_cmd_synth},
+    {"quantize", CLI_QUANTIZE, "MODEL OUT TYPE", 2, 3, "Write a model with its matrices in a smaller type",
+     "TYPE is a mixture such as Q4_K_M, or a type for all matrices such as Q8_0; `glia quantize MODEL TYPE "
+     "--dry-run`\n"
+     "shows what each tensor would be. Vectors, norms and routers keep their type. The file appears under "
+     "its "
+     "name\n"
+     "when it is complete, with the same bytes for any number of threads.\n",
+     "glia quantize model-f16.gguf model-q4.gguf Q4_K_M", cli_cmd_quantize},
     {"explain", CLI_EXPLAIN, "[CODE]", 0, 1, "Explain an error code",
      "Without a code: the list of all of them.\n", "glia explain G0102", cli_cmd_explain},
     {0},
@@ -114,7 +122,7 @@ const cli_option cli_options[] = {
     INT('b', "batch", CLI_RUN | CLI_PLAN | CLI_PERPLEXITY | CLI_BENCH, 1, 65536, batch,
         "most tokens in one step (128)"),
     INT(0, "chunk", CLI_LOGITS, 1, 65536, batch, "tokens in one step (128)"),
-    INT('t', "threads", CLI_RUN | CLI_PLAN | CLI_LOGITS | CLI_PERPLEXITY, 1, 1024, threads,
+    INT('t', "threads", CLI_RUN | CLI_PLAN | CLI_LOGITS | CLI_PERPLEXITY | CLI_QUANTIZE, 1, 1024, threads,
         "worker threads (the usable processors)"),
     {'t', "threads", "N,N,..", CLI_INTS, CLI_BENCH, 1, 1024, NULL, AT(thread_list),
      "worker threads, one measurement each"},
@@ -130,6 +138,10 @@ const cli_option cli_options[] = {
     TEXT(0, "profile", "FILE", CLI_RUN | CLI_LOGITS | CLI_PERPLEXITY, profile,
          "write a trace for a trace viewer (JSON); -: a table to stderr"),
     FLAG(0, "graph", CLI_PLAN, graph, "print the graph's text form instead"),
+    TEXT(0, "imatrix", "FILE", CLI_QUANTIZE, imatrix,
+         "weigh the columns by an importance matrix (GGUF or .dat)"),
+    FLAG(0, "pure", CLI_QUANTIZE, pure, "the same type for all matrices"),
+    FLAG(0, "dry-run", CLI_QUANTIZE, dry_run, "write nothing, list what each tensor would be"),
     TEXT('o', "output", "FILE", CLI_LOGITS, out, "the NumPy file to write"),
     CHOICE('o', "output", "FORMAT", CLI_BENCH, "md|json|csv", format, "form of the result (md)"),
     TEXT(0, "shape", "NAME", CLI_SYNTH, shape,

@@ -305,14 +305,18 @@ static glia_status read_tensor(parser *p, glia_gguf_tensor *t)
     t->gguf_type = type > INT32_MAX ? INT32_MAX : (int)type;
     t->dtype = glia_dtype_from_gguf(type);
     t->bytes = -1;
-    if (t->dtype) {
-        int block = glia_dtype_get(t->dtype)->block_elements;
+    int block, block_bytes;
+    if (glia_gguf_tensor_type_size(t->gguf_type, &block, &block_bytes)) {
+        const char *name = glia_gguf_tensor_type_name(t->gguf_type);
         if (t->dims[t->rank - 1] % block)
             return glia_fail_at(
                 p->e, GLIA_E_FORMAT, "G0316", t->info_offset,
                 "tensor '%.64s' is %s in rows of %lld, which is no multiple of the block of %d", t->name,
-                glia_dtype_name(t->dtype), (long long)t->dims[t->rank - 1], block);
-        if (!glia_dtype_tensor_bytes(t->dtype, t->rank, t->dims, &t->bytes))
+                name, (long long)t->dims[t->rank - 1], block);
+        t->bytes = t->dims[t->rank - 1] / block;
+        bool fits = glia_mul(t->bytes, block_bytes, &t->bytes);
+        for (int i = 0; i < t->rank - 1; i++) fits = fits && glia_mul(t->bytes, t->dims[i], &t->bytes);
+        if (!fits)
             return glia_fail_at(p->e, GLIA_E_FORMAT, "G0315", t->info_offset,
                                 "the size of tensor '%.64s' is beyond 2^63 bytes", t->name);
     }
@@ -620,8 +624,9 @@ glia_status glia_gguf_read(const glia_gguf *g, const glia_gguf_tensor *t, int64_
     int64_t end;
     if (!t->dtype)
         return glia_fail_at(e, GLIA_E_UNSUPPORTED, "G0323", t->info_offset,
-                            "tensor '%.64s' has the type %d (%s), which is not built here", t->name,
-                            t->gguf_type, glia_gguf_tensor_type_name(t->gguf_type));
+                            "tensor '%.64s' has the type %d (%s), which is not built here: %s", t->name,
+                            t->gguf_type, glia_gguf_tensor_type_name(t->gguf_type),
+                            glia_gguf_tensor_type_reason(t->gguf_type));
     if (!glia_add(byte_begin, bytes, &end) || end > t->bytes)
         return glia_fail(e, GLIA_E_ARG, "G0325", "%lld bytes at %lld of tensor '%.64s', which has %lld",
                          (long long)bytes, (long long)byte_begin, t->name, (long long)t->bytes);

@@ -69,12 +69,12 @@ typedef struct glia_gguf_value {
 
 typedef struct glia_gguf_tensor {
     const char *name; /* terminated */
-    glia_dtype dtype; /* GLIA_DTYPE_NONE: a type that is unknown here; listed, but not readable */
+    glia_dtype dtype; /* GLIA_DTYPE_NONE: a type that is not read here; listed only */
     int gguf_type;
     int rank;                    /* 1..4 */
     int64_t dims[GLIA_RANK_MAX]; /* outermost first */
     int64_t offset;              /* absolute, of the data in the file */
-    int64_t bytes;               /* -1 where dtype is GLIA_DTYPE_NONE */
+    int64_t bytes;               /* -1 where the size of the type is unknown */
     int64_t info_offset;         /* of the description in the header, for errors */
     int part;                    /* which of the model's files it lies in; 0: the only or first one */
 } glia_gguf_tensor;
@@ -107,6 +107,10 @@ const char *glia_gguf_type_name(int type);
 int glia_gguf_type_bytes(int type);
 /* ggml's name of a tensor type number ("Q4_0", "IQ2_XXS"); "?" for a number that ggml does not know. */
 const char *glia_gguf_tensor_type_name(int gguf_type);
+/* Why a tensor type that has no dtype is not read, as the end of a sentence. */
+const char *glia_gguf_tensor_type_reason(int gguf_type);
+/* Elements and bytes of a block, also of types that are not read; false (and 0) if they are unknown. */
+bool glia_gguf_tensor_type_size(int gguf_type, int *elements, int *bytes);
 
 /* Metadata in the order of the file. */
 int64_t glia_gguf_count(const glia_gguf *g);

@@ -1,5 +1,6 @@
-/* Block formats of 32 elements: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, MXFP4, IQ4_NL. The byte layouts and the
- * rounding of all but the last are those of GGUF files, bit for bit. IQ4_NL's encoder searches on its own. */
+/* Block formats of 32 elements: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, MXFP4, IQ4_NL. The byte layouts, and the
+ * rounding of all but the last, are those of GGUF files, bit for bit. IQ4_NL's encoder searches on its own.
+ */
 #include "tensor/formats.h"
 
 #include <math.h>
