@@ -99,6 +99,9 @@ glia_status glia_session_generate(glia_session *s, const int32_t *ids, int64_t c
     if (!made) made = &unused;
     *made = 0;
     if (!s) return glia_fail(e, GLIA_E_ARG, "G0714", "the session is null");
+    if (s->m->options.embeddings)
+        return glia_fail(e, GLIA_E_STATE, "G0542",
+                         "the model was opened for embeddings; its steps give no logits to generate from");
     if (options) memcpy(&g.o, options, options->size < sizeof g.o ? options->size : sizeof g.o);
     if (g.o.tokens_max < 0)
         return glia_fail(e, GLIA_E_ARG, "G0716", "tokens_max is %lld; it must be 0 or more",
