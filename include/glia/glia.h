@@ -7,5 +7,6 @@
 #include "dtype.h"
 #include "graph.h"
 #include "model.h"
+#include "sampler.h"
 
 #endif
