@@ -288,13 +288,14 @@ static void pretok_vectors(void)
         CHECK_I64(glia_tok_pretok_create(&p, &a, name, &traits, NULL), GLIA_OK);
         while (sscanf(hex + 2 * size, "%2x", &byte) == 1) text[size++] = (char)byte;
         tok_words w;
-        glia_tok_words_init(&w, p, text, size);
+        glia_tok_words_init(&w, p, glia_os_default(), text, size);
         while ((want = strtok(NULL, " \n"))) {
             const bool more = glia_tok_words_next(&w, &begin, &end);
             CHECK(more && begin == at && end - begin == atoll(want));
             at = end;
         }
         CHECK(!glia_tok_words_next(&w, &begin, &end) && at == size);
+        glia_tok_words_free(&w);
         lines++;
     }
     CHECK_I64(lines, 280);

@@ -2,7 +2,8 @@
  *
  *     glia_model_query   exact bytes by class from the file's header, nothing loaded
  *     glia_model_open    loads: the model is immutable and may be shared by any number of sessions
- *     glia_session_*     one timeline of tokens over the model: one thread at a time
+ *     glia_cache_*       a pool of key-value pages that several sessions share; a session has its own
+ * otherwise glia_session_*     sequences of tokens over the model: one thread at a time (docs/sessions.md)
  *
  * After glia_session_create nothing allocates: steps, generation and cancellation are straight-line. */
 #ifndef GLIA_MODEL_H
@@ -16,7 +17,15 @@ extern "C" {
 #endif
 
 typedef struct glia_model glia_model;
+typedef struct glia_cache glia_cache;
 typedef struct glia_session glia_session;
+
+/* A low-rank adapter (LoRA) in a GGUF file, which changes the model's products by scale times what it holds.
+ */
+typedef struct glia_adapter {
+    const char *path; /* read while the model is opened */
+    float scale;      /* 1: as trained */
+} glia_adapter;
 
 typedef struct glia_model_options {
     uint32_t size;          /* set by GLIA_MODEL_OPTIONS_INIT */
@@ -32,6 +41,9 @@ typedef struct glia_model_options {
     int32_t profile_events; /* room for so many events a thread; 0: no profile */
     int64_t memory_limit;   /* bytes of all classes together; 0: none. Checked before loading (G0804) */
     const char *isa;        /* "portable", "avx2", "avx512", "avx512vnni": no faster set; null: the best */
+    const glia_adapter *adapters; /* [adapter_count]; their effects add up */
+    int32_t adapter_count;        /* 0 to 16 */
+    int64_t cache_tokens; /* tokens that a cache has room for, in pages of 32; 0: sequences times context */
 } glia_model_options;
 #define GLIA_MODEL_OPTIONS_INIT                                                                              \
     {                                                                                                        \
@@ -52,6 +64,7 @@ typedef struct glia_memory {
     int64_t tables;   /* plan records, constants, page tables, token history */
     int64_t total;
     int64_t arena_lower_bound;
+    int64_t session; /* of tables: what each further session over one shared cache takes */
 } glia_memory;
 #define GLIA_MEMORY_INIT                                                                                     \
     {                                                                                                        \
@@ -89,8 +102,23 @@ GLIA_API glia_status glia_model_tokenize(const glia_model *m, const char *text, 
 /* The bytes of one token in running text; returns the bytes needed, writes up to capacity. Thread-safe. */
 GLIA_API int64_t glia_model_piece(const glia_model *m, int32_t id, char *text, int64_t capacity);
 
-/* A session. Takes its key-value cache and tables now. GLIA_E_NOMEM. */
+/* A cache: a pool of pages for keys and values, with room for options.cache_tokens tokens, taken whole now.
+ * Any number of sessions of the model may be created over it, and used from as many threads; each has its own
+ * sequences, deadline and cancellation, and a step of one never changes what another holds. Pages of equal
+ * beginnings are held once. A step that finds too few free pages is refused (GLIA_E_LIMIT, G0719, both
+ * numbers) with no change; it succeeds once another session has let go. Whether a beginning was held already
+ * shows in the time a step takes: sessions that must not learn this of each other need caches of their own.
+ * GLIA_E_NOMEM. */
+GLIA_API glia_status glia_cache_create(glia_model *m, glia_cache **out, glia_error *e);
+/* All its sessions must have been destroyed. Null is allowed. */
+GLIA_API void glia_cache_destroy(glia_cache *c);
+/* Tokens for which pages are free now, a multiple of 32. Thread-safe. */
+GLIA_API int64_t glia_cache_free_tokens(glia_cache *c);
+
+/* A session with a cache of its own. Takes the cache and its tables now. GLIA_E_NOMEM. */
 GLIA_API glia_status glia_session_create(glia_model *m, glia_session **out, glia_error *e);
+/* A session over a cache that others use too. Takes its tables now. GLIA_E_NOMEM. */
+GLIA_API glia_status glia_session_create_in(glia_cache *c, glia_session **out, glia_error *e);
 /* Null is allowed. */
 GLIA_API void glia_session_destroy(glia_session *s);
 
@@ -109,22 +137,50 @@ typedef struct glia_batch {
     }
 
 /* One step. Admitted whole before it computes, else refused with no change: GLIA_E_CONTEXT (both numbers),
- * GLIA_E_ARG, GLIA_E_BUSY (another thread is in this session). GLIA_E_CANCELLED and GLIA_E_DEADLINE leave the
- * session as it was before the step. *logits: [row_count, vocab] F32, owned by the session, valid until its
- * next step; may be null. */
+ * GLIA_E_LIMIT (too few free pages; both numbers), GLIA_E_ARG, GLIA_E_BUSY (another thread is in this
+ * session). GLIA_E_CANCELLED and GLIA_E_DEADLINE leave the session as it was before the step. *logits:
+ * [row_count, vocab] F32, owned by the session, valid until its next step; may be null. */
 GLIA_API glia_status glia_session_step(glia_session *s, const glia_batch *batch, const float **logits,
                                        glia_error *e);
 
-/* Hands over a whole sequence 0: the session keeps the longest common prefix of what it holds, drops the
- * rest, and computes what is new in steps; then *logits are those of the last token. count >= 1.
- * GLIA_E_CONTEXT when count exceeds the context; statuses of glia_session_step otherwise. */
+/* Hands over what `sequence` shall hold, whole: it keeps the longest common prefix of what it holds and takes
+ * over whole pages that any sequence of the cache holds, or held and has not been overwritten, for the same
+ * beginning; drops the rest; and computes what is new in steps. Then *logits are those of the last token.
+ * count >= 1. GLIA_E_CONTEXT when count exceeds the context; statuses of glia_session_step otherwise: then
+ * the sequence holds a prefix of ids. */
+GLIA_API glia_status glia_session_fill(glia_session *s, int32_t sequence, const int32_t *ids, int64_t count,
+                                       const float **logits, glia_error *e);
+/* The same for sequence 0. */
 GLIA_API glia_status glia_session_prefix(glia_session *s, const int32_t *ids, int64_t count,
                                          const float **logits, glia_error *e);
 
 /* Tokens held by a sequence; -1 for a bad sequence. */
 GLIA_API int64_t glia_session_length(const glia_session *s, int32_t sequence);
-/* Drops tokens from the end so that `length` stay. GLIA_E_ARG, GLIA_E_BUSY. */
+/* Their ids, up to capacity; returns how many there are, -1 for a bad sequence. By the thread that steps. */
+GLIA_API int64_t glia_session_tokens(const glia_session *s, int32_t sequence, int32_t *ids, int64_t capacity);
+/* Drops tokens from the end so that `length` stay; 0 lets go of the sequence. GLIA_E_ARG, GLIA_E_BUSY. */
 GLIA_API glia_status glia_session_trim(glia_session *s, int32_t sequence, int64_t length, glia_error *e);
+/* Sequence `to` becomes a copy of the first `length` tokens of `from`. Nothing is copied now: pages are
+ * shared, and one that a later step of either would write is copied by that step, which needs a free page for
+ * it. GLIA_E_ARG, GLIA_E_BUSY. */
+GLIA_API glia_status glia_session_fork(glia_session *s, int32_t to, int32_t from, int64_t length,
+                                       glia_error *e);
+
+/* A snapshot: the tokens of one sequence and their keys and values as bytes, with a checksum, bound to the
+ * model (docs/sessions.md says how) and to its kv_dtype; the context, batch, threads and instruction set may
+ * differ. glia_session_save_size: the bytes a snapshot takes now; -1 for a bad sequence. glia_session_save:
+ * size must be just that (GLIA_E_ARG). GLIA_E_IO: the model's file could not be read. */
+GLIA_API int64_t glia_session_save_size(const glia_session *s, int32_t sequence);
+GLIA_API glia_status glia_session_save(glia_session *s, int32_t sequence, void *to, int64_t size,
+                                       glia_error *e);
+/* The sequence becomes what the snapshot holds: later logits have the bits they would have had there. Every
+ * field is checked before anything is changed; on error the session is as it was. GLIA_E_FORMAT (G0722: no
+ * snapshot, damaged or contradicting itself), GLIA_E_UNSUPPORTED (G0723: another version), GLIA_E_STATE
+ * (G0724: of another model, G0725: of another kv_dtype), GLIA_E_CONTEXT, GLIA_E_LIMIT (G0719), GLIA_E_IO,
+ * GLIA_E_ARG, GLIA_E_BUSY. A checksum is no signature: keys and values from a snapshot are not shared with
+ * other sessions by glia_session_fill. */
+GLIA_API glia_status glia_session_restore(glia_session *s, int32_t sequence, const void *from, int64_t size,
+                                          glia_error *e);
 
 /* Stops the step that runs now, or else the next one, from any thread (or a signal handler). */
 GLIA_API void glia_session_cancel(glia_session *s);

@@ -36,7 +36,7 @@ const cli_command cli_commands[] = {
      "first.\n"
      "Prints the mean negative log-likelihood in nats, its exponential, and the number of scored tokens.\n",
      "glia perplexity model.gguf -f text.txt -c 512", cli_cmd_perplexity},
-    {"bench", CLI_BENCH, "MODEL", 1, 1, "Measure the speed of a model",
+    {"bench", CLI_BENCH, "MODEL | --synth SHAPE[:TYPE]", 0, 1, "Measure the speed of a model",
      "Prefill: -p random tokens into an empty context, with the logits of the last. Decode: -n tokens one by "
      "one,\n"
      "each with its logits, after --depth tokens. Loading and the first, warming repetition are not "
@@ -45,6 +45,14 @@ const cli_command cli_commands[] = {
     {"synth", CLI_SYNTH, "OUT", 1, 1, "Write a model of a known shape with random weights",
      "For tests and benchmarks: work and bytes are those of the real model, the text has no meaning.\n",
      "glia synth --shape llama-110m --type Q4_0 out.gguf", cli_cmd_synth},
+    {"quantize", CLI_QUANTIZE, "MODEL OUT TYPE", 2, 3, "Write a model with its matrices in a smaller type",
+     "TYPE is a mixture such as Q4_K_M, or a type for all matrices such as Q8_0; `glia quantize MODEL TYPE "
+     "--dry-run`\n"
+     "shows what each tensor would be. Vectors, norms and routers keep their type. The file appears under "
+     "its "
+     "name\n"
+     "when it is complete, with the same bytes for any number of threads.\n",
+     "glia quantize model-f16.gguf model-q4.gguf Q4_K_M", cli_cmd_quantize},
     {"explain", CLI_EXPLAIN, "[CODE]", 0, 1, "Explain an error code",
      "Without a code: the list of all of them.\n", "glia explain G0102", cli_cmd_explain},
     {0},
@@ -101,7 +109,8 @@ const cli_option cli_options[] = {
         "how many tokens are recent; 0: none, -1: all (64)"),
     {0, "logit-bias", "ID=BIAS", CLI_BIAS, CLI_RUN, -1e30, 1e30, NULL, AT(biases),
      "add BIAS to a token's logit; -inf forbids it; may be repeated"},
-    INT(0, "seed", CLI_RUN | CLI_SYNTH, 0, 9007199254740992.0, seed, "seed of the random numbers (0)"),
+    INT(0, "seed", CLI_RUN | CLI_SYNTH | CLI_BENCH, 0, 9007199254740992.0, seed,
+        "seed of the random numbers (0)"),
     FLAG(0, "ignore-eos", CLI_RUN, ignore_end, "go on after end tokens"),
     FLAG(0, "special", CLI_RUN | CLI_TOKENIZE | CLI_LOGITS | CLI_PERPLEXITY, special,
          "control tokens written in the text are taken as such, and shown"),
@@ -113,7 +122,7 @@ const cli_option cli_options[] = {
     INT('b', "batch", CLI_RUN | CLI_PLAN | CLI_PERPLEXITY | CLI_BENCH, 1, 65536, batch,
         "most tokens in one step (128)"),
     INT(0, "chunk", CLI_LOGITS, 1, 65536, batch, "tokens in one step (128)"),
-    INT('t', "threads", CLI_RUN | CLI_PLAN | CLI_LOGITS | CLI_PERPLEXITY, 1, 1024, threads,
+    INT('t', "threads", CLI_RUN | CLI_PLAN | CLI_LOGITS | CLI_PERPLEXITY | CLI_QUANTIZE, 1, 1024, threads,
         "worker threads (the usable processors)"),
     {'t', "threads", "N,N,..", CLI_INTS, CLI_BENCH, 1, 1024, NULL, AT(thread_list),
      "worker threads, one measurement each"},
@@ -122,14 +131,23 @@ const cli_option cli_options[] = {
            "no faster instruction set than this"),
     CHOICE(0, "kv", "TYPE", MODEL_COMMANDS, "f16|f32", kv,
            "element type of the key-value cache (by the model)"),
+    {0, "lora", "FILE[:SCALE]", CLI_ADAPTER, MODEL_COMMANDS, -1e6, 1e6, NULL, AT(adapters),
+     "apply a low-rank adapter, SCALE times (1); may be repeated"},
     {0, "memory-limit", "BYTES", CLI_BYTES, MODEL_COMMANDS, 1, 0, NULL, AT(memory_limit),
      "refuse to load above this; K, M, G may follow"},
     TEXT(0, "profile", "FILE", CLI_RUN | CLI_LOGITS | CLI_PERPLEXITY, profile,
          "write a trace for a trace viewer (JSON); -: a table to stderr"),
     FLAG(0, "graph", CLI_PLAN, graph, "print the graph's text form instead"),
+    TEXT(0, "imatrix", "FILE", CLI_QUANTIZE, imatrix,
+         "weigh the columns by an importance matrix (GGUF or .dat)"),
+    FLAG(0, "pure", CLI_QUANTIZE, pure, "the same type for all matrices"),
+    FLAG(0, "dry-run", CLI_QUANTIZE, dry_run, "write nothing, list what each tensor would be"),
     TEXT('o', "output", "FILE", CLI_LOGITS, out, "the NumPy file to write"),
     CHOICE('o', "output", "FORMAT", CLI_BENCH, "md|json|csv", format, "form of the result (md)"),
-    TEXT(0, "shape", "NAME", CLI_SYNTH, shape, "tiny, stories-15m, llama-110m, llama-3.2-1b or llama-3-8b"),
+    TEXT(0, "shape", "NAME", CLI_SYNTH, shape,
+         "llama-3.2-1b, qwen3-0.6b, gemma-3-1b, gpt-oss-20b ...; a wrong name lists them all"),
+    TEXT(0, "synth", "SHAPE[:TYPE]", CLI_BENCH, synth,
+         "measure random weights in this shape, written to a temporary file (Q4_0)"),
     TEXT(0, "type", "TYPE", CLI_SYNTH, type,
          "type of the matrices, for example F32, F16, Q8_0, Q4_0, Q4_K (Q4_0)"),
     FLAG('v', "verbose", CLI_RUN | CLI_LOGITS | CLI_PERPLEXITY | CLI_BENCH, verbose, "report on stderr"),
@@ -259,6 +277,23 @@ static int set_bias(cli *c, const cli_option *o, const char *value, void *to)
     return CLI_OK;
 }
 
+static int set_adapter(cli *c, const cli_option *o, const char *value, void *to)
+{
+    cli_adapters *list = to;
+    const char *colon = strrchr(value, ':');
+    double scale = 1;
+    char *path = glia_arena_strdup(&c->arena, value);
+    glia_adapter *v = glia_arena_grow(&c->arena, list->v, list->count, &list->capacity, sizeof *v);
+    if (!path || !v) return cli_no_memory(c);
+    if (colon && glia_number_parse(colon + 1, (int64_t)strlen(colon + 1), &scale)) path[colon - value] = 0;
+    else scale = 1;
+    if (!path[0] || !(scale >= o->min && scale <= o->max))
+        return cli_usage(c, "option --%s is `%.60s`; it must be FILE or FILE:SCALE", o->name, value);
+    list->v = v;
+    v[list->count++] = (glia_adapter){path, (float)scale};
+    return CLI_OK;
+}
+
 static int set_text(cli *c, const cli_option *o, const char *value, void *to)
 {
     (void)c;
@@ -271,7 +306,7 @@ static int set_value(cli *c, const cli_option *o, const char *value)
 {
     static int (*const setters[])(cli *, const cli_option *, const char *, void *) = {
         [CLI_INT] = set_int,       [CLI_REAL] = set_real, [CLI_TEXT] = set_text, [CLI_BYTES] = set_bytes,
-        [CLI_CHOICE] = set_choice, [CLI_INTS] = set_ints, [CLI_BIAS] = set_bias,
+        [CLI_CHOICE] = set_choice, [CLI_INTS] = set_ints, [CLI_BIAS] = set_bias, [CLI_ADAPTER] = set_adapter,
     };
     return setters[o->kind](c, o, value, (char *)&c->set + o->offset);
 }

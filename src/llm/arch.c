@@ -3,6 +3,7 @@
 #include "llm/arch.h"
 
 #include "base/check.h"
+#include "llm/adapter.h"
 #include "ops/ops.h"
 
 #include <math.h>
@@ -36,6 +37,12 @@ const char *glia_lm_name(glia_lm_builder *b, const char *format, ...)
     const char *s = glia_arena_strdup(b->arena, text);
     if (!s) glia_lm_fail(b, GLIA_E_NOMEM, "G0801", "out of memory while building the model");
     return s ? s : "";
+}
+
+int64_t glia_lm_pages(const glia_lm_options *o)
+{
+    return o->cache_tokens ? glia_ceil_div(o->cache_tokens, GLIA_PAGE_TOKENS)
+                           : o->sequences * glia_ceil_div(o->context, GLIA_PAGE_TOKENS);
 }
 
 /* ---- metadata ---------------------------------------------------------------------------------- */
@@ -289,9 +296,22 @@ void glia_lm_rope_table(glia_lm_builder *b)
 
 glia_value glia_lm_linear(glia_lm_builder *b, glia_value x, const char *prefix)
 {
-    glia_value in[3] = {x, glia_lm_weight(b, glia_lm_name(b, "%s.weight", prefix)),
+    const char *weight = glia_lm_name(b, "%s.weight", prefix);
+    glia_value in[3] = {x, glia_lm_weight(b, weight),
                         glia_lm_weight_if(b, glia_lm_name(b, "%s.bias", prefix))};
-    return b->status ? (glia_value){0} : glia_graph_node(b->g, "linear", prefix, in, 3, NULL);
+    if (b->status) return (glia_value){0};
+    return glia_lm_adapt(b, x, glia_graph_node(b->g, "linear", prefix, in, 3, NULL), weight, 0, 0);
+}
+
+glia_value glia_lm_linear_rows(glia_lm_builder *b, glia_value x, const char *prefix, int64_t begin,
+                               int64_t rows, const char *name)
+{
+    const char *weight = glia_lm_name(b, "%s.weight", prefix);
+    glia_value in[3] = {x, glia_lm_weight_rows(b, weight, begin, rows, true),
+                        glia_lm_weight_rows(b, glia_lm_name(b, "%s.bias", prefix), begin, rows, false)};
+    if (b->status) return (glia_value){0};
+    return glia_lm_adapt(b, x, glia_graph_node(b->g, "linear", name, in, 3, NULL), weight, begin,
+                         begin + rows);
 }
 
 glia_value glia_lm_rms_norm(glia_lm_builder *b, glia_value x, const char *name)
@@ -325,7 +345,7 @@ glia_value glia_lm_rope(glia_lm_builder *b, glia_value x, bool neox, const char 
 
 static glia_value put(glia_lm_builder *b, const char *name, int64_t layer, glia_value x, bool transposed)
 {
-    int64_t pages = b->options.sequences * glia_ceil_div(b->options.context, GLIA_PAGE_TOKENS);
+    int64_t pages = glia_lm_pages(&b->options);
     glia_type t = {b->options.kv_dtype,
                    4,
                    0,
@@ -378,8 +398,8 @@ void glia_lm_end(glia_lm_builder *b, glia_value x)
     glia_value rows = glia_graph_node(b->g, "guard_range", "rows.checked", &b->out_rows, 1, max);
     x = glia_graph_node(b->g, "gather_rows", "last", (glia_value[]){x, rows}, 2, NULL);
     glia_value bias = glia_lm_weight_if(b, "output.bias");
-    glia_graph_output(b->g, "logits",
-                      glia_graph_node(b->g, "linear", "output", (glia_value[]){x, w, bias}, 3, NULL));
+    glia_value logits = glia_graph_node(b->g, "linear", "output", (glia_value[]){x, w, bias}, 3, NULL);
+    glia_graph_output(b->g, "logits", glia_lm_adapt(b, x, logits, "output.weight", 0, 0));
 }
 
 void glia_lm_rotary_decoder(glia_lm_builder *b, bool neox, bool head_norms)
@@ -436,9 +456,12 @@ static const glia_arch *find_arch(glia_lm_builder *b)
         if ((int64_t)strlen(archs[i]->name) == name.size &&
             !memcmp(archs[i]->name, name.text, (size_t)name.size))
             return archs[i];
-    glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0501",
-                 "architecture `%.*s` is not built here; known are llama, qwen2, qwen3 and gpt2",
-                 (int)glia_min(name.size, 64), name.text);
+    char known[512];
+    int at = 0;
+    for (int i = 0; i < GLIA_COUNT(archs) && at < (int)sizeof known; i++)
+        at += snprintf(known + at, sizeof known - (size_t)at, "%s%s", i ? ", " : "", archs[i]->name);
+    glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0501", "architecture `%.*s` is not built here; known are %s",
+                 (int)glia_min(name.size, 64), name.text, known);
     return NULL;
 }
 
@@ -454,7 +477,8 @@ glia_status glia_lm_build(const glia_gguf *file, glia_lm_options *options, glia_
                              "the file holds a vocabulary but no tensors; it cannot run");
         goto done;
     }
-    out->arch = find_arch(&b);
+    b.status = glia_gguf_require_model(file, e);
+    if (!b.status) out->arch = find_arch(&b);
     if (!out->arch) goto done;
     b.arch = out->arch->name;
     b.used = GLIA_NEW_ARRAY(&arena, uint8_t, glia_gguf_tensor_count(file));
@@ -468,8 +492,10 @@ glia_status glia_lm_build(const glia_gguf *file, glia_lm_options *options, glia_
         b.context_train = glia_lm_int(&b, "context_length", -1, INT32_MAX);
         b.options.context = glia_min(b.context_train, 4096);
     }
+    if (!b.status) glia_lm_adapters_begin(&b, options);
     if (!b.status) out->arch->build(&b);
     if (!b.status && !b.g->error.status) check_all_used(&b);
+    if (!b.status && !b.g->error.status) glia_lm_adapters_end(&b);
     if (!b.status) b.status = glia_graph_seal(b.g, e);
 done:
     if (!b.status) {

@@ -14,6 +14,7 @@
 #include "format/gguf.h"
 #include "format/source.h"
 #include "graph/graph.h"
+#include <glia/model.h>
 
 enum { GLIA_PAGE_TOKENS = 32 };
 
@@ -21,7 +22,20 @@ typedef struct glia_lm_options {
     const glia_os *os;
     int64_t batch, logit_rows, sequences, context; /* all at least 1 */
     glia_dtype kv_dtype;                           /* NONE: chosen by the token embedding's dtype */
+    const glia_adapter *adapters;                  /* [adapter_count] */
+    glia_gguf *const *adapter_files;               /* [adapter_count], open */
+    int32_t adapter_count;
+    int64_t cache_tokens; /* 0: sequences times context */
 } glia_lm_options;
+
+/* How many pages a cache has. */
+int64_t glia_lm_pages(const glia_lm_options *o);
+
+typedef struct glia_lm_adapter {
+    const glia_gguf *file;
+    double scale, alpha;
+    uint8_t *used; /* by tensor of the file */
+} glia_lm_adapter;
 
 typedef struct glia_lm_builder {
     const glia_gguf *file;
@@ -33,6 +47,8 @@ typedef struct glia_lm_builder {
     glia_status status; /* the first failure that is not the graph's own */
     const char *arch;
     uint8_t *used; /* by tensor of the file */
+    glia_lm_adapter *adapters;
+    int32_t adapter_count;
     /* common metadata */
     int64_t layers, width, heads, groups, head_dim, value_dim, hidden, vocab, context_train, rope_dims;
     double eps, rope_base, rope_scale;
@@ -84,6 +100,13 @@ glia_value glia_lm_begin(glia_lm_builder *b);
 void glia_lm_rope_table(glia_lm_builder *b);
 glia_value glia_lm_linear(glia_lm_builder *b, glia_value x,
                           const char *prefix); /* prefix.weight, prefix.bias if there */
+/* The product with rows [begin, begin + rows) of a fused matrix, and of its bias if there is one. */
+glia_value glia_lm_linear_rows(glia_lm_builder *b, glia_value x, const char *prefix, int64_t begin,
+                               int64_t rows, const char *name);
+/* y, the product of x with rows [begin, end) of the file's tensor `name` (end 0: with all), as the adapters
+ * change it. */
+glia_value glia_lm_adapt(glia_lm_builder *b, glia_value x, glia_value y, const char *name, int64_t begin,
+                         int64_t end);
 glia_value glia_lm_rms_norm(glia_lm_builder *b, glia_value x, const char *name);
 glia_value glia_lm_layer_norm(glia_lm_builder *b, glia_value x, const char *prefix);
 glia_value glia_lm_rope(glia_lm_builder *b, glia_value x, bool neox, const char *name);

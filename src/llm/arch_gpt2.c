@@ -11,14 +11,8 @@
 static glia_value part_of(glia_lm_builder *b, glia_value x, int64_t layer, int part, const char *name)
 {
     long long l = layer;
-    glia_value in[3] = {x,
-                        glia_lm_weight_rows(b, glia_lm_name(b, "blk.%lld.attn_qkv.weight", l),
-                                            part * b->width, b->width, true),
-                        glia_lm_weight_rows(b, glia_lm_name(b, "blk.%lld.attn_qkv.bias", l), part * b->width,
-                                            b->width, false)};
-    glia_value v =
-        b->status ? (glia_value){0}
-                  : glia_graph_node(b->g, "linear", glia_lm_name(b, "blk.%lld.%s", l, name), in, 3, NULL);
+    glia_value v = glia_lm_linear_rows(b, x, glia_lm_name(b, "blk.%lld.attn_qkv", l), part * b->width,
+                                       b->width, glia_lm_name(b, "blk.%lld.%s", l, name));
     return glia_lm_heads(b, v, b->heads, b->head_dim, glia_lm_name(b, "blk.%lld.%s_heads", l, name));
 }
 

@@ -62,7 +62,8 @@ static glia_status loop(generation *g, const float *logits, int64_t *made, glia_
     const glia_model *m = s->m;
     for (;;) {
         int32_t id;
-        glia_status st = glia_sampler_sample(g->sampler, logits, s->tokens, s->lengths[0], &id, e);
+        glia_status st =
+            glia_sampler_sample(g->sampler, logits, s->sequences[0].tokens, s->sequences[0].length, &id, e);
         if (st) return st;
         if (!g->o.ignore_end && id < glia_tokenizer_vocab_size(m->tokenizer) &&
             glia_tokenizer_is_eog(m->tokenizer, id))
@@ -71,7 +72,7 @@ static glia_status loop(generation *g, const float *logits, int64_t *made, glia_
         int64_t n = glia_detok_push(m->tokenizer, &g->detok, id, g->text, g->text_bytes);
         if (g->o.on_token && g->o.on_token(g->o.user, id, g->text, n < 0 ? 0 : n)) return GLIA_OK;
         if (g->o.tokens_max && *made >= g->o.tokens_max) return GLIA_OK;
-        if (s->lengths[0] == m->options.context) {
+        if (s->sequences[0].length == m->options.context) {
             if (!g->o.tokens_max) return GLIA_OK;
             return glia_fail(e, GLIA_E_CONTEXT, "G0718",
                              "the context of %lld tokens is full after %lld of %lld new tokens",
@@ -105,7 +106,7 @@ glia_status glia_session_generate(glia_session *s, const int32_t *ids, int64_t c
     glia_status st = glia_session_enter(s, e);
     if (st) return st;
     st = open_generation(&g, e);
-    if (!st) st = glia_session_prefix_held(s, ids, count, &logits, e);
+    if (!st) st = glia_session_fill_held(s, 0, ids, count, &logits, e);
     if (!st) st = loop(&g, logits, made, e);
     if (g.text && g.o.on_token) {
         int64_t n = glia_detok_flush(&g.detok, g.text, g.text_bytes);

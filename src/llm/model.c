@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/cpu.h"
+#include "llm/adapter.h"
 #include "llm/load.h"
 
 #include <string.h>
@@ -34,7 +35,11 @@ static glia_status settle(const glia_model_options *given, glia_model_options *o
     if (o->logit_rows < 1 || o->logit_rows > o->batch)
         return bad_option(e, "logit_rows", o->logit_rows, 1, o->batch);
     if (o->profile_events < 0) return bad_option(e, "profile_events", o->profile_events, 0, INT32_MAX);
+    if (o->cache_tokens < 0 || o->cache_tokens > INT32_MAX / 2)
+        return bad_option(e, "cache_tokens", o->cache_tokens, 1, INT32_MAX / 2);
     if (o->memory_limit < 0) return bad_option(e, "memory_limit", o->memory_limit, 0, INT64_MAX);
+    if (o->adapter_count < 0 || o->adapter_count > GLIA_ADAPTERS_MAX || (o->adapter_count && !o->adapters))
+        return bad_option(e, "adapter_count", o->adapter_count, 0, GLIA_ADAPTERS_MAX);
     if (o->kv_dtype != GLIA_DTYPE_NONE && o->kv_dtype != GLIA_F16 && o->kv_dtype != GLIA_F32)
         return glia_fail(e, GLIA_E_UNSUPPORTED, "G0710",
                          "a key-value cache of %s is not built here; f16 and f32 are",
@@ -55,17 +60,33 @@ static glia_status settle(const glia_model_options *given, glia_model_options *o
 static glia_status build(glia_model *m, glia_error *e)
 {
     const glia_model_options *o = &m->options;
-    glia_lm_options lo = {o->os, o->batch, o->logit_rows, o->sequences, o->context, o->kv_dtype};
-    glia_status s = glia_lm_build(m->file, &lo, &m->lm, e);
+    glia_lm_options lo = {.os = o->os,
+                          .batch = o->batch,
+                          .logit_rows = o->logit_rows,
+                          .sequences = o->sequences,
+                          .context = o->context,
+                          .kv_dtype = o->kv_dtype,
+                          .adapters = o->adapters,
+                          .adapter_files = m->adapters,
+                          .adapter_count = o->adapter_count,
+                          .cache_tokens = o->cache_tokens};
+    glia_status s = GLIA_OK;
+    for (int i = 0; i < o->adapter_count && !s; i++)
+        s = glia_adapter_open(o->os, &o->adapters[i], m->file, &m->adapters[i], e);
+    if (!s) s = glia_lm_build(m->file, &lo, &m->lm, e);
+    m->options.adapters = NULL; /* the caller's */
     if (s) return s;
     m->options.context = lo.context;
     m->options.kv_dtype = lo.kv_dtype;
     m->pages_a_sequence = glia_ceil_div(lo.context, GLIA_PAGE_TOKENS);
+    m->pages = glia_lm_pages(&lo);
+    m->options.cache_tokens = m->pages * GLIA_PAGE_TOKENS;
+    glia_graph_identity(m->lm.graph, m->graph_identity);
     glia_compile_options co = {o->os, o->slots, glia_cpu_features(), o->isa, o->batch};
     s = glia_compile(m->lm.graph, &co, &m->plan, e);
     glia_graph_destroy(m->lm.graph);
     m->lm.graph = NULL;
-    return s;
+    return s ? s : glia_cache_check(m, e);
 }
 
 static uint32_t value_named(const glia_plan *p, const char *name)
@@ -100,7 +121,8 @@ void glia_model_memory(const glia_model *m, glia_memory *out)
         r.state = b->state;
         r.arena = b->arena;
         r.scratch = b->scratch;
-        r.tables = b->tables + glia_session_bytes(m);
+        r.tables = b->tables + glia_cache_table_bytes(m) + glia_session_bytes(m);
+        r.session = glia_session_bytes(m);
         r.total = r.weights + r.packed + r.streamed + r.state + r.arena + r.scratch + r.tables;
         r.arena_lower_bound = m->plan->arena_lower_bound;
     }
@@ -152,8 +174,10 @@ static glia_status load(glia_model *m, glia_error *e)
     if (!m->weights || !m->packed)
         return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for %lld bytes of weights",
                          (long long)(p->bytes.weights + p->bytes.packed));
-    glia_source source = glia_source_from_gguf(m->file);
-    return glia_load_weights(p, &source, os, glia_lane_team(m->lane), m->weights, m->packed, e);
+    glia_source sources[1 + GLIA_ADAPTERS_MAX] = {glia_source_from_gguf(m->file)};
+    for (int i = 0; i < m->options.adapter_count; i++) sources[1 + i] = glia_source_from_gguf(m->adapters[i]);
+    return glia_load_weights(p, sources, 1 + m->options.adapter_count, os, glia_lane_team(m->lane),
+                             m->weights, m->packed, e);
 }
 
 glia_status glia_model_prepare(const char *path, const glia_model_options *options, bool want_weights,
@@ -214,6 +238,7 @@ void glia_model_close(glia_model *m)
     glia_plan_free(m->plan);
     glia_graph_destroy(m->lm.graph);
     glia_gguf_close(m->file);
+    for (int i = 0; i < GLIA_ADAPTERS_MAX; i++) glia_gguf_close(m->adapters[i]);
     os->mem_free(os->ctx, m, sizeof *m);
 }
 

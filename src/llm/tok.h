@@ -7,6 +7,7 @@
  *     tok_spm.c     symbols and pairs of SentencePiece BPE
  *     tok_bpe.c     symbols and pairs of byte-level BPE
  *     pretok.c      the expressions that cut text into words
+ *     tok_regex.c   expressions to automata, and their scan
  *     tok_gguf.c    a vocabulary out of GGUF metadata
  *
  * The *key* of a token is the text for which encoding may choose it: in SentencePiece its spelling
@@ -17,6 +18,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "llm/tok_regex.h"
 #include "llm/tokenizer.h"
 
 enum {
@@ -204,24 +206,48 @@ glia_status glia_tok_nomem(glia_error *e);
 
 /* ---- pretok.c */
 
+/* What is done with the matches of a stage. */
+enum { TOK_ISOLATED, TOK_REMOVED, TOK_WITH_PREVIOUS, TOK_WITH_NEXT, TOK_CONTIGUOUS };
+typedef struct tok_stage {
+    const char *expression;
+    int64_t size;
+    int behaviour;
+    bool invert; /* what lies between the matches counts as the matches */
+    bool bytes;  /* reads byte-level spelling, because it comes after it */
+} tok_stage;
+
 /* A cut of text into words: the next word is [*begin, *end). */
-enum { TOK_STAGES = 6 };
+enum { TOK_STAGES = 12 };
 struct tok_words {
     const struct tok_pretok *p;
+    const glia_os *os;
     const char *text;
+    int64_t size, steps, steps_max; /* characters read */
     struct {
         int64_t at, end;   /* not yet handed on */
         int64_t match_end; /* above `at`: a match [at, match_end) that was found behind a gap */
+        tok_trail trail;
     } stage[TOK_STAGES];
     int depth;
+    bool nomem;
 };
 typedef struct tok_pre_traits {
-    bool ignore_merges, adds_bos;
+    bool ignore_merges, adds_bos, adds_sep;
 } tok_pre_traits;
 
+/* By the name of tokenizer.ggml.pre: G0602 for others. */
 glia_status glia_tok_pretok_create(const struct tok_pretok **out, glia_arena *a, const char *pre,
                                    tok_pre_traits *traits, glia_error *e);
-void glia_tok_words_init(tok_words *w, const struct tok_pretok *p, const char *text, int64_t size);
+/* Of any stages; 0: the whole text is a word. */
+glia_status glia_tok_pretok_build(const struct tok_pretok **out, glia_arena *a, const tok_stage *stages,
+                                  int count, glia_error *e);
+/* The name that GGUF has for these stages, or null. */
+const char *glia_tok_pretok_name(const tok_stage *stages, int count, bool word_level);
+void glia_tok_words_init(tok_words *w, const struct tok_pretok *p, const glia_os *os, const char *text,
+                         int64_t size);
+/* False at the end, and when glia_tok_words_status has something to say. */
 bool glia_tok_words_next(tok_words *w, int64_t *begin, int64_t *end);
+glia_status glia_tok_words_status(const tok_words *w, glia_error *e); /* G0630, GLIA_E_NOMEM */
+void glia_tok_words_free(tok_words *w);
 
 #endif

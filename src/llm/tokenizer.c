@@ -11,7 +11,7 @@ static const tok_kind *const kinds[] = {&glia_tok_kind_spm, &glia_tok_kind_bpe};
 
 static glia_status build(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
 {
-    tok_pre_traits traits = {false, t->kind->adds_bos};
+    tok_pre_traits traits = {false, t->kind->adds_bos, false};
     glia_status s = glia_tok_vocab_load(t, v, e);
     if (s) return s;
     memset(t->byte_id, 0xFF, sizeof t->byte_id);
