@@ -113,6 +113,12 @@ GLIA_API glia_status glia_sampler_clone(const glia_sampler *s, glia_sampler **ou
  * GLIA_E_ARG (G0622: they are not clones). */
 GLIA_API glia_status glia_sampler_copy(glia_sampler *to, const glia_sampler *from, glia_error *e);
 
+/* Texts that shall break a repetition (people use "\n", ":", "\"" and "*") as entries for dry_breakers.
+ * *count is the number of entries; up to capacity are written, so a first call with capacity 0 tells how
+ * many. GLIA_E_ARG (G0622), GLIA_E_NOMEM. */
+GLIA_API glia_status glia_sampler_breakers(const glia_model *m, const char *const *texts, int64_t text_count,
+                                           int32_t *ids, int64_t capacity, int64_t *count, glia_error *e);
+
 /* Log-probabilities of the model itself: softmax of the raw logits, before bias, grammar and chain. */
 typedef struct glia_logprob {
     int32_t id;

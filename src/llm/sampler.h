@@ -67,6 +67,10 @@ typedef struct sampler_step {
 } sampler_step;
 extern const sampler_step glia_sampler_chain[]; /* in the default order, ends with a null name */
 
+/* ---- generate.c: the sampler that these options ask for */
+glia_status glia_generate_sampler(const glia_model *m, const glia_generate_options *g, glia_sampler **out,
+                                  glia_error *e);
+
 /* ---- sampler_penalty.c */
 void glia_sampler_penalise(glia_sampler *s, const int32_t *recent, int64_t count);
 void glia_sampler_dry(glia_sampler *s, const int32_t *recent, int64_t count);
