@@ -212,6 +212,9 @@ GLIA_API void glia_session_cancel(glia_session *s);
 /* Steps fail with GLIA_E_DEADLINE once the os clock has passed this; 0: none. */
 GLIA_API void glia_session_set_deadline(glia_session *s, uint64_t clock_ns);
 
+struct glia_sampler_options;
+struct glia_logprob;
+
 typedef struct glia_generate_options {
     uint32_t size;
     float temperature;  /* 0: greedy */
@@ -221,7 +224,7 @@ typedef struct glia_generate_options {
     int32_t top_k;                                             /* 0: off */
     int32_t penalty_last_n;                                    /* 0: 64 */
     uint64_t seed;
-    int32_t ignore_end; /* 1: go on after end tokens */
+    int32_t ignore_end; /* 1: go on after end tokens; 2: never choose them */
     int32_t bias_count;
     const int32_t *bias_ids; /* [bias_count] */
     const float *bias_values;
@@ -229,6 +232,15 @@ typedef struct glia_generate_options {
      * Non-zero stops. Called once more with id -1 and what was left over. */
     int (*on_token)(void *user, int32_t id, const char *text, int64_t size);
     void *user;
+    /* Every option of the sampler (glia/sampler.h), the grammar among them. Not null: the sampling fields
+     * above are not read, but for the biases, which are added. */
+    const struct glia_sampler_options *sampler;
+    /* Called before on_token, where it is not null: the log-probability of the token, and the `logprobs`
+     * likeliest ones, of the model's own distribution, before bias, grammar and chain. */
+    int32_t logprobs; /* 0 .. vocabulary */
+    int32_t reserved;
+    void (*on_logprobs)(void *user, const struct glia_logprob *chosen, const struct glia_logprob *top,
+                        int64_t count);
 } glia_generate_options;
 #define GLIA_GENERATE_OPTIONS_INIT                                                                           \
     {                                                                                                        \
@@ -237,8 +249,8 @@ typedef struct glia_generate_options {
 
 /* Continues sequence 0 from ids[0..count) (see glia_session_prefix). *made gets the number of new tokens,
  * also on errors. Statuses of glia_session_prefix. The end of the context ends the generation with
- * GLIA_E_CONTEXT only when tokens_max asked for more. Allocates the sampler before the first step, nothing
- * after it. */
+ * GLIA_E_CONTEXT only when tokens_max asked for more. A grammar that is at its end ends it too. Allocates the
+ * sampler before the first step, nothing after it. */
 GLIA_API glia_status glia_session_generate(glia_session *s, const int32_t *ids, int64_t count,
                                            const glia_generate_options *options, int64_t *made,
                                            glia_error *e);
