@@ -235,7 +235,7 @@ static void bench_attend(const glia_cpu_isa *isa, const glia_cpu_kernel *row)
         glia_dtype_get(kept)->encode(&v, keys + i * size, 1, 0);
         glia_dtype_get(kept)->encode(&v, values + i * size, 1, 0);
     }
-    const glia_attr attr[1] = {{0, 0.125, 0}};
+    const glia_attr attr[3] = {{0, 0.125, 0}};
     printf("%-10s %-28s", isa->name, row->name);
     for (int64_t t = 1; t <= TOKENS; t += TOKENS - 1) {
         const int64_t qd[3] = {t, H, D}, begin[3] = {0, 0, 0};

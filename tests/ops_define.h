@@ -343,6 +343,55 @@ static void def_top_k(define *d)
         }
 }
 
+/* Ids by how many logits come before; weights from the plain formula. */
+static void def_expert_route(define *d)
+{
+    int64_t n = def_last(d, 0), k = d->attr[0].i;
+    for (int64_t r = 0; r < def_elements(d, 0) / n; r++) {
+        const double *x = d->in[0] + r * n;
+        double all = 0, chosen = 0, *w = d->out[1] + r * k;
+        for (int64_t i = 0; i < n; i++) {
+            int64_t rank = 0;
+            for (int64_t j = 0; j < n; j++) rank += x[j] > x[i] || (x[j] == x[i] && j < i);
+            all += exp(x[i]);
+            if (rank >= k) continue;
+            chosen += exp(x[i]);
+            d->out[0][r * k + rank] = (double)i;
+            w[rank] = exp(x[i]);
+        }
+        double by = !d->attr[1].i || d->attr[2].i ? chosen : all;
+        for (int64_t i = 0; i < k; i++) w[i] = w[i] / by * d->attr[3].f;
+    }
+}
+static void def_expert_linear(define *d)
+{
+    int64_t tokens = d->out_dims[0], choices = d->out_dims[1], n = d->out_dims[2], depth = def_last(d, 1);
+    for (int64_t t = 0; t < tokens; t++)
+        for (int64_t s = 0; s < choices; s++)
+            for (int64_t i = 0; i < n; i++) {
+                int64_t row = (int64_t)d->in[2][t * choices + s] * n + i;
+                int64_t from = (d->rank[0] == 2 ? t : t * choices + s) * depth;
+                double y = d->in_count > 3 ? d->in[3][row] : 0;
+                for (int64_t j = 0; j < depth; j++) y += d->in[0][from + j] * d->in[1][row * depth + j];
+                d->out[0][(t * choices + s) * n + i] = y;
+            }
+}
+static void def_expert_sum(define *d)
+{
+    int64_t choices = d->dims[0][1], n = d->dims[0][2];
+    for (int64_t o = 0; o < def_out_elements(d); o++)
+        for (int64_t s = 0; s < choices; s++)
+            d->out[0][o] += d->in[1][o / n * choices + s] * d->in[0][(o / n * choices + s) * n + o % n];
+}
+static void def_swiglu_limited(define *d)
+{
+    double alpha = d->attr[0].f, limit = d->attr[1].f;
+    for (int64_t o = 0; o < def_out_elements(d); o++) {
+        double g = fmin(d->in[0][o], limit), u = fmax(fmin(d->in[1][o], limit), -limit);
+        d->out[0][o] = (u + 1) * g / (1 + exp(-alpha * g));
+    }
+}
+
 static void def_triangle(define *d, bool lower)
 {
     int64_t index[GLIA_RANK_MAX];
@@ -572,8 +621,8 @@ static void def_rope_table(define *d)
         for (int64_t i = 0; i < half; i++) {
             double a = d->in[0][t] * d->attr[2].f * pow(d->attr[0].f, -2.0 * (double)i / (double)dims);
             if (d->in_count > 1 && d->in[1]) a /= d->in[1][i];
-            d->out[0][t * dims + i] = cos(a);
-            d->out[0][t * dims + half + i] = sin(a);
+            d->out[0][t * dims + i] = d->attr[3].f * cos(a);
+            d->out[0][t * dims + half + i] = d->attr[3].f * sin(a);
         }
 }
 
@@ -614,16 +663,20 @@ static void def_attend(define *d)
     int64_t heads = d->dims[0][1], n = d->dims[0][2], groups = d->dims[1][1], c = d->dims[1][3];
     for (int64_t t = 0; t < d->dims[0][0]; t++)
         for (int64_t h = 0; h < heads; h++) {
-            int64_t count = (int64_t)d->in[5][t] + 1, g = h * groups / heads;
+            int64_t count = (int64_t)d->in[5][t] + 1, g = h * groups / heads, window = d->attr[1].i;
+            double cap = d->attr[2].f;
             const double *q = d->in[0] + (t * heads + h) * n,
                          *table = d->in[3] + (int64_t)d->in[4][t] * d->dims[3][1];
             double *y = d->out[0] + (t * heads + h) * n, total = 0;
             for (int64_t i = 0; i < n; i++) y[i] = 0;
+            if (d->in_count > 6 && d->in[6]) total = exp(d->in[6][h]);
             for (int64_t j = 0; j < count; j++) {
+                if (window && count - 1 - j >= window) continue;
                 int64_t head = (int64_t)table[j / c] * groups + g;
                 double s = 0;
                 for (int64_t i = 0; i < n; i++) s += q[i] * d->in[1][(head * n + i) * c + j % c];
-                s = exp(s * d->attr[0].f);
+                s *= d->attr[0].f;
+                s = exp(cap > 0 ? cap * tanh(s / cap) : s);
                 total += s;
                 for (int64_t i = 0; i < n; i++) y[i] += s * d->in[2][(head * c + j % c) * n + i];
             }
@@ -665,6 +718,10 @@ static const struct {
     {"cross_entropy", def_cross_entropy},
     {"mse", def_mse},
     {"top_k", def_top_k},
+    {"expert_route", def_expert_route},
+    {"expert_linear", def_expert_linear},
+    {"expert_sum", def_expert_sum},
+    {"swiglu_limited", def_swiglu_limited},
     {"tril", def_tril},
     {"triu", def_triu},
     {"embed", def_embed},

@@ -379,6 +379,10 @@ test_profile() {
 }
 
 test_synth() {
+    expect 2 none bench "$demo" --synth tiny:Q8_0
+    expect 2 none bench --synth nonsense:Q8_0
+    expect 0 out bench --synth tiny:Q8_0 -p 4 -n 2 -t 1 -r 1
+    has '| tiny:Q8_0 | llama Q8_0'
     expect 0 any synth --shape tiny --type F32 --seed 7 "$tmp/a.gguf"
     expect 0 any synth --shape tiny --type f32 --seed 7 "$tmp/b.gguf"
     expect 0 any synth --shape tiny --type F32 --seed 8 "$tmp/c.gguf"

@@ -45,6 +45,15 @@ static void fill_floats(float *p, int64_t n)
     for (int64_t i = 0; i < n; i++) p[i] = random_f32();
 }
 
+static void fill_any(float *p, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const uint32_t bits = random_u32() << 1 ^ random_u32();
+        memcpy(p + i, &bits, 4);
+        if (i % 2) p[i] = random_f32() * 60.0f;
+    }
+}
+
 /* One call: input tensors, output type, attributes. */
 typedef struct call {
     glia_tensor in[8], out;
@@ -141,7 +150,9 @@ static void fill_rows(glia_dtype t, uint8_t *rows, int64_t count, int64_t k, boo
     glia_dtype_row_bytes(t, k, &bytes);
     for (int64_t r = 0; r < count; r++) {
         for (int64_t i = 0; i < k; i++) values[i] = random_f32();
-        glia_dtype_get(t)->encode(values, rows + r * bytes, k, 0);
+        if (glia_dtype_get(t)->encode) glia_dtype_get(t)->encode(values, rows + r * bytes, k, 0);
+        else
+            for (int64_t i = 0; i < bytes; i++) rows[r * bytes + i] = (uint8_t)random_u32();
         /* Any byte is legal in a weight: also -128, which no encoder writes, and scales that are no number.
          */
         if (wild && (glia_dtype_get(t)->classes & GLIA_CLASS_QUANT))
@@ -199,6 +210,65 @@ static void check_linear(const glia_cpu_kernel *row)
     linear_case(row, xt, wt, layout, 17, 113, block > 1 ? 256 * 9 : 1300);
 }
 
+/* ---- products with stacked matrices: tokens that share experts, experts that nobody chose, more rows of one
+ * expert than are gathered at once */
+
+static void expert_case(const glia_cpu_kernel *row, glia_dtype xt, glia_dtype wt, int layout, int64_t t,
+                        int64_t s, int64_t e, int64_t n, int64_t k)
+{
+    call c = {.in_count = 0};
+    int64_t w_row = 0, packed = 0, x_row = 0;
+    static uint8_t plain[1 << 20];
+    const bool three = pick(0, 1);
+    const int64_t xd[3] = {t, three ? s : k, k}, wd[3] = {e, n, k}, id[2] = {t, s}, bd[2] = {e, n},
+                  yd[3] = {t, s, n};
+    glia_dtype_row_bytes(wt, k, &w_row);
+    glia_dtype_row_bytes(xt, k, &x_row);
+    if (!glia_layout_bytes(layout, wt, e * n, k, &packed) || e * n * w_row > (int64_t)sizeof plain) return;
+    const int64_t x_rows = three ? t * s : t;
+    set_in(&c, 0, xt, 0, three ? 3 : 2, xd)->data = edge(0, x_rows * x_row);
+    set_in(&c, 1, wt, layout, 3, wd)->data = edge(1, packed);
+    int32_t *ids = set_in(&c, 2, GLIA_I32, 0, 2, id)->data = edge(2, t * s * 4);
+    set_in(&c, 3, pick(0, 1) ? GLIA_F32 : GLIA_DTYPE_NONE, 0, 2, bd)->data = edge(3, e * n * 4);
+    if (c.in[3].dtype == GLIA_DTYPE_NONE) c.in[3].data = 0;
+    else fill_floats(c.in[3].data, e * n);
+    for (int64_t i = 0; i < t * s; i++) ids[i] = (int32_t)pick(0, e - 1);
+    set_out(&c, GLIA_F32, 3, yd);
+    fill_rows(xt, c.in[0].data, x_rows, k, false);
+    fill_rows(wt, plain, e * n, k, true);
+    glia_layout_pack(layout, wt, e * n, k, plain, 0, e * n, c.in[1].data);
+    compare(row->op, row->run, &c);
+}
+
+static void check_experts(const glia_cpu_kernel *row)
+{
+    char x[16], w[16];
+    const char *comma = strchr(row->types, ',');
+    snprintf(x, sizeof x, "%.*s", (int)(comma - row->types), row->types);
+    snprintf(w, sizeof w, "%.*s", (int)strcspn(comma + 1, ":,-"), comma + 1);
+    const glia_dtype xt = glia_dtype_parse(x), wt = glia_dtype_parse(w);
+    const int layout = strstr(row->types, ":r16") ? GLIA_LAYOUT_R16 : GLIA_LAYOUT_PLAIN;
+    const int64_t block = glia_dtype_get(xt)->block_elements;
+    for (int i = 0; i < 24; i++) {
+        const int64_t n = layout ? 16 * pick(1, 4) : pick(1, 40),
+                      k = block > 1 ? block * pick(1, block > 32 ? 2 : 5) : pick(1, 300);
+        expert_case(row, xt, wt, layout, i % 3 ? pick(1, 4) : pick(5, 40), pick(1, 4), pick(1, 6), n, k);
+    }
+}
+
+static void check_expert_sum(const glia_cpu_kernel *row)
+{
+    for (int i = 0; i < 50; i++) {
+        call c = {.in_count = 0};
+        const int64_t x[3] = {pick(1, 4), pick(1, 9), i + 1}, y[2] = {x[0], x[2]};
+        fill_any(set_in(&c, 0, GLIA_F32, 0, 3, x)->data = edge(0, x[0] * x[1] * x[2] * 4),
+                 x[0] * x[1] * x[2]);
+        fill_floats(set_in(&c, 1, GLIA_F32, 0, 2, x)->data = edge(1, x[0] * x[1] * 4), x[0] * x[1]);
+        set_out(&c, GLIA_F32, 2, y);
+        compare(row->op, row->run, &c);
+    }
+}
+
 /* ---- kernels along rows */
 
 static void check_quantise(const glia_cpu_kernel *row)
@@ -243,18 +313,10 @@ static void check_rows(const glia_cpu_kernel *row)
 
 /* ---- elementwise */
 
-static void fill_any(float *p, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        const uint32_t bits = random_u32() << 1 ^ random_u32();
-        memcpy(p + i, &bits, 4);
-        if (i % 2) p[i] = random_f32() * 60.0f;
-    }
-}
-
 static void check_elementwise(const glia_cpu_kernel *row)
 {
-    const bool two = strchr(row->types, ',') != 0, spreads = row->op != &glia_op_swiglu;
+    const bool two = strchr(row->types, ',') != 0,
+               spreads = row->op != &glia_op_swiglu && row->op != &glia_op_swiglu_limited;
     for (int i = 0; i < 90; i++) {
         call c = {.in_count = 0};
         const int64_t y[3] = {pick(1, 3), pick(1, 4), i < 80 ? i / 2 + 1 : pick(100, 3000)};
@@ -272,6 +334,8 @@ static void check_elementwise(const glia_cpu_kernel *row)
             fill_any(set_in(&c, s, GLIA_F32, 0, 3 - drop[s], d[s] + drop[s])->data = edge(s, n * 4), n);
         }
         set_out(&c, GLIA_F32, 3, y);
+        c.attr[0].f = 1.702; /* swiglu_limited's slope and limit */
+        c.attr[1].f = 7;
         compare(row->op, row->run, &c);
     }
 }
@@ -311,13 +375,19 @@ static void attend_case(const glia_cpu_kernel *row, int64_t t, int64_t groups, i
     }
     set_out(&c, GLIA_F32, 3, qd);
     c.attr[0].f = 0.125;
+    if (random_u32() % 2) c.attr[1].i = pick(1, random_u32() % 2 ? 40 : 600); /* window */
+    if (random_u32() % 2) c.attr[2].f = pick(0, 1) ? 0.3 : 3;                 /* softcap */
+    if (random_u32() % 2) {
+        fill_floats(set_in(&c, 6, GLIA_F32, 0, 1, &qd[1])->data = edge(6, qd[1] * 4), qd[1]);
+        if (wild) ((float *)c.in[6].data)[0] = -INFINITY;
+    }
     compare(row->op, row->run, &c);
 }
 
 static void check_attend(const glia_cpu_kernel *row)
 {
     static const int64_t heads[] = {8, 16, 48, 64, 80, 100, 128, 1, 33, 256};
-    for (int i = 0; i < 70; i++)
+    for (int i = 0; i < 140; i++)
         attend_case(row, pick(1, 9), pick(1, 3), pick(1, 5), heads[i % 10],
                     i % 7 == 6 ? pick(1, 40) : 16 * pick(1, i % 3 ? 4 : 17), pick(1, 3), i % 5 == 4);
     attend_case(row, 2, 1, 1, 300, 16, 1, false);
@@ -372,10 +442,12 @@ static void check_row(const glia_cpu_kernel *row)
     const glia_op *op = row->op;
     row_name = row->name;
     if (op == &glia_op_linear) check_linear(row);
+    else if (op == &glia_op_expert_linear) check_experts(row);
+    else if (op == &glia_op_expert_sum) check_expert_sum(row);
     else if (op == &glia_op_quantise) check_quantise(row);
     else if (op == &glia_op_rms_norm || op == &glia_op_softmax) check_rows(row);
-    else if (op == &glia_op_silu || op == &glia_op_swiglu || op == &glia_op_add || op == &glia_op_sub ||
-             op == &glia_op_mul)
+    else if (op == &glia_op_silu || op == &glia_op_swiglu || op == &glia_op_swiglu_limited ||
+             op == &glia_op_add || op == &glia_op_sub || op == &glia_op_mul)
         check_elementwise(row);
     else if (op == &glia_op_attend) check_attend(row);
     else if (op == &glia_op_rope) check_rope(row);

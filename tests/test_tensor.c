@@ -115,10 +115,14 @@ static void vectors_of_gguf(void)
     static const struct {
         const char *file;
         glia_dtype t;
-    } all[] = {{"Q8_0", GLIA_Q8_0},   {"Q4_0", GLIA_Q4_0}, {"Q4_1", GLIA_Q4_1},     {"Q5_0", GLIA_Q5_0},
-               {"Q5_1", GLIA_Q5_1},   {"Q2_K", GLIA_Q2_K}, {"Q3_K", GLIA_Q3_K},     {"Q4_K", GLIA_Q4_K},
-               {"Q5_K", GLIA_Q5_K},   {"Q6_K", GLIA_Q6_K}, {"IQ4_NL", GLIA_IQ4_NL}, {"TQ1_0", GLIA_TQ1_0},
-               {"TQ2_0", GLIA_TQ2_0}, {"BF16", GLIA_BF16}, {"F16", GLIA_F16}};
+    } all[] = {
+        {"Q8_0", GLIA_Q8_0},       {"Q4_0", GLIA_Q4_0},   {"Q4_1", GLIA_Q4_1},     {"Q5_0", GLIA_Q5_0},
+        {"Q5_1", GLIA_Q5_1},       {"Q2_K", GLIA_Q2_K},   {"Q3_K", GLIA_Q3_K},     {"Q4_K", GLIA_Q4_K},
+        {"Q5_K", GLIA_Q5_K},       {"Q6_K", GLIA_Q6_K},   {"IQ4_NL", GLIA_IQ4_NL}, {"TQ1_0", GLIA_TQ1_0},
+        {"TQ2_0", GLIA_TQ2_0},     {"MXFP4", GLIA_MXFP4}, {"IQ4_XS", GLIA_IQ4_XS}, {"IQ3_S", GLIA_IQ3_S},
+        {"IQ3_XXS", GLIA_IQ3_XXS}, {"IQ2_S", GLIA_IQ2_S}, {"IQ2_XS", GLIA_IQ2_XS}, {"IQ2_XXS", GLIA_IQ2_XXS},
+        {"IQ1_S", GLIA_IQ1_S},     {"IQ1_M", GLIA_IQ1_M}, {"NVFP4", GLIA_NVFP4},   {"Q1_0", GLIA_Q1_0},
+        {"Q2_0", GLIA_Q2_0},       {"BF16", GLIA_BF16},   {"F16", GLIA_F16}};
     for (int i = 0; i < GLIA_COUNT(all); i++) {
         check_format(all[i].file, all[i].t);
         CHECK(glia_dtype_parse(all[i].file) == all[i].t);
@@ -140,7 +144,7 @@ static void table_agrees_with_itself(void)
     CHECK_STR(glia_dtype_name((glia_dtype)1000), "none");
     CHECK(glia_dtype_parse("q4_") == GLIA_DTYPE_NONE && glia_dtype_parse("") == GLIA_DTYPE_NONE &&
           glia_dtype_parse(0) == GLIA_DTYPE_NONE);
-    static const int64_t unknown[] = {-1, 4, 5, 9, 16, 23, 29, 36, 39, 1000, INT64_MAX, INT64_MIN};
+    static const int64_t unknown[] = {-1, 4, 5, 9, 31, 33, 36, 43, 1000, INT64_MAX, INT64_MIN};
     for (int i = 0; i < GLIA_COUNT(unknown); i++) CHECK(glia_dtype_from_gguf(unknown[i]) == GLIA_DTYPE_NONE);
     CHECK(glia_dtype_row_bytes(GLIA_Q4_0, 64, &bytes) && bytes == 36);
     CHECK(!glia_dtype_row_bytes(GLIA_Q4_0, 48, &bytes));
@@ -187,7 +191,8 @@ static void encoders_round_trip(void)
         double nmse_max; /* of normal values; about the square of a step over 12 */
     } all[] = {{GLIA_Q8_0, 4e-5},   {GLIA_Q5_1, 2.5e-3}, {GLIA_Q5_0, 3e-3}, {GLIA_Q4_1, 8e-3},
                {GLIA_Q4_0, 1e-2},   {GLIA_IQ4_NL, 8e-3}, {GLIA_Q2_K, 9e-2}, {GLIA_Q3_K, 3e-2},
-               {GLIA_Q4_K, 6.5e-3}, {GLIA_Q5_K, 1.7e-3}, {GLIA_Q6_K, 5e-4}, {GLIA_Q8_K, 1e-4}};
+               {GLIA_Q4_K, 6.5e-3}, {GLIA_Q5_K, 1.7e-3}, {GLIA_Q6_K, 5e-4}, {GLIA_Q8_K, 1e-4},
+               {GLIA_MXFP4, 2e-2}};
     enum { K = 4096 };
     static float x[K], y[K], weight[K];
     static uint8_t row[K * 4];
@@ -331,6 +336,30 @@ static void trees(void)
     CHECK(glia_tree_sum_f64(three, 3) == (1e17 + 1.0) - 1e17);
 }
 
+/* A row of any block format: encoded normal values, or random bytes where there is no encoder, redrawn until
+ * they decode to numbers. Leaves the decoded row in w. */
+static void random_row(glia_dtype t, uint8_t *row, float *w, int64_t k)
+{
+    const glia_dtype_info *info = glia_dtype_get(t);
+    if (info->encode) {
+        for (int64_t i = 0; i < k; i++) w[i] = random_normal();
+        info->encode(w, row, k, 0);
+        info->decode(row, w, k);
+        return;
+    }
+    for (int64_t b = 0; b < k / info->block_elements; b++) {
+        uint8_t *block = row + b * info->block_bytes;
+        float *out = w + b * info->block_elements;
+        bool finite = false;
+        while (!finite) {
+            for (int i = 0; i < info->block_bytes; i++) block[i] = (uint8_t)random_u32();
+            info->decode(block, out, info->block_elements);
+            finite = true;
+            for (int i = 0; i < info->block_elements; i++) finite = finite && isfinite(out[i]);
+        }
+    }
+}
+
 /* The quantised products against sums over the decoded rows in double precision: the integers are exact, so
  * only the rounding of the chain remains. */
 static void quant_products(void)
@@ -347,10 +376,9 @@ static void quant_products(void)
         if (!(info->classes & GLIA_CLASS_QUANT)) continue;
         for (int pass = 0; pass < 20; pass++) {
             const int64_t k = pass < 3 ? (pass + 1) * 256 : K;
-            for (int64_t i = 0; i < k; i++) x[i] = random_normal(), w[i] = random_normal();
-            info->encode(w, row, k, 0);
+            for (int64_t i = 0; i < k; i++) x[i] = random_normal();
+            random_row((glia_dtype)t, row, w, k);
             glia_dtype_get(info->activation)->encode(x, a.bytes, k, 0);
-            info->decode(row, w, k);
             glia_dtype_get(info->activation)->decode(a.bytes, xa, k);
             double want = 0, size = 0;
             for (int64_t i = 0; i < k; i++) {

@@ -39,7 +39,19 @@ extern "C" {
     X(TQ1_0, "tq1_0", 256, 54)                                                                               \
     X(TQ2_0, "tq2_0", 256, 66)                                                                               \
     X(A8X32, "a8x32", 32, 40)                                                                                \
-    X(A8X256, "a8x256", 256, 324)
+    X(A8X256, "a8x256", 256, 324)                                                                            \
+    X(MXFP4, "mxfp4", 32, 17)                                                                                \
+    X(IQ4_XS, "iq4_xs", 256, 136)                                                                            \
+    X(IQ3_S, "iq3_s", 256, 110)                                                                              \
+    X(IQ3_XXS, "iq3_xxs", 256, 98)                                                                           \
+    X(IQ2_S, "iq2_s", 256, 82)                                                                               \
+    X(IQ2_XS, "iq2_xs", 256, 74)                                                                             \
+    X(IQ2_XXS, "iq2_xxs", 256, 66)                                                                           \
+    X(IQ1_S, "iq1_s", 256, 50)                                                                               \
+    X(IQ1_M, "iq1_m", 256, 56)                                                                               \
+    X(NVFP4, "nvfp4", 64, 36)                                                                                \
+    X(Q1_0, "q1_0", 128, 18)                                                                                 \
+    X(Q2_0, "q2_0", 64, 18)
 
 typedef enum glia_dtype {
     GLIA_DTYPE_NONE = 0,

@@ -7,5 +7,7 @@
 #include "dtype.h"
 #include "graph.h"
 #include "model.h"
+#include "convert.h"
+#include "sampler.h"
 
 #endif

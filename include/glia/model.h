@@ -2,7 +2,8 @@
  *
  *     glia_model_query   exact bytes by class from the file's header, nothing loaded
  *     glia_model_open    loads: the model is immutable and may be shared by any number of sessions
- *     glia_session_*     one timeline of tokens over the model: one thread at a time
+ *     glia_cache_*       a pool of key-value pages that several sessions share; a session has its own
+ * otherwise glia_session_*     sequences of tokens over the model: one thread at a time (docs/sessions.md)
  *
  * After glia_session_create nothing allocates: steps, generation and cancellation are straight-line. */
 #ifndef GLIA_MODEL_H
@@ -16,7 +17,15 @@ extern "C" {
 #endif
 
 typedef struct glia_model glia_model;
+typedef struct glia_cache glia_cache;
 typedef struct glia_session glia_session;
+
+/* A low-rank adapter (LoRA) in a GGUF file, which changes the model's products by scale times what it holds.
+ */
+typedef struct glia_adapter {
+    const char *path; /* read while the model is opened */
+    float scale;      /* 1: as trained */
+} glia_adapter;
 
 typedef struct glia_model_options {
     uint32_t size;          /* set by GLIA_MODEL_OPTIONS_INIT */
@@ -25,13 +34,18 @@ typedef struct glia_model_options {
     int32_t slots;          /* shares of the work, at most 64; 0: as many as threads */
     int32_t sequences;      /* sequences that a session may hold; 0: 1 */
     int64_t context;        /* tokens a sequence; 0: the model's own, at most 4096 */
-    int64_t batch;          /* most tokens in one step; 0: 128 */
-    int64_t logit_rows;     /* most tokens of a step whose logits are asked for; 0: 1 */
-    glia_dtype kv_dtype;    /* of the key-value cache: GLIA_F16 or GLIA_F32; NONE: F32 for models whose
-                               token embedding is F32, else F16 */
+    int64_t batch;          /* most tokens in one step; 0: 128, for encoders the context */
+    int64_t logit_rows;     /* most tokens of a step whose logits are asked for; 0: 1, for embeddings batch */
+    glia_dtype kv_dtype;    /* of the key-value cache: GLIA_F16 or GLIA_F32; NONE: F32 for encoders and models
+                               whose token embedding is F32, else F16 */
     int32_t profile_events; /* room for so many events a thread; 0: no profile */
     int64_t memory_limit;   /* bytes of all classes together; 0: none. Checked before loading (G0804) */
     const char *isa;        /* "portable", "avx2", "avx512", "avx512vnni": no faster set; null: the best */
+    const glia_adapter *adapters; /* [adapter_count]; their effects add up */
+    int32_t adapter_count;        /* 0 to 16 */
+    int64_t cache_tokens; /* tokens that a cache has room for, in pages of 32; 0: sequences times context */
+    int32_t embeddings;   /* 1: steps give the last hidden state of a token in place of its logits; the output
+                             matrix is not loaded. Encoders (bert) have nothing else: they need 1 (G0540) */
 } glia_model_options;
 #define GLIA_MODEL_OPTIONS_INIT                                                                              \
     {                                                                                                        \
@@ -52,6 +66,7 @@ typedef struct glia_memory {
     int64_t tables;   /* plan records, constants, page tables, token history */
     int64_t total;
     int64_t arena_lower_bound;
+    int64_t session; /* of tables: what each further session over one shared cache takes */
 } glia_memory;
 #define GLIA_MEMORY_INIT                                                                                     \
     {                                                                                                        \
@@ -75,6 +90,8 @@ GLIA_API void glia_model_close(glia_model *m);
 GLIA_API int64_t glia_model_vocab_size(const glia_model *m);
 GLIA_API int64_t glia_model_context(const glia_model *m); /* tokens that a session may hold per sequence */
 GLIA_API const char *glia_model_architecture(const glia_model *m);
+GLIA_API int64_t glia_model_embedding_size(const glia_model *m); /* elements of a hidden state */
+GLIA_API int glia_model_is_encoder(const glia_model *m);         /* 1: every token of a text sees all of it */
 GLIA_API void glia_model_memory(const glia_model *m,
                                 glia_memory *out);               /* what is in use, one session counted */
 GLIA_API int32_t glia_model_bos(const glia_model *m);            /* -1: none */
@@ -89,8 +106,23 @@ GLIA_API glia_status glia_model_tokenize(const glia_model *m, const char *text, 
 /* The bytes of one token in running text; returns the bytes needed, writes up to capacity. Thread-safe. */
 GLIA_API int64_t glia_model_piece(const glia_model *m, int32_t id, char *text, int64_t capacity);
 
-/* A session. Takes its key-value cache and tables now. GLIA_E_NOMEM. */
+/* A cache: a pool of pages for keys and values, with room for options.cache_tokens tokens, taken whole now.
+ * Any number of sessions of the model may be created over it, and used from as many threads; each has its own
+ * sequences, deadline and cancellation, and a step of one never changes what another holds. Pages of equal
+ * beginnings are held once. A step that finds too few free pages is refused (GLIA_E_LIMIT, G0719, both
+ * numbers) with no change; it succeeds once another session has let go. Whether a beginning was held already
+ * shows in the time a step takes: sessions that must not learn this of each other need caches of their own.
+ * GLIA_E_NOMEM. */
+GLIA_API glia_status glia_cache_create(glia_model *m, glia_cache **out, glia_error *e);
+/* All its sessions must have been destroyed. Null is allowed. */
+GLIA_API void glia_cache_destroy(glia_cache *c);
+/* Tokens for which pages are free now, a multiple of 32. Thread-safe. */
+GLIA_API int64_t glia_cache_free_tokens(glia_cache *c);
+
+/* A session with a cache of its own. Takes the cache and its tables now. GLIA_E_NOMEM. */
 GLIA_API glia_status glia_session_create(glia_model *m, glia_session **out, glia_error *e);
+/* A session over a cache that others use too. Takes its tables now. GLIA_E_NOMEM. */
+GLIA_API glia_status glia_session_create_in(glia_cache *c, glia_session **out, glia_error *e);
 /* Null is allowed. */
 GLIA_API void glia_session_destroy(glia_session *s);
 
@@ -109,27 +141,79 @@ typedef struct glia_batch {
     }
 
 /* One step. Admitted whole before it computes, else refused with no change: GLIA_E_CONTEXT (both numbers),
- * GLIA_E_ARG, GLIA_E_BUSY (another thread is in this session). GLIA_E_CANCELLED and GLIA_E_DEADLINE leave the
- * session as it was before the step. *logits: [row_count, vocab] F32, owned by the session, valid until its
- * next step; may be null. */
+ * GLIA_E_LIMIT (too few free pages; both numbers), GLIA_E_ARG, GLIA_E_BUSY (another thread is in this
+ * session). GLIA_E_CANCELLED and GLIA_E_DEADLINE leave the session as it was before the step. *logits:
+ * [row_count, vocab] F32, owned by the session, valid until its next step; may be null. */
 GLIA_API glia_status glia_session_step(glia_session *s, const glia_batch *batch, const float **logits,
                                        glia_error *e);
 
-/* Hands over a whole sequence 0: the session keeps the longest common prefix of what it holds, drops the
- * rest, and computes what is new in steps; then *logits are those of the last token. count >= 1.
- * GLIA_E_CONTEXT when count exceeds the context; statuses of glia_session_step otherwise. */
+/* Hands over what `sequence` shall hold, whole: it keeps the longest common prefix of what it holds and takes
+ * over whole pages that any sequence of the cache holds, or held and has not been overwritten, for the same
+ * beginning; drops the rest; and computes what is new in steps. Then *logits are those of the last token.
+ * count >= 1. GLIA_E_CONTEXT when count exceeds the context; statuses of glia_session_step otherwise: then
+ * the sequence holds a prefix of ids. */
+GLIA_API glia_status glia_session_fill(glia_session *s, int32_t sequence, const int32_t *ids, int64_t count,
+                                       const float **logits, glia_error *e);
+/* The same for sequence 0. */
 GLIA_API glia_status glia_session_prefix(glia_session *s, const int32_t *ids, int64_t count,
                                          const float **logits, glia_error *e);
 
 /* Tokens held by a sequence; -1 for a bad sequence. */
 GLIA_API int64_t glia_session_length(const glia_session *s, int32_t sequence);
-/* Drops tokens from the end so that `length` stay. GLIA_E_ARG, GLIA_E_BUSY. */
+/* Their ids, up to capacity; returns how many there are, -1 for a bad sequence. By the thread that steps. */
+GLIA_API int64_t glia_session_tokens(const glia_session *s, int32_t sequence, int32_t *ids, int64_t capacity);
+/* Drops tokens from the end so that `length` stay; 0 lets go of the sequence. GLIA_E_ARG, GLIA_E_BUSY. */
 GLIA_API glia_status glia_session_trim(glia_session *s, int32_t sequence, int64_t length, glia_error *e);
+/* Sequence `to` becomes a copy of the first `length` tokens of `from`. Nothing is copied now: pages are
+ * shared, and one that a later step of either would write is copied by that step, which needs a free page for
+ * it. GLIA_E_ARG, GLIA_E_BUSY. */
+GLIA_API glia_status glia_session_fork(glia_session *s, int32_t to, int32_t from, int64_t length,
+                                       glia_error *e);
+
+/* A snapshot: the tokens of one sequence and their keys and values as bytes, with a checksum, bound to the
+ * model (docs/sessions.md says how) and to its kv_dtype; the context, batch, threads and instruction set may
+ * differ. glia_session_save_size: the bytes a snapshot takes now; -1 for a bad sequence. glia_session_save:
+ * size must be just that (GLIA_E_ARG). GLIA_E_IO: the model's file could not be read. */
+GLIA_API int64_t glia_session_save_size(const glia_session *s, int32_t sequence);
+GLIA_API glia_status glia_session_save(glia_session *s, int32_t sequence, void *to, int64_t size,
+                                       glia_error *e);
+/* The sequence becomes what the snapshot holds: later logits have the bits they would have had there. Every
+ * field is checked before anything is changed; on error the session is as it was. GLIA_E_FORMAT (G0722: no
+ * snapshot, damaged or contradicting itself), GLIA_E_UNSUPPORTED (G0723: another version), GLIA_E_STATE
+ * (G0724: of another model, G0725: of another kv_dtype), GLIA_E_CONTEXT, GLIA_E_LIMIT (G0719), GLIA_E_IO,
+ * GLIA_E_ARG, GLIA_E_BUSY. A checksum is no signature: keys and values from a snapshot are not shared with
+ * other sessions by glia_session_fill. */
+GLIA_API glia_status glia_session_restore(glia_session *s, int32_t sequence, const void *from, int64_t size,
+                                          glia_error *e);
+
+/* How the hidden states of a text's tokens become its embedding. */
+typedef enum glia_pooling {
+    GLIA_POOLING_DEFAULT, /* as the file says; if it says nothing, MEAN for encoders, else LAST */
+    GLIA_POOLING_MEAN,    /* each element's mean, summed in ascending order in double precision */
+    GLIA_POOLING_FIRST,   /* that of the first token ([CLS]) */
+    GLIA_POOLING_LAST,    /* that of the last token */
+    GLIA_POOLING_NONE     /* all of them */
+} glia_pooling;
+/* The pooling that DEFAULT stands for. Thread-safe. */
+GLIA_API glia_pooling glia_model_pooling(const glia_model *m);
+
+/* The embedding of the text ids[0..count): its last hidden states after the final norm, pooled, into out
+ * [embedding size], for NONE [count, embedding size]. Sequence 0 is emptied before and after. The model was
+ * opened with embeddings 1 (GLIA_E_STATE, G0542). An encoder takes a text in one step: count is at most the
+ * model's batch, for MEAN and NONE its logit_rows (GLIA_E_LIMIT, G0543). GLIA_E_ARG, GLIA_E_CONTEXT, and the
+ * statuses of glia_session_step. Nothing is allocated. */
+GLIA_API glia_status glia_session_embed(glia_session *s, const int32_t *ids, int64_t count,
+                                        glia_pooling pooling, float *out, glia_error *e);
+/* v[0..n) divided by its Euclidean length, which is taken in double precision; zeros stay. */
+GLIA_API void glia_embedding_normalize(float *v, int64_t n);
 
 /* Stops the step that runs now, or else the next one, from any thread (or a signal handler). */
 GLIA_API void glia_session_cancel(glia_session *s);
 /* Steps fail with GLIA_E_DEADLINE once the os clock has passed this; 0: none. */
 GLIA_API void glia_session_set_deadline(glia_session *s, uint64_t clock_ns);
+
+struct glia_sampler_options;
+struct glia_logprob;
 
 typedef struct glia_generate_options {
     uint32_t size;
@@ -140,7 +224,7 @@ typedef struct glia_generate_options {
     int32_t top_k;                                             /* 0: off */
     int32_t penalty_last_n;                                    /* 0: 64 */
     uint64_t seed;
-    int32_t ignore_end; /* 1: go on after end tokens */
+    int32_t ignore_end; /* 1: go on after end tokens; 2: never choose them */
     int32_t bias_count;
     const int32_t *bias_ids; /* [bias_count] */
     const float *bias_values;
@@ -148,6 +232,15 @@ typedef struct glia_generate_options {
      * Non-zero stops. Called once more with id -1 and what was left over. */
     int (*on_token)(void *user, int32_t id, const char *text, int64_t size);
     void *user;
+    /* Every option of the sampler (glia/sampler.h), the grammar among them. Not null: the sampling fields
+     * above are not read, but for the biases, which are added. */
+    const struct glia_sampler_options *sampler;
+    /* Called before on_token, where it is not null: the log-probability of the token, and the `logprobs`
+     * likeliest ones, of the model's own distribution, before bias, grammar and chain. */
+    int32_t logprobs; /* 0 .. vocabulary */
+    int32_t reserved;
+    void (*on_logprobs)(void *user, const struct glia_logprob *chosen, const struct glia_logprob *top,
+                        int64_t count);
 } glia_generate_options;
 #define GLIA_GENERATE_OPTIONS_INIT                                                                           \
     {                                                                                                        \
@@ -156,8 +249,8 @@ typedef struct glia_generate_options {
 
 /* Continues sequence 0 from ids[0..count) (see glia_session_prefix). *made gets the number of new tokens,
  * also on errors. Statuses of glia_session_prefix. The end of the context ends the generation with
- * GLIA_E_CONTEXT only when tokens_max asked for more. Allocates the sampler before the first step, nothing
- * after it. */
+ * GLIA_E_CONTEXT only when tokens_max asked for more. A grammar that is at its end ends it too. Allocates the
+ * sampler before the first step, nothing after it. */
 GLIA_API glia_status glia_session_generate(glia_session *s, const int32_t *ids, int64_t count,
                                            const glia_generate_options *options, int64_t *made,
                                            glia_error *e);

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/reader.h"
 #include "llm/model.h"
+#include <glia/sampler.h>
 
 enum { /* exit codes */
        CLI_OK = 0,
@@ -29,7 +30,9 @@ enum { /* commands as bits */
        CLI_SYNTH = 128,
        CLI_EXPLAIN = 256,
        CLI_TOP = 512, /* before any command */
-       CLI_ALL = 1023
+       CLI_QUANTIZE = 1 << 20,
+       CLI_CONVERT = 1 << 21,
+       CLI_ALL = (1 << 30) - 1
 };
 
 typedef struct cli_ints {
@@ -43,28 +46,48 @@ typedef struct cli_biases {
     int64_t count, capacity, capacity_values;
 } cli_biases;
 
+typedef struct cli_adapters {
+    glia_adapter *v;
+    int64_t count, capacity;
+} cli_adapters;
+
+typedef struct cli_texts {
+    const char **v;
+    int64_t count, capacity;
+} cli_texts;
+
 #define CLI_UNSET INT64_MIN /* an integer option that was not given */
 
 typedef struct cli_settings { /* what the options set; texts are null, integers CLI_UNSET when not given */
     bool help, version, json, man;
     bool loop, ignore_end, special, verbose, graph, pieces, decode, no_bos;
-    const char *completion, *prompt, *file, *profile, *isa, *kv, *format, *shape, *type, *out;
+    bool pure, dry_run;
+    const char *imatrix;
+    const char *completion, *prompt, *file, *profile, *isa, *kv, *format, *shape, *synth, *type, *out;
     int64_t tokens, top_k, repeat_last_n, seed, context, batch, threads, slots, memory_limit;
     int64_t bench_prompt, depth, repetitions;
     double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
     cli_ints ids, thread_list;
     cli_biases biases;
+    double typical_p, top_n_sigma, xtc_probability, xtc_threshold, dynatemp_range, dynatemp_exponent;
+    double mirostat_tau, mirostat_eta, dry_multiplier, dry_base;
+    int64_t min_keep, mirostat, dry_allowed_length, dry_last_n, logprobs;
+    const char *samplers, *grammar, *grammar_file, *json_schema, *json_schema_file;
+    cli_texts dry_breakers;
+    cli_adapters adapters;
 } cli_settings;
 
 typedef enum {
-    CLI_FLAG,   /* bool */
-    CLI_INT,    /* int64_t within [min, max] */
-    CLI_REAL,   /* double within [min, max] */
-    CLI_TEXT,   /* const char * */
-    CLI_BYTES,  /* int64_t with K, M or G behind it, in powers of 1024 */
-    CLI_CHOICE, /* const char *, one of `choices` */
-    CLI_INTS,   /* cli_ints, separated by commas, each within [min, max] */
-    CLI_BIAS    /* cli_biases, ID=VALUE, may be repeated */
+    CLI_FLAG,    /* bool */
+    CLI_INT,     /* int64_t within [min, max] */
+    CLI_REAL,    /* double within [min, max] */
+    CLI_TEXT,    /* const char * */
+    CLI_BYTES,   /* int64_t with K, M or G behind it, in powers of 1024 */
+    CLI_CHOICE,  /* const char *, one of `choices` */
+    CLI_INTS,    /* cli_ints, separated by commas, each within [min, max] */
+    CLI_BIAS,    /* cli_biases, ID=VALUE, may be repeated */
+    CLI_ADAPTER, /* cli_adapters, FILE[:SCALE], may be repeated */
+    CLI_TEXTS    /* cli_texts, may be repeated */
 } cli_kind;
 
 typedef struct cli_option {
@@ -143,6 +166,9 @@ int cli_read_file(cli *c, const char *path, const char **text, int64_t *size);
 /* The text of -p or -f; CLI_USAGE unless exactly one was given. */
 int cli_read_text(cli *c, const char **text, int64_t *size);
 
+/* Writes the model that "SHAPE[:TYPE]" names to a temporary file, whose name goes to path; the caller removes
+ * it. */
+int cli_synth_temporary(cli *c, const char *spec, char *path, int64_t size);
 /* Opens args[0] with the model options; logit_rows 0: one, -1: as many as a step has tokens. */
 glia_model_options cli_model_options(const cli *c);
 int cli_open(cli *c, const glia_model_options *o, bool load, glia_model **out);
@@ -150,6 +176,8 @@ int cli_open(cli *c, const glia_model_options *o, bool load, glia_model **out);
 int cli_session(cli *c, glia_model *m, glia_session **out);
 void cli_session_close(glia_session *s);
 bool cli_interrupted(void);
+/* From now on SIGINT is noted instead of ending the process; a second one ends it. */
+void cli_catch_interrupt(void);
 /* A descriptor that can be read from once SIGINT has come; -1 if there is none. */
 int cli_wake_fd(void);
 /* Ids of a text by the model's policy, in the arena. */
@@ -157,6 +185,17 @@ int cli_encode(cli *c, const glia_tokenizer *t, const char *text, int64_t size, 
                int64_t *count);
 /* The profile that --profile asks for, after the work. */
 int cli_profile(cli *c, const glia_model *m);
+
+/* ---- run_sampling.c */
+typedef struct cli_sampling { /* what the options say about sampling; on the model's side of the command line
+                               */
+    glia_sampler_options options;
+    glia_vocab_tree *tree;
+    glia_grammar *grammar;
+} cli_sampling;
+/* CLI_OK, or the exit code of what was refused. */
+int cli_sampling_open(cli *c, const glia_model *m, cli_sampling *out);
+void cli_sampling_close(cli_sampling *s);
 
 /* ---- lines.c */
 typedef struct cli_lines {
@@ -180,6 +219,7 @@ int cli_cmd_tokenize(cli *c);
 int cli_cmd_perplexity(cli *c);
 int cli_cmd_bench(cli *c);
 int cli_cmd_synth(cli *c);
+int cli_cmd_quantize(cli *c);
 int cli_cmd_explain(cli *c);
 
 #endif

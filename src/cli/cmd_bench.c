@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct result {
     int64_t n_prompt, n_gen, threads, slots;
@@ -114,7 +115,7 @@ static void describe(bench *b)
         b->type = glia_gguf_tensor_type_name(i);
     }
     b->arch = glia_model_architecture(b->m);
-    snprintf(b->file, sizeof b->file, "%s", glia_gguf_file_name(g));
+    snprintf(b->file, sizeof b->file, "%s", b->c->set.synth ? b->c->set.synth : glia_gguf_file_name(g));
     b->arch = glia_arena_strdup(&b->c->arena, b->arch);
 }
 
@@ -256,7 +257,7 @@ static void put_markdown(const bench *b)
 
 static int64_t or_default(int64_t v, int64_t fallback) { return v == CLI_UNSET ? fallback : v; }
 
-int cli_cmd_bench(cli *c)
+static int bench_model(cli *c)
 {
     cli_settings *set = &c->set;
     bench b = {.c = c, .type = "?"};
@@ -283,4 +284,17 @@ int cli_cmd_bench(cli *c)
     else if (form == 'c') put_csv(&b);
     else put_markdown(&b);
     return CLI_OK;
+}
+
+int cli_cmd_bench(cli *c)
+{
+    char path[512];
+    if ((c->arg_count == 1) == (c->set.synth != NULL)) return cli_usage(c, "give either MODEL or --synth");
+    if (!c->set.synth) return bench_model(c);
+    int code = cli_synth_temporary(c, c->set.synth, path, sizeof path);
+    if (code) return code;
+    c->args[0] = path;
+    code = bench_model(c);
+    unlink(path);
+    return code;
 }

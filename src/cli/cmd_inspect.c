@@ -46,7 +46,7 @@ static void put_json_value(cli *c, const glia_gguf_value *v)
     glia_json_close(j, '}');
 }
 
-static void put_json_tensor(cli *c, const glia_gguf_tensor *t)
+static void put_json_tensor(cli *c, const glia_gguf *g, const glia_gguf_tensor *t)
 {
     glia_json_writer *j = &c->json;
     glia_json_open(j, NULL, '{');
@@ -60,6 +60,7 @@ static void put_json_tensor(cli *c, const glia_gguf_tensor *t)
     if (t->bytes < 0) glia_json_put_null(j, "bytes");
     else glia_json_put_i64(j, "bytes", t->bytes);
     glia_json_put_i64(j, "offset", t->offset);
+    if (glia_gguf_part_count(g) > 1) glia_json_put_string(j, "file", glia_gguf_tensor_file(g, t), -1);
     glia_json_close(j, '}');
 }
 
@@ -70,13 +71,14 @@ static void put_json(cli *c, const glia_gguf *g)
     glia_json_put_string(j, "file", glia_gguf_file_name(g), -1);
     glia_json_put_i64(j, "version", glia_gguf_version(g));
     glia_json_put_i64(j, "file_bytes", glia_gguf_file_bytes(g));
+    glia_json_put_i64(j, "parts", glia_gguf_part_count(g));
     glia_json_put_i64(j, "alignment", glia_gguf_alignment(g));
     glia_json_put_i64(j, "data_offset", glia_gguf_data_offset(g));
     glia_json_open(j, "metadata", '[');
     for (int64_t i = 0; i < glia_gguf_count(g); i++) put_json_value(c, glia_gguf_at(g, i));
     glia_json_close(j, ']');
     glia_json_open(j, "tensors", '[');
-    for (int64_t i = 0; i < glia_gguf_tensor_count(g); i++) put_json_tensor(c, glia_gguf_tensor_at(g, i));
+    for (int64_t i = 0; i < glia_gguf_tensor_count(g); i++) put_json_tensor(c, g, glia_gguf_tensor_at(g, i));
     glia_json_close(j, ']');
     glia_json_close(j, '}');
     glia_write_text(&c->out, "\n");
@@ -156,6 +158,8 @@ static void put_text(cli *c, const glia_gguf *g)
                     glia_gguf_version(g), (long long)glia_gguf_file_bytes(g),
                     cli_bytes_text(glia_gguf_file_bytes(g), human), (long long)glia_gguf_alignment(g),
                     (long long)glia_gguf_data_offset(g));
+    if (glia_gguf_part_count(g) > 1)
+        glia_write_text(w, "in %d files, of which this is the first\n", glia_gguf_part_count(g));
     glia_write_text(w, "\nmetadata: %lld\n", (long long)glia_gguf_count(g));
     for (int64_t i = 0; i < glia_gguf_count(g); i++) put_value(w, glia_gguf_at(g, i));
     glia_write_text(w, "\ntensors: %lld%s\n", (long long)tensors, tensors ? "" : " (a vocabulary)");

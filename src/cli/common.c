@@ -181,6 +181,8 @@ glia_model_options cli_model_options(const cli *c)
     o.batch = or_zero(s->batch);
     o.memory_limit = or_zero(s->memory_limit);
     o.isa = s->isa;
+    o.adapters = s->adapters.v;
+    o.adapter_count = (int32_t)s->adapters.count;
     o.kv_dtype = s->kv ? glia_dtype_parse(s->kv) : GLIA_DTYPE_NONE;
     if (s->profile) o.profile_events = o.threads > 16 ? 1 << 16 : 1 << 18; /* of 32 bytes, for each thread */
     return o;
@@ -207,15 +209,20 @@ int cli_wake_fd(void) { return wake_pipe[0]; }
 
 bool cli_interrupted(void) { return interrupted; }
 
-int cli_session(cli *c, glia_model *m, glia_session **out)
+void cli_catch_interrupt(void)
 {
-    if (glia_session_create(m, out, &c->error)) return cli_failed(c);
-    atomic_store(&current_session, *out);
     if (wake_pipe[0] < 0 && pipe(wake_pipe)) wake_pipe[0] = wake_pipe[1] = -1;
     /* Reset after the first, so that a second one ends the process; no SA_RESTART, so that
      * a system call ends. */
     struct sigaction act = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND};
     sigaction(SIGINT, &act, NULL);
+}
+
+int cli_session(cli *c, glia_model *m, glia_session **out)
+{
+    if (glia_session_create(m, out, &c->error)) return cli_failed(c);
+    atomic_store(&current_session, *out);
+    cli_catch_interrupt();
     return CLI_OK;
 }
 

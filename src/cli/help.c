@@ -163,7 +163,7 @@ static void put_zsh_text(glia_writer *w, const char *s)
 
 static void put_zsh_option(glia_writer *w, const cli_option *o)
 {
-    glia_write_text(w, " '%s--%s[", o->kind == CLI_BIAS ? "*" : "", o->name);
+    glia_write_text(w, " '%s--%s[", o->kind == CLI_BIAS || o->kind == CLI_ADAPTER ? "*" : "", o->name);
     put_zsh_text(w, o->help);
     glia_write_text(w, "]");
     if (o->kind == CLI_CHOICE) {

@@ -350,7 +350,7 @@ static bool tiles_alike(const encoder *x, const glia_item *items, const glia_pha
         if (b->kind != GLIA_PART_SPLIT || b->granule != a->granule || dims[b->axis_dim] != dims[a->axis_dim])
             return false;
         const glia_node *n = &x->g->nodes[b->node];
-        if (n->op == &glia_op_linear && b->axis + 1 < info_of(x, n->out[0].id)->type.rank) return false;
+        if ((n->op->traits & GLIA_PRODUCT) && b->axis + 1 < info_of(x, n->out[0].id)->type.rank) return false;
     }
     return x->v->slots > 1;
 }

@@ -286,7 +286,7 @@ static bool pack_begin(rewrite *r)
         const glia_node *n = &r->src->nodes[i];
         if (!r->live[i]) continue;
         for (int j = 0; j < n->in_count; j++) {
-            bool product = n->op == &glia_op_linear && j == 1;
+            bool product = (n->op->traits & GLIA_PRODUCT) && j == 1;
             bool rows = n->op == &glia_op_embed && j == 0;
             r->packable[n->in[j].id] |= product ? USE_PRODUCT : rows ? 0 : USE_OTHER;
         }
@@ -298,13 +298,16 @@ static bool pack_begin(rewrite *r)
 static glia_value packed_weight(rewrite *r, glia_value plain, glia_value to)
 {
     const glia_value_info *info = glia_graph_value(r->dst, to);
-    if (info->kind != GLIA_VALUE_WEIGHT || info->type.rank != 2 || info->type.dims[0] < 0 ||
-        info->type.dims[1] < 0)
+    const glia_dim *dims = info->type.dims;
+    const int rank = info->type.rank;
+    if (info->kind != GLIA_VALUE_WEIGHT || (rank != 2 && rank != 3) || dims[0] < 0 || dims[1] < 0 ||
+        dims[rank - 1] < 0)
         return to;
     int layout = GLIA_LAYOUT_PLAIN;
     if (r->packable[plain.id] == USE_PRODUCT)
-        layout = glia_cpu_layout(info->type.dtype, info->type.dims[0], info->type.dims[1],
-                                 r->options->features, r->options->isa_max);
+        layout = glia_cpu_layout(info->type.dtype, dims[rank - 2], dims[rank - 1], r->options->features,
+                                 r->options->isa_max);
+    if (rank == 3 && dims[1] % 16) layout = GLIA_LAYOUT_PLAIN; /* a panel would hold rows of two matrices */
     glia_attr_arg attrs[] = {GLIA_INT("layout", layout), {0}};
     char *name = glia_arena_printf(&r->scratch, "%s.pack", info->name);
     r->changes++;
@@ -324,7 +327,7 @@ static bool pack_node(rewrite *r, const glia_node *n, const glia_value *in)
 
 static bool quantise_node(rewrite *r, const glia_node *n, const glia_value *in)
 {
-    if (n->op != &glia_op_linear || glia_is_null(in[0]) || glia_is_null(in[1])) return false;
+    if (!(n->op->traits & GLIA_PRODUCT) || glia_is_null(in[0]) || glia_is_null(in[1])) return false;
     glia_dtype activation = glia_dtype_get(glia_graph_value(r->dst, in[1])->type.dtype)->activation;
     glia_dtype have = glia_graph_value(r->dst, in[0])->type.dtype;
     if (have != GLIA_F32 || (activation != GLIA_A8X32 && activation != GLIA_A8X256)) return false;

@@ -160,7 +160,7 @@ static int64_t own_granule(const glia_node *n, const glia_regions *r, const node
  * a bound within one costs that the panel is computed twice. */
 static int64_t hard_granule(const glia_node *n, const glia_regions *r, const node_dims *d, int axis)
 {
-    return n->op == &glia_op_linear ? glia_max(1, r->granule[axis]) : own_granule(n, r, d, axis);
+    return n->op->traits & GLIA_PRODUCT ? glia_max(1, r->granule[axis]) : own_granule(n, r, d, axis);
 }
 
 /* Passes wishes of outputs, and a node's own granules, back to its inputs. */
@@ -450,7 +450,7 @@ static int candidates_of(const search *s, const glia_node *n, const glia_regions
         if (!uneven) break;
     }
     /* A product reads its weights once for all slots, however small it is. */
-    bool replicable = !writer && n->op != &glia_op_linear && seconds <= REPLICATE_SECONDS_MAX;
+    bool replicable = !writer && !(n->op->traits & GLIA_PRODUCT) && seconds <= REPLICATE_SECONDS_MAX;
     if (replicable) count = add_candidate(c, count, (glia_part){GLIA_PART_REPLICATED, 0, 1, 0});
     if (count == 0 || !replicable) count = add_candidate(c, count, (glia_part){GLIA_PART_WHOLE, 0, 1, 0});
     return count;
@@ -519,7 +519,8 @@ static void step(search *s, int32_t index)
             for (int j = 0; j < all; j++) {
                 bool split = own[j].kind == GLIA_PART_SPLIT;
                 int64_t size = split ? d.out[0].dims[own[j].axis] : 1;
-                int64_t panel = split && n->op == &glia_op_linear ? own_granule(n, &r, &d, own[j].axis) : 1;
+                int64_t panel =
+                    split && (n->op->traits & GLIA_PRODUCT) ? own_granule(n, &r, &d, own[j].axis) : 1;
                 take(s, &s->now[i], n, index, &r, &own[j], w, fixed_bytes(s, n, &r, &own[j]), size, panel);
             }
         }

@@ -8,9 +8,8 @@
  * (ggml, docs/gguf.md.) The header has no stated length: the file is read in growing pieces, and parsing
  * starts anew until a piece holds all of it. Nothing is allocated for a count before that many bytes are in
  * memory. */
-#include "format/gguf.h"
+#include "format/gguf_internal.h"
 
-#include "base/arena.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/reader.h"
@@ -30,30 +29,6 @@
 #define TENSOR_BYTES_MIN 33 /* a name of one byte, one dimension */
 #define RANK_MAX 4          /* of the format */
 #define ALIGNMENT_MAX (1 << 20)
-
-struct glia_gguf {
-    const glia_os *os;
-    glia_file file;
-    bool file_open;
-    char file_name[128];   /* for errors only, cut if longer */
-    void *mapping;         /* null until asked for */
-    const uint8_t *memory; /* the beginning of the file */
-    int64_t memory_bytes;
-    void *owned; /* what of `memory` is ours */
-    int64_t owned_bytes;
-    int64_t file_bytes;
-    glia_gguf_limits limits;
-    glia_arena arena;
-    int version;
-    int64_t alignment;
-    int64_t data_offset;
-    int64_t value_count;
-    glia_gguf_value *values;
-    int32_t *values_by_key;
-    int64_t tensor_count;
-    glia_gguf_tensor *tensors;
-    int32_t *tensors_by_name;
-};
 
 typedef struct parser {
     glia_gguf *g;
@@ -251,6 +226,8 @@ static int32_t *sorted(glia_gguf *g, int64_t n, glia_sort_less *less)
     return order;
 }
 
+int32_t *glia_gguf_by_name(glia_gguf *g) { return sorted(g, g->tensor_count, name_less); }
+
 static glia_status read_values(parser *p)
 {
     glia_gguf *g = p->g;
@@ -328,14 +305,18 @@ static glia_status read_tensor(parser *p, glia_gguf_tensor *t)
     t->gguf_type = type > INT32_MAX ? INT32_MAX : (int)type;
     t->dtype = glia_dtype_from_gguf(type);
     t->bytes = -1;
-    if (t->dtype) {
-        int block = glia_dtype_get(t->dtype)->block_elements;
+    int block, block_bytes;
+    if (glia_gguf_tensor_type_size(t->gguf_type, &block, &block_bytes)) {
+        const char *name = glia_gguf_tensor_type_name(t->gguf_type);
         if (t->dims[t->rank - 1] % block)
             return glia_fail_at(
                 p->e, GLIA_E_FORMAT, "G0316", t->info_offset,
                 "tensor '%.64s' is %s in rows of %lld, which is no multiple of the block of %d", t->name,
-                glia_dtype_name(t->dtype), (long long)t->dims[t->rank - 1], block);
-        if (!glia_dtype_tensor_bytes(t->dtype, t->rank, t->dims, &t->bytes))
+                name, (long long)t->dims[t->rank - 1], block);
+        t->bytes = t->dims[t->rank - 1] / block;
+        bool fits = glia_mul(t->bytes, block_bytes, &t->bytes);
+        for (int i = 0; i < t->rank - 1; i++) fits = fits && glia_mul(t->bytes, t->dims[i], &t->bytes);
+        if (!fits)
             return glia_fail_at(p->e, GLIA_E_FORMAT, "G0315", t->info_offset,
                                 "the size of tensor '%.64s' is beyond 2^63 bytes", t->name);
     }
@@ -363,7 +344,7 @@ static glia_status read_tensors(parser *p)
         s = read_tensor(p, &g->tensors[i]);
         if (s) return s;
     }
-    g->tensors_by_name = sorted(g, g->tensor_count, name_less);
+    g->tensors_by_name = glia_gguf_by_name(g);
     if (!g->tensors_by_name) return out_of_memory(p, "tensors", g->tensor_count);
     for (int64_t i = 1; i < g->tensor_count; i++) {
         const glia_gguf_tensor *a = &g->tensors[g->tensors_by_name[i - 1]],
@@ -403,6 +384,22 @@ static glia_status place_tensors(parser *p)
     return GLIA_OK;
 }
 
+/* What else begins with letters that tell it. */
+static const char *other_kind(const uint8_t magic[4])
+{
+    static const struct {
+        char magic[5];
+        const char *what;
+    } others[] = {{"lmgg", ": it is of a format before GGUF (ggml)"},
+                  {"fmgg", ": it is of a format before GGUF (ggmf)"},
+                  {"tjgg", ": it is of a format before GGUF (ggjt)"},
+                  {"algg", ": it is an adapter of a format before GGUF (ggla)"},
+                  {"PK\3\4", ": it is a ZIP archive, as PyTorch writes checkpoints"}};
+    for (int i = 0; i < GLIA_COUNT(others); i++)
+        if (!memcmp(magic, others[i].magic, 4)) return others[i].what;
+    return "";
+}
+
 static glia_status read_magic(parser *p)
 {
     glia_status s = need(p, 8, "the magic and the version");
@@ -410,8 +407,8 @@ static glia_status read_magic(parser *p)
     const uint8_t *magic = glia_read_bytes(&p->r, 4);
     if (memcmp(magic, "GGUF", 4))
         return glia_fail_at(p->e, GLIA_E_FORMAT, "G0301", 0,
-                            "not a GGUF file: it begins with %02x %02x %02x %02x", magic[0], magic[1],
-                            magic[2], magic[3]);
+                            "not a GGUF file: it begins with %02x %02x %02x %02x%s", magic[0], magic[1],
+                            magic[2], magic[3], other_kind(magic));
     uint32_t version = glia_read_u32(&p->r);
     if (version == 2 || version == 3) {
         p->g->version = (int)version;
@@ -447,7 +444,7 @@ static glia_status parse(glia_gguf *g, bool *more, glia_error *e)
     return s;
 }
 
-static glia_gguf *create(const glia_os *os, const glia_gguf_limits *limits, glia_error *e)
+glia_gguf *glia_gguf_create(const glia_os *os, const glia_gguf_limits *limits, glia_error *e)
 {
     static const glia_gguf_limits defaults = {(int64_t)256 << 20, 65536, 65536, (int64_t)64 << 20,
                                               (int64_t)16 << 20};
@@ -470,6 +467,7 @@ void glia_gguf_close(glia_gguf *g)
 {
     if (!g) return;
     const glia_os *os = g->os;
+    for (int i = 1; i < g->part_count; i++) glia_gguf_close(g->parts[i]);
     if (g->mapping) os->unmap(os->ctx, g->mapping, (size_t)g->file_bytes);
     if (g->file_open) os->file_close(os->ctx, g->file);
     if (g->owned) os->mem_free(os->ctx, g->owned, (size_t)g->owned_bytes);
@@ -494,7 +492,7 @@ static glia_status load(glia_gguf *g, int64_t bytes, glia_error *e)
                  : GLIA_OK;
 }
 
-static glia_status open_file(glia_gguf *g, const char *path, glia_error *e)
+glia_status glia_gguf_open_file(glia_gguf *g, const char *path, glia_error *e)
 {
     const glia_os *os = g->os;
     int error = os->file_open(os->ctx, path, GLIA_FILE_READ, &g->file);
@@ -520,10 +518,11 @@ glia_status glia_gguf_open(const glia_os *os, const char *path, const glia_gguf_
     *out = NULL;
     glia_error_clear(e);
     if (!path) return glia_fail(e, GLIA_E_ARG, "G0802", "no path");
-    glia_gguf *g = create(os, limits, e);
+    glia_gguf *g = glia_gguf_create(os, limits, e);
     if (!g) return GLIA_E_NOMEM;
     glia_file_name(path, g->file_name, sizeof g->file_name);
-    glia_status s = open_file(g, path, e);
+    glia_status s = glia_gguf_open_file(g, path, e);
+    if (!s) s = glia_gguf_join(g, path, e);
     if (s) {
         glia_error_context(e, "%.512s", path);
         glia_gguf_close(g);
@@ -541,7 +540,7 @@ glia_status glia_gguf_parse(const glia_os *os, const void *data, int64_t header_
     if (header_available < 0 || file_size < header_available || (!data && header_available))
         return glia_fail(e, GLIA_E_ARG, "G0303", "%lld bytes of a file of %lld", (long long)header_available,
                          (long long)file_size);
-    glia_gguf *g = create(os, limits, e);
+    glia_gguf *g = glia_gguf_create(os, limits, e);
     if (!g) return GLIA_E_NOMEM;
     glia_file_name("memory", g->file_name, sizeof g->file_name);
     g->memory = data;
@@ -562,11 +561,24 @@ glia_status glia_gguf_parse(const glia_os *os, const void *data, int64_t header_
 
 const char *glia_gguf_file_name(const glia_gguf *g) { return g->file_name; }
 int glia_gguf_version(const glia_gguf *g) { return g->version; }
-int64_t glia_gguf_file_bytes(const glia_gguf *g) { return g->file_bytes; }
 int64_t glia_gguf_alignment(const glia_gguf *g) { return g->alignment; }
 int64_t glia_gguf_data_offset(const glia_gguf *g) { return g->data_offset; }
 int64_t glia_gguf_count(const glia_gguf *g) { return g->value_count; }
 int64_t glia_gguf_tensor_count(const glia_gguf *g) { return g->tensor_count; }
+
+int64_t glia_gguf_file_bytes(const glia_gguf *g)
+{
+    int64_t bytes = g->file_bytes;
+    for (int i = 1; i < g->part_count; i++) bytes += g->parts[i]->file_bytes;
+    return bytes;
+}
+
+int glia_gguf_part_count(const glia_gguf *g) { return g->part_count ? g->part_count : 1; }
+
+const char *glia_gguf_tensor_file(const glia_gguf *g, const glia_gguf_tensor *t)
+{
+    return glia_gguf_part_of(g, t)->file_name;
+}
 
 const glia_gguf_value *glia_gguf_at(const glia_gguf *g, int64_t i)
 {
@@ -612,12 +624,14 @@ glia_status glia_gguf_read(const glia_gguf *g, const glia_gguf_tensor *t, int64_
     int64_t end;
     if (!t->dtype)
         return glia_fail_at(e, GLIA_E_UNSUPPORTED, "G0323", t->info_offset,
-                            "tensor '%.64s' has the type %d (%s), which is not built here", t->name,
-                            t->gguf_type, glia_gguf_tensor_type_name(t->gguf_type));
+                            "tensor '%.64s' has the type %d (%s), which is not built here: %s", t->name,
+                            t->gguf_type, glia_gguf_tensor_type_name(t->gguf_type),
+                            glia_gguf_tensor_type_reason(t->gguf_type));
     if (!glia_add(byte_begin, bytes, &end) || end > t->bytes)
         return glia_fail(e, GLIA_E_ARG, "G0325", "%lld bytes at %lld of tensor '%.64s', which has %lld",
                          (long long)bytes, (long long)byte_begin, t->name, (long long)t->bytes);
     if (bytes == 0) return GLIA_OK;
+    g = glia_gguf_part_of(g, t);
     int64_t begin = t->offset + byte_begin; /* within the file: checked when it was placed */
     if (begin + bytes <= g->memory_bytes) {
         memcpy(to, g->memory + begin, (size_t)bytes);
@@ -636,6 +650,9 @@ glia_status glia_gguf_read(const glia_gguf *g, const glia_gguf_tensor *t, int64_
 glia_status glia_gguf_map(glia_gguf *g, const void **data, glia_error *e)
 {
     *data = NULL;
+    if (g->part_count)
+        return glia_fail(e, GLIA_E_UNSUPPORTED, "G0349", "a model in %d files cannot be mapped as one",
+                         g->part_count);
     if (!g->file_open && g->memory_bytes == g->file_bytes) {
         *data = g->memory;
         return GLIA_OK;

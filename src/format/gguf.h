@@ -5,6 +5,10 @@
  * refused with a code (G03xx) and the offset in the file. Refused by name: version 1, big-endian files and
  * arrays of arrays. A file without tensors is a vocabulary and opens as any other.
  *
+ * A model may be split over files "x-00001-of-00003.gguf" to "x-00003-of-00003.gguf". Opening the first opens
+ * all of them as one; another is refused with the name of the first. The names come from the given path and
+ * the rule above, never from what a file says (gguf_split.c).
+ *
  * An open file is immutable: any number of threads may read it, but glia_gguf_map is for one at a time.
  *
  * Traps: dimensions are reversed here (outermost first, as everywhere in Glia), in the file the innermost
@@ -65,13 +69,14 @@ typedef struct glia_gguf_value {
 
 typedef struct glia_gguf_tensor {
     const char *name; /* terminated */
-    glia_dtype dtype; /* GLIA_DTYPE_NONE: a type that is unknown here; listed, but not readable */
+    glia_dtype dtype; /* GLIA_DTYPE_NONE: a type that is not read here; listed only */
     int gguf_type;
     int rank;                    /* 1..4 */
     int64_t dims[GLIA_RANK_MAX]; /* outermost first */
     int64_t offset;              /* absolute, of the data in the file */
-    int64_t bytes;               /* -1 where dtype is GLIA_DTYPE_NONE */
+    int64_t bytes;               /* -1 where the size of the type is unknown */
     int64_t info_offset;         /* of the description in the header, for errors */
+    int part;                    /* which of the model's files it lies in; 0: the only or first one */
 } glia_gguf_tensor;
 
 /* Opens the file at `path`, reads the header and keeps the file open. `os` null: the default; `limits` null:
@@ -89,7 +94,10 @@ void glia_gguf_close(glia_gguf *g);
 /* The last part of the path that was opened; "memory" after glia_gguf_parse. */
 const char *glia_gguf_file_name(const glia_gguf *g);
 int glia_gguf_version(const glia_gguf *g);
-int64_t glia_gguf_file_bytes(const glia_gguf *g);
+int64_t glia_gguf_file_bytes(const glia_gguf *g); /* of all parts together */
+int glia_gguf_part_count(const glia_gguf *g);     /* 1 for a model in one file */
+/* The name, without its folder, of the file that holds t. */
+const char *glia_gguf_tensor_file(const glia_gguf *g, const glia_gguf_tensor *t);
 int64_t glia_gguf_alignment(const glia_gguf *g);
 /* Where the tensors' data begin. */
 int64_t glia_gguf_data_offset(const glia_gguf *g);
@@ -99,6 +107,10 @@ const char *glia_gguf_type_name(int type);
 int glia_gguf_type_bytes(int type);
 /* ggml's name of a tensor type number ("Q4_0", "IQ2_XXS"); "?" for a number that ggml does not know. */
 const char *glia_gguf_tensor_type_name(int gguf_type);
+/* Why a tensor type that has no dtype is not read, as the end of a sentence. */
+const char *glia_gguf_tensor_type_reason(int gguf_type);
+/* Elements and bytes of a block, also of types that are not read; false (and 0) if they are unknown. */
+bool glia_gguf_tensor_type_size(int gguf_type, int *elements, int *bytes);
 
 /* Metadata in the order of the file. */
 int64_t glia_gguf_count(const glia_gguf *g);
@@ -144,6 +156,10 @@ const glia_gguf_tensor *glia_gguf_tensor_find(const glia_gguf *g, const char *na
  * GLIA_E_UNSUPPORTED (G0323: t's type is unknown here), GLIA_E_ARG (G0325: beyond t), GLIA_E_IO. */
 glia_status glia_gguf_read(const glia_gguf *g, const glia_gguf_tensor *t, int64_t byte_begin, int64_t bytes,
                            void *to, glia_error *e);
+/* Refuses by name what is no language model: adapters, multimodal projectors, importance matrices.
+ * GLIA_E_UNSUPPORTED (G0348). */
+glia_status glia_gguf_require_model(const glia_gguf *g, glia_error *e);
+
 /* The whole file in memory, until close. Only for files that the caller vouches for: if another process cuts
  * the file meanwhile, touching the mapping ends the process. GLIA_E_IO. */
 glia_status glia_gguf_map(glia_gguf *g, const void **data, glia_error *e);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/reader.h"
+#include "tensor/dtype.h"
 
 #include <string.h>
 
@@ -11,15 +12,67 @@ static const char *const type_names[GLIA_GGUF_TYPE_COUNT] = {
 };
 static const int8_t type_bytes[GLIA_GGUF_TYPE_COUNT] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
 
-/* ggml's list, with gaps where types were removed. */
-static const char *const tensor_type_names[] = {
-    [0] = "F32",     [1] = "F16",    [2] = "Q4_0",     [3] = "Q4_1",    [6] = "Q5_0",     [7] = "Q5_1",
-    [8] = "Q8_0",    [9] = "Q8_1",   [10] = "Q2_K",    [11] = "Q3_K",   [12] = "Q4_K",    [13] = "Q5_K",
-    [14] = "Q6_K",   [15] = "Q8_K",  [16] = "IQ2_XXS", [17] = "IQ2_XS", [18] = "IQ3_XXS", [19] = "IQ1_S",
-    [20] = "IQ4_NL", [21] = "IQ3_S", [22] = "IQ2_S",   [23] = "IQ4_XS", [24] = "I8",      [25] = "I16",
-    [26] = "I32",    [27] = "I64",   [28] = "F64",     [29] = "IQ1_M",  [30] = "BF16",    [34] = "TQ1_0",
-    [35] = "TQ2_0",  [39] = "MXFP4",
+/* ggml's list, with gaps where a number never was in a GGUF file. What has a row in the table of dtypes is
+ * read; for the others: elements and bytes of a block (0: unknown), and why they are not read. */
+static const struct tensor_type {
+    const char *name;
+    int elements, bytes;
+    const char *reason;
+} tensor_types[] = {
+    [0] = {"F32", 0, 0, 0},
+    [1] = {"F16", 0, 0, 0},
+    [2] = {"Q4_0", 0, 0, 0},
+    [3] = {"Q4_1", 0, 0, 0},
+    [6] = {"Q5_0", 0, 0, 0},
+    [7] = {"Q5_1", 0, 0, 0},
+    [8] = {"Q8_0", 0, 0, 0},
+    [10] = {"Q2_K", 0, 0, 0},
+    [11] = {"Q3_K", 0, 0, 0},
+    [12] = {"Q4_K", 0, 0, 0},
+    [13] = {"Q5_K", 0, 0, 0},
+    [14] = {"Q6_K", 0, 0, 0},
+    [15] = {"Q8_K", 0, 0, 0},
+    [16] = {"IQ2_XXS", 0, 0, 0},
+    [17] = {"IQ2_XS", 0, 0, 0},
+    [18] = {"IQ3_XXS", 0, 0, 0},
+    [19] = {"IQ1_S", 0, 0, 0},
+    [20] = {"IQ4_NL", 0, 0, 0},
+    [21] = {"IQ3_S", 0, 0, 0},
+    [22] = {"IQ2_S", 0, 0, 0},
+    [23] = {"IQ4_XS", 0, 0, 0},
+    [24] = {"I8", 0, 0, 0},
+    [25] = {"I16", 0, 0, 0},
+    [26] = {"I32", 0, 0, 0},
+    [27] = {"I64", 0, 0, 0},
+    [28] = {"F64", 0, 0, 0},
+    [29] = {"IQ1_M", 0, 0, 0},
+    [30] = {"BF16", 0, 0, 0},
+    [34] = {"TQ1_0", 0, 0, 0},
+    [35] = {"TQ2_0", 0, 0, 0},
+    [39] = {"MXFP4", 0, 0, 0},
+    [40] = {"NVFP4", 0, 0, 0},
+    [41] = {"Q1_0", 0, 0, 0},
+    [42] = {"Q2_0", 0, 0, 0},
+    [4] = {"Q4_2", 0, 0, "it was withdrawn before GGUF existed"},
+    [5] = {"Q4_3", 0, 0, "it was withdrawn before GGUF existed"},
+    [9] = {"Q8_1", 32, 36, "it is a format of activations, not of weights"},
+    [31] = {"Q4_0_4_4", 32, 18, "it was withdrawn; the same model in Q4_0 can be read"},
+    [32] = {"Q4_0_4_8", 32, 18, "it was withdrawn; the same model in Q4_0 can be read"},
+    [33] = {"Q4_0_8_8", 32, 18, "it was withdrawn; the same model in Q4_0 can be read"},
+    [36] =
+        {"I2_S", 0, 0,
+         "the order of its bits depends on the processor of the machine that wrote the file, which the file "
+         "does not say; the same model in TQ2_0 or TQ1_0 can be read"},
+    [37] = {"IQ4_NL_4_8", 32, 18, "it was withdrawn; the same model in IQ4_NL can be read"},
+    [38] = {"IQ4_NL_8_8", 32, 18, "it was withdrawn; the same model in IQ4_NL can be read"},
 };
+
+static const struct tensor_type *tensor_type(int t)
+{
+    static const struct tensor_type none = {"?", 0, 0, 0};
+    const int n = (int)(sizeof tensor_types / sizeof tensor_types[0]);
+    return t >= 0 && t < n && tensor_types[t].name ? &tensor_types[t] : &none;
+}
 
 const char *glia_gguf_type_name(int type)
 {
@@ -28,10 +81,21 @@ const char *glia_gguf_type_name(int type)
 
 int glia_gguf_type_bytes(int type) { return type >= 0 && type < GLIA_GGUF_TYPE_COUNT ? type_bytes[type] : 0; }
 
-const char *glia_gguf_tensor_type_name(int t)
+const char *glia_gguf_tensor_type_name(int t) { return tensor_type(t)->name; }
+
+const char *glia_gguf_tensor_type_reason(int t)
 {
-    int n = (int)(sizeof tensor_type_names / sizeof tensor_type_names[0]);
-    return t >= 0 && t < n && tensor_type_names[t] ? tensor_type_names[t] : "?";
+    const char *reason = tensor_type(t)->reason;
+    return reason ? reason : "a number that this version does not know";
+}
+
+bool glia_gguf_tensor_type_size(int t, int *elements, int *bytes)
+{
+    const glia_dtype_info *info = glia_dtype_get(glia_dtype_from_gguf(t));
+    const struct tensor_type *row = tensor_type(t);
+    *elements = info->gguf_type >= 0 ? info->block_elements : row->elements;
+    *bytes = info->gguf_type >= 0 ? info->block_bytes : row->bytes;
+    return *bytes > 0;
 }
 
 /* An integer of any type as its sign and its 64 bits. */

@@ -8,8 +8,8 @@
 
 static glia_source_tensor of_gguf(const glia_gguf *g, const glia_gguf_tensor *t)
 {
-    glia_source_tensor out = {t->name, t->dtype, t->rank, {0}, t->bytes, t->offset, glia_gguf_file_name(g),
-                              t};
+    glia_source_tensor out = {
+        t->name, t->dtype, t->rank, {0}, t->bytes, t->offset, glia_gguf_tensor_file(g, t), t};
     memcpy(out.dims, t->dims, sizeof out.dims);
     return out;
 }

@@ -51,7 +51,8 @@ enum {
     GLIA_ELEMENTWISE = 16,
     GLIA_REPLICABLE = 32, /* cheap enough to be computed by every slot for itself */
     GLIA_GUARD = 64,      /* checks data, sets fault; out is a copy-free view of input 0 */
-    GLIA_NO_FOLD = 128    /* never evaluated at build time (packs, states, random numbers) */
+    GLIA_NO_FOLD = 128,   /* never evaluated at build time (packs, states, random numbers) */
+    GLIA_PRODUCT = 256 /* input 1 is a weight kept by rows, which may be packed; input 0 may be quantised */
 };
 
 typedef struct glia_attr_spec {

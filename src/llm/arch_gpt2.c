@@ -11,14 +11,8 @@
 static glia_value part_of(glia_lm_builder *b, glia_value x, int64_t layer, int part, const char *name)
 {
     long long l = layer;
-    glia_value in[3] = {x,
-                        glia_lm_weight_rows(b, glia_lm_name(b, "blk.%lld.attn_qkv.weight", l),
-                                            part * b->width, b->width, true),
-                        glia_lm_weight_rows(b, glia_lm_name(b, "blk.%lld.attn_qkv.bias", l), part * b->width,
-                                            b->width, false)};
-    glia_value v =
-        b->status ? (glia_value){0}
-                  : glia_graph_node(b->g, "linear", glia_lm_name(b, "blk.%lld.%s", l, name), in, 3, NULL);
+    glia_value v = glia_lm_linear_rows(b, x, glia_lm_name(b, "blk.%lld.attn_qkv", l), part * b->width,
+                                       b->width, glia_lm_name(b, "blk.%lld.%s", l, name));
     return glia_lm_heads(b, v, b->heads, b->head_dim, glia_lm_name(b, "blk.%lld.%s_heads", l, name));
 }
 
@@ -48,7 +42,8 @@ static void build(glia_lm_builder *b)
                             "feed_forward_length");
         glia_value q = part_of(b, h, i, 0, "attn_q"), k = part_of(b, h, i, 1, "attn_k"),
                    v = part_of(b, h, i, 2, "attn_v");
-        h = glia_lm_linear(b, glia_lm_attend(b, i, q, k, v), glia_lm_name(b, "blk.%lld.attn_output", l));
+        h = glia_lm_linear(b, glia_lm_attend(b, i, q, k, v, NULL),
+                           glia_lm_name(b, "blk.%lld.attn_output", l));
         x = glia_lm_add(b, x, h, glia_lm_name(b, "blk.%lld.attn_residual", l));
         h = glia_lm_layer_norm(b, x, glia_lm_name(b, "blk.%lld.ffn_norm", l));
         h = glia_lm_linear(b, h, glia_lm_name(b, "blk.%lld.ffn_up", l));
@@ -59,4 +54,4 @@ static void build(glia_lm_builder *b)
     glia_lm_end(b, glia_lm_layer_norm(b, x, "output_norm"));
 }
 
-const glia_arch glia_arch_gpt2 = {"gpt2", build};
+const glia_arch glia_arch_gpt2 = {"gpt2", build, {NULL}};

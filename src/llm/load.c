@@ -12,6 +12,7 @@
 enum { CHUNK_BYTES = 1 << 20 };
 
 typedef struct job { /* one weight */
+    glia_source source;
     glia_source_tensor tensor;
     int64_t skip; /* bytes before the rows that are wanted */
     int64_t n, k, row_bytes, rows_a_chunk, chunks;
@@ -21,7 +22,6 @@ typedef struct job { /* one weight */
 
 typedef struct loader {
     const glia_plan *p;
-    const glia_source *source;
     const glia_os *os;
     uint8_t *weights, *packed;
     job *jobs;
@@ -45,9 +45,9 @@ static glia_status load_chunk(loader *l, const job *j, int64_t chunk, uint8_t *b
     int64_t row = chunk * j->rows_a_chunk, end = glia_min(j->n, row + j->rows_a_chunk);
     int64_t begin = j->skip + row * j->row_bytes, bytes = (end - row) * j->row_bytes;
     if (w->layout == GLIA_LAYOUT_PLAIN)
-        return l->source->read(l->source->ctx, &j->tensor, begin, bytes,
-                               l->weights + w->offset + row * j->row_bytes, e);
-    glia_status s = l->source->read(l->source->ctx, &j->tensor, begin, bytes, buffer, e);
+        return j->source.read(j->source.ctx, &j->tensor, begin, bytes,
+                              l->weights + w->offset + row * j->row_bytes, e);
+    glia_status s = j->source.read(j->source.ctx, &j->tensor, begin, bytes, buffer, e);
     if (!s) glia_layout_pack(w->layout, j->dtype, j->n, j->k, buffer, row, end, l->packed + w->offset);
     return s;
 }
@@ -91,14 +91,29 @@ static bool find_rows(const glia_source *s, const char *name, glia_source_tensor
     return s->find(s->ctx, base, t);
 }
 
-static glia_status make_job(const glia_plan *p, const glia_source *source, const glia_weight_record *w,
-                            job *j, glia_error *e)
+/* "lora2:name" is of the third adapter, whose source is the fourth; other names are the model's own. */
+static const char *choose_source(const glia_source *sources, int32_t count, const char *name,
+                                 glia_source *out)
+{
+    int32_t i = 0;
+    const char *c = name + 4;
+    *out = sources[0];
+    if (strncmp(name, "lora", 4)) return name;
+    for (; *c >= '0' && *c <= '9' && i < count; c++) i = 10 * i + (*c - '0');
+    if (*c != ':' || i + 1 >= count) return name;
+    *out = sources[i + 1];
+    return c + 1;
+}
+
+static glia_status make_job(const glia_plan *p, const glia_source *sources, int32_t count,
+                            const glia_weight_record *w, job *j, glia_error *e)
 {
     const glia_value_info *v = glia_graph_value(p->graph, (glia_value){w->value});
+    const char *name = choose_source(sources, count, v->name, &j->source);
     int64_t first;
     j->weight = w;
     j->dtype = v->type.dtype;
-    if (!find_rows(source, v->name, &j->tensor, &first))
+    if (!find_rows(&j->source, name, &j->tensor, &first))
         return glia_fail(e, GLIA_E_NOT_FOUND, "G0502", "tensor `%s` is missing", v->name);
     j->k = v->type.rank ? v->type.dims[v->type.rank - 1] : 1;
     j->n = 1;
@@ -111,8 +126,8 @@ static glia_status make_job(const glia_plan *p, const glia_source *source, const
     return GLIA_OK;
 }
 
-glia_status glia_load_weights(const glia_plan *p, const glia_source *source, const glia_os *os,
-                              glia_team *team, void *weights, void *packed, glia_error *e)
+glia_status glia_load_weights(const glia_plan *p, const glia_source *sources, int32_t count,
+                              const glia_os *os, glia_team *team, void *weights, void *packed, glia_error *e)
 {
     glia_arena a;
     glia_arena_init(&a, os, 0);
@@ -121,12 +136,11 @@ glia_status glia_load_weights(const glia_plan *p, const glia_source *source, con
     if (!l || !(l->jobs = GLIA_NEW_ARRAY(&a, job, p->weight_count + 1)))
         s = glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for loading weights");
     for (int32_t i = 0; !s && i < p->weight_count; i++) {
-        s = make_job(p, source, &p->weights[i], &l->jobs[i], e);
+        s = make_job(p, sources, count, &p->weights[i], &l->jobs[i], e);
         if (!s) l->total += l->jobs[i].chunks;
     }
     if (!s) {
         l->p = p;
-        l->source = source;
         l->os = a.os;
         l->weights = weights;
         l->packed = packed;

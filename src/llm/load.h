@@ -6,9 +6,10 @@
 #include "format/source.h"
 #include "run/team.h"
 
-/* Reads every weight of the plan, panel by panel, by all workers of the team; each has one buffer of about 1
- * MiB. GLIA_E_IO, GLIA_E_NOMEM, GLIA_E_NOT_FOUND. */
-glia_status glia_load_weights(const glia_plan *p, const glia_source *source, const glia_os *os,
-                              glia_team *team, void *weights, void *packed, glia_error *e);
+/* Reads every weight of the plan from the first of the sources, and those called "loraN:name" from source N
+ * + 1.
+ */
+glia_status glia_load_weights(const glia_plan *p, const glia_source *sources, int32_t count,
+                              const glia_os *os, glia_team *team, void *weights, void *packed, glia_error *e);
 
 #endif

@@ -1,552 +1,339 @@
-/* Cuts text into words with the expressions that models were trained with, as published.
+/* Cuts text into words, as models were trained with: a row of stages, each an expression (tok_regex.c) and
+ * what is done with its matches. Stages apply one after another, each to the pieces of the one before, and a
+ * piece is a whole text to it: (?!\S) and $ hold at its end. What no match covers is a piece of its own.
  *
- * When a tokenizer is created, its expressions are compiled: expression -> program of a few instructions ->
- * automaton over classes of characters. Alternatives are tried leftmost first and repeats are greedy, as in a
- * backtracking matcher, but without its work: the threads of the program are a list in order of preference,
- * and a list is one state of the automaton. One table step per character, no recursion, no memory.
+ * The table below has the published expressions under the names that tokenizer.ggml.pre gives them; a name
+ * that is not in it is refused, since another expression would give other tokens without any other sign. Not
+ * in it although the name is known: superbpe, tiny_aya, afmoe (look-ahead over more than one set), whitespace
+ * (its model is not byte-level).
  *
- *     thread list of a state, on the next character c:
- *         follow jumps and splits in order of preference, let (?!X) look at c;
- *         a thread that is done: remember "a match ends here", drop all that come after it;
- *         a thread that wants a class that c is in: goes on behind it
- *
- * The language: literals, . excluded; [sets] with ranges, ^, \s \S \r \n \t \p{L Lu Ll Lt Lm Lo M N P S};
- * | ? * + {m,n}; (?:...), (?i:...), (?!X) of one set. No possessive or lazy repeats.
- *
- * Traps: several expressions are applied one after another, each to the pieces of the one before, and a piece
- * is a whole text to it: (?!\S) holds at its end. What no alternative matches is a piece of its own.
- * Malformed bytes count as U+FFFD, one by one. (?i:'s) also takes U+017F, as Unicode's case folding has it.
- */
+ * Traps: files write \s+(?!\S) with and without a last |\s+, which is the same, since one space that is left
+ * over is a piece anyway. A search is linear: see tok_trail; a text for which even that fails is refused
+ * (G0630). */
 #include "base/check.h"
 #include "base/utf8.h"
 #include "llm/tok.h"
-#include "llm/unicode.h"
+#include "llm/tok_regex.h"
 
 #include <string.h>
-
-enum {
-    PROGRAM_MAX = 512,
-    SETS_MAX = 64,
-    SET_RANGES = 8,
-    CLASSES_MAX = 192,
-    INTERVALS_MAX = 24,
-    STATES_MAX = 2048,
-    DEPTH_MAX = 8
-};
 
 /* ---- the expressions */
 
 #define GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 #define CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-#define LLAMA3(digits)                                                                                       \
-    CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits                                                    \
-                 "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define SPACES "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define WORDS(digits) "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*" SPACES
+#define LLAMA3(digits) CONTRACTIONS "|" WORDS(digits)
 #define UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
 #define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
-#define O200K                                                                                                \
-    "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" CONTRACTIONS "?|[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER     \
-    "*" CONTRACTIONS "?"                                                                                     \
-    "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define CASED(upper, lower, tail)                                                                            \
+    "[^\\r\\n\\p{L}\\p{N}]?" upper "*" lower "+" tail "|[^\\r\\n\\p{L}\\p{N}]?" upper "+" lower "*" tail
+#define O200K(digits, tail) CASED(UPPER, LOWER, tail) "|" digits "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*" SPACES
+#define NOT_HAN "&&[^\\p{Han}]]"
+#define KIMI                                                                                                 \
+    "[\\p{Han}]+|" CASED("[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}" NOT_HAN,                                      \
+                         "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}" NOT_HAN,                                             \
+                         CONTRACTIONS "?") "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*" SPACES
+#define CJK_KANA "[\xe4\xb8\x80-\xe9\xbe\xa5\xe3\x81\x80-\xe3\x82\x9f\xe3\x82\xa0-\xe3\x83\xbf]+"
+#define CJK_OLD "[\xe4\xb8\x80-\xe9\xbe\xa5\xe0\xa0\x80-\xe4\xb8\x80\xea\xb0\x80-\xed\x9f\xbf]+"
+#define ASCII_WORD "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+"
+#define DEEPSEEK3 ASCII_WORD "|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*" SPACES
+/* Letters of the scripts that have cases, as that model lists them. */
+#define CASED_LETTERS                                                                                        \
+    "A-Za-z\\u00B5\\u00C0-\\u00D6\\u00D8-\\u00F6\\u00F8-\\u01BA\\u01BC-\\u01BF\\u01C4-\\u0293\\u0295-"       \
+    "\\u02AF"                                                                                                \
+    "\\u0370-\\u0373\\u0376\\u0377\\u037B-\\u037D\\u037F\\u0386\\u0388-\\u038A\\u038C\\u038E-\\u03A1"        \
+    "\\u03A3-\\u03F5\\u03F7-\\u0481\\u048A-\\u052F\\u0531-\\u0556\\u10A0-\\u10C5\\u13A0-\\u13F5\\u13F8-"     \
+    "\\u13FD"                                                                                                \
+    "\\u1C90-\\u1CBA\\u1CBD-\\u1CBF\\u1D00-\\u1D2B\\u1D6B-\\u1D77\\u1D79-\\u1D9A\\u1E00-\\u1F15\\u1F18-"     \
+    "\\u1F1D"                                                                                                \
+    "\\u1F20-\\u1F45\\u1F48-\\u1F4D\\u1F50-\\u1F57\\u1F59\\u1F5B\\u1F5D\\u1F5F-\\u1F7D\\u1F80-\\u1FB4"       \
+    "\\u1FB6-\\u1FBC\\u1FBE\\u1FC2-\\u1FC4\\u1FC6-\\u1FCC\\u1FD0-\\u1FD3\\u1FD6-\\u1FDB\\u1FE0-\\u1FEC"      \
+    "\\u1FF2-\\u1FF4\\u1FF6-\\u1FFC\\u2102\\u2107\\u210A-\\u2113\\u2115\\u2119-\\u211D\\u2124\\u2126\\u2128" \
+    "\\u212A-\\u212D\\u212F-\\u2134\\u2139\\u213C-\\u213F\\u2145-\\u2149\\u214E\\u2183\\u2184\\u2C00-"       \
+    "\\u2C7B"                                                                                                \
+    "\\u2C7E-\\u2CE4\\u2CEB-\\u2CEE\\u2CF2\\u2CF3\\uA640-\\uA66D\\uA680-\\uA69B\\uA722-\\uA76F\\uA771-"      \
+    "\\uA787"                                                                                                \
+    "\\uA78B-\\uA78E\\uAB70-\\uABBF\\uFB00-\\uFB06\\uFB13-\\uFB17\\uFF21-\\uFF3A\\uFF41-\\uFF5A"             \
+    "\\x{10400}-\\x{1044F}\\x{104B0}-\\x{104D3}\\x{104D8}-\\x{104FB}\\x{10C80}-\\x{10CB2}\\x{10CC0}-\\x{"    \
+    "10CF2}"                                                                                                 \
+    "\\x{118A0}-\\x{118DF}\\x{1E900}-\\x{1E943}"
+#define WIDE_MARKS "[!-/:-~\\uFF01-\\uFF0F\\uFF1A-\\uFF5E\\u2018-\\u201F\\u3000-\\u3002]+"
+#define BLOOM " ?[^(\\s|.,!?\\u2026\\u3002\\uFF0C\\u3001\\u0964\\u06D4\\u060C)]+"
+#define JAIS2_SPACES                                                                                         \
+    "\\s{512}(?!\\S)|\\s{256}(?!\\S)|\\s{128}(?!\\S)|\\s{64}(?!\\S)|\\s{32}(?!\\S)|\\s{16}(?!\\S)|"          \
+    "\\s{8}(?!\\S)|\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|\\s{1}"
+
+enum { NAMES = 14, WORD_LEVEL = 1, WITH_BOS = 2, WITH_SEP = 4 };
 
 typedef struct pre_row {
-    const char *names[6];
+    const char *names[NAMES];
     const char *expressions[TOK_STAGES];
-    tok_pre_traits traits;
+    int traits;
+    int bytes_from; /* stages from here on read byte-level spelling; 0: none */
 } pre_row;
 
 static const pre_row pre_rows[] = {
-    {{"gpt-2", "phi-2"}, {GPT2}, {false, false}},
-    {{"llama-bpe", "llama3", "llama-v3"}, {LLAMA3("\\p{N}{1,3}")}, {true, true}},
-    {{"qwen2", "deepseek-r1-qwen"}, {LLAMA3("\\p{N}")}, {false, false}},
-    {{"gpt-4o"}, {O200K}, {false, false}},
-    {{"starcoder", "refact", "command-r", "smollm"}, {"\\p{N}", GPT2}, {false, false}},
-    {{"deepseek-coder"},
-     {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+",
-      "[\xe4\xb8\x80-\xe9\xbe\xa5\xe0\xa0\x80-\xe4\xb8\x80\xea\xb0\x80-\xed\x9f\xbf]+", "\\p{N}"},
-     {false, false}},
+    {{"gpt-2", "phi-2", "mpt", "olmo", "jais", "trillion", "granite-docling", "jina-v2-es", "jina-v2-de",
+      "jina-es", "jina-de", "exaone4", "modern-bert"},
+     {GPT2},
+     0,
+     0},
+    {{"jina-v1-en", "jina-v2-code", "roberta-bpe"}, {GPT2}, WITH_SEP, 0},
+    {{"gigachat", "a.x-4.0", "mellum"}, {GPT2}, 0, 0},
+    {{"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2",
+      "jina-v5-nano"},
+     {LLAMA3("\\p{N}{1,3}")},
+     WORD_LEVEL | WITH_BOS,
+     0},
+    {{"dbrx", "smaug-bpe", "chatglm-bpe", "glm4"}, {LLAMA3("\\p{N}{1,3}")}, 0, 0},
+    {{"qwen2", "deepseek-r1-qwen", "stablelm2", "hunyuan", "megrez", "grok-2", "solar-open", "kormo",
+      "f2llmv2"},
+     {LLAMA3("\\p{N}")},
+     0,
+     0},
+    {{"qwen35"},
+     {CONTRACTIONS
+      "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*" SPACES},
+     0,
+     0},
+    {{"gpt-4o", "llama4", "kanana2", "minimax-m2"}, {O200K("\\p{N}{1,3}", CONTRACTIONS "?")}, 0, 0},
+    {{"tekken"}, {O200K("\\p{N}", "")}, WORD_LEVEL | WITH_BOS, 0},
+    {{"kimi-k2"}, {KIMI}, 0, 0},
+    {{"starcoder", "refact", "command-r", "smollm", "codeshell", "exaone", "minerva-7b", "mellum2"},
+     {"\\p{N}", GPT2},
+     0,
+     0},
+    {{"deepseek-llm"},
+     {"[\\r\\n]", "\\s?[" CASED_LETTERS "]+", "\\s?" WIDE_MARKS, "\\s+$", CJK_OLD, "\\p{N}+"},
+     0,
+     0},
+    {{"deepseek-coder"}, {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", CJK_OLD, "\\p{N}"}, 0, 0},
+    {{"deepseek-v3", "hunyuan-dense", "joyai-llm"}, {"\\p{N}{1,3}", CJK_KANA, DEEPSEEK3}, 0, 0},
+    {{"falcon"}, {TOK_PUNCTUATION "+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}, 0, 2},
+    {{"bloom", "poro-chat", "gpt3-finnish"}, {BLOOM}, 0, 0},
+    {{"viking"}, {BLOOM, "\\p{N}"}, 0, 0},
+    {{"bailingmoe", "bailingmoe2", "llada-moe"},
+     {"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| "
+      "?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|"
+      "\\s+(?!\\S)|\\s+"},
+     0,
+     0},
+    {{"seed-coder"},
+     {CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\\r\\n]+" SPACES},
+     0,
+     0},
+    {{"exaone-moe"},
+     {CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}|"
+                   " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"},
+     0,
+     0},
+    {{"jais-2"},
+     {CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
+                   "\\s*[\\r\\n]+|" JAIS2_SPACES},
+     0,
+     0},
+    {{"minicpm5"}, {"\\p{N}{1,3}", LLAMA3("\\p{N}+")}, WORD_LEVEL, 0},
+    {{"chameleon"},
+     {"<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", "([\\t\\n]|    |  )", "\\p{N}",
+      "[\\p{P}!-/:-@\\[-`{-~]", GPT2},
+     WITH_BOS,
+     0},
     {{"default", ""},
      {"[\\p{P}\\$\\+<=>\\^~\\|]+",
       "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)", "\\p{N}+",
       "[0-9][0-9][0-9]"},
-     {false, false}},
+     0,
+     0},
 };
 
-/* ---- expression to program */
-
-typedef struct char_set {
-    uint32_t classes; /* bit TOK_UNI_* */
-    bool negated;
-    int range_count;
-    uint32_t lo[SET_RANGES], hi[SET_RANGES];
-} char_set;
-
-typedef enum { SET, NOT_AHEAD, SPLIT, JUMP, MATCH } opcode;
-
-typedef struct instruction {
-    uint8_t op;
-    uint8_t set;
-    int16_t first, second; /* relative; SPLIT prefers first */
-} instruction;
-
-typedef struct compiler {
-    const char *at; /* NUL-terminated: expressions are our own constants */
-    instruction program[PROGRAM_MAX];
-    int length, set_count, depth;
-    char_set sets[SETS_MAX];
-    bool failed, fold;
-} compiler;
-
-static void emit(compiler *c, opcode op, int set, int first, int second)
-{
-    if (c->length == PROGRAM_MAX) {
-        c->failed = true;
-        return;
-    }
-    c->program[c->length++] = (instruction){(uint8_t)op, (uint8_t)set, (int16_t)first, (int16_t)second};
-}
-
-/* Puts one instruction before those from `at` on; offsets are relative, so what moves stays right. */
-static void insert(compiler *c, int at, opcode op, int first, int second)
-{
-    emit(c, op, 0, first, second);
-    if (c->failed) return;
-    const instruction it = c->program[c->length - 1];
-    memmove(c->program + at + 1, c->program + at, (size_t)(c->length - 1 - at) * sizeof it);
-    c->program[at] = it;
-}
-
-static void set_range(compiler *c, char_set *s, uint32_t lo, uint32_t hi)
-{
-    if (s->range_count == SET_RANGES) {
-        c->failed = true;
-        return;
-    }
-    s->lo[s->range_count] = lo;
-    s->hi[s->range_count++] = hi;
-}
-
-static void set_char(compiler *c, char_set *s, uint32_t cp)
-{
-    set_range(c, s, cp, cp);
-    if (!c->fold || cp >= 128 || (cp | 32) < 'a' || (cp | 32) > 'z') return;
-    set_range(c, s, cp ^ 32, cp ^ 32);
-    if ((cp | 32) == 's') set_range(c, s, 0x17F, 0x17F);
-    if ((cp | 32) == 'k') set_range(c, s, 0x212A, 0x212A);
-}
-
-static const struct {
-    const char *name;
-    uint32_t classes;
-} properties[] = {
-    {"L}", 1u << TOK_UNI_LU | 1u << TOK_UNI_LL | 1u << TOK_UNI_LT | 1u << TOK_UNI_LM | 1u << TOK_UNI_LO},
-    {"Lu}", 1u << TOK_UNI_LU},
-    {"Ll}", 1u << TOK_UNI_LL},
-    {"Lt}", 1u << TOK_UNI_LT},
-    {"Lm}", 1u << TOK_UNI_LM},
-    {"Lo}", 1u << TOK_UNI_LO},
-    {"M}", 1u << TOK_UNI_M},
-    {"N}", 1u << TOK_UNI_N},
-    {"P}", 1u << TOK_UNI_P},
-    {"S}", 1u << TOK_UNI_S},
-};
-
-/* One character or class; a class goes into s and gives false, a character into *cp. */
-static bool read_char(compiler *c, char_set *s, uint32_t *cp)
-{
-    int len;
-    bool ok;
-    if (*c->at != '\\') {
-        *cp = glia_utf8_decode(c->at, (int64_t)strlen(c->at), &len, &ok);
-        c->at += len;
-        if (!ok) c->failed = true;
-        return true;
-    }
-    const char esc = c->at[1];
-    c->at += esc ? 2 : 1;
-    if (esc == 's' || esc == 'S') {
-        s->classes |= 1u << TOK_UNI_SPACE;
-        if (esc == 'S') s->negated = !s->negated;
-        return false;
-    }
-    if (esc == 'p' && *c->at == '{') {
-        c->at++;
-        for (int i = 0; i < GLIA_COUNT(properties); i++) {
-            const size_t n = strlen(properties[i].name);
-            if (strncmp(c->at, properties[i].name, n)) continue;
-            s->classes |= properties[i].classes;
-            c->at += n;
-            return false;
-        }
-        c->failed = true;
-        return false;
-    }
-    if ((esc >= 'a' && esc <= 'z' && !strchr("rnt", esc)) || (esc >= 'A' && esc <= 'Z') || !esc)
-        c->failed = true;
-    *cp = esc == 'r' ? '\r' : esc == 'n' ? '\n' : esc == 't' ? '\t' : (uint32_t)(uint8_t)esc;
-    return true;
-}
-
-/* A literal, an escape, or [...]; returns its number among the sets. */
-static int read_set(compiler *c)
-{
-    char_set s = {0};
-    uint32_t lo, hi;
-    if (*c->at == '[') {
-        c->at++;
-        if (*c->at == '^') s.negated = *c->at++ == '^';
-        while (*c->at && *c->at != ']' && !c->failed) {
-            if (!read_char(c, &s, &lo)) continue;
-            if (*c->at != '-' || c->at[1] == ']') {
-                set_char(c, &s, lo);
-                continue;
-            }
-            c->at++;
-            if (!read_char(c, &s, &hi) || hi < lo) c->failed = true;
-            else set_range(c, &s, lo, hi);
-        }
-        if (*c->at++ != ']') c->failed = true;
-    } else if (read_char(c, &s, &lo)) set_char(c, &s, lo);
-    if (c->set_count == SETS_MAX) c->failed = true;
-    if (c->failed) return 0;
-    c->sets[c->set_count] = s;
-    return c->set_count++;
-}
-
-static void repeat(compiler *c, int from)
-{
-    const int length = c->length - from;
-    int low, high;
-    switch (*c->at) {
-    case '?': insert(c, from, SPLIT, 1, length + 1); break;
-    case '*':
-        insert(c, from, SPLIT, 1, length + 2);
-        emit(c, JUMP, 0, -(length + 1), 0);
-        break;
-    case '+': emit(c, SPLIT, 0, -length, 1); break;
-    case '{': /* {m,n} of digits, 1 <= m <= n */
-        low = c->at[1] - '0';
-        high = c->at[2] == ',' ? c->at[3] - '0' : -1;
-        if (low < 1 || high < low || high > 9 || c->at[4] != '}') {
-            c->failed = true;
-            return;
-        }
-        for (int k = 1; k < high && !c->failed; k++) {
-            if (k >= low) emit(c, SPLIT, 0, 1, length + 1);
-            for (int i = 0; i < length && !c->failed; i++) {
-                const instruction it = c->program[from + i];
-                emit(c, it.op, it.set, it.first, it.second);
-            }
-        }
-        c->at += 4;
-        break;
-    default: return;
-    }
-    c->at++;
-    if (*c->at == '+' || *c->at == '?') c->failed = true;
-}
-
-/* Alternatives up to ')' or the end. Recursion is bounded by DEPTH_MAX. */
-static void read_alternatives(compiler *c);
-
-static void read_group(compiler *c)
-{
-    const bool fold = c->fold;
-    c->at++;
-    if (!strncmp(c->at, "?!", 2)) {
-        c->at += 2;
-        emit(c, NOT_AHEAD, read_set(c), 0, 0);
-    } else {
-        if (!strncmp(c->at, "?i:", 3)) {
-            c->fold = true;
-            c->at += 3;
-        } else if (!strncmp(c->at, "?:", 2)) c->at += 2;
-        read_alternatives(c);
-    }
-    c->fold = fold;
-    if (*c->at != ')') c->failed = true;
-    else c->at++;
-}
-
-static void read_alternatives(compiler *c)
-{
-    int start = c->length;
-    if (++c->depth > DEPTH_MAX) c->failed = true;
-    int jumps[64], jump_count = 0;
-    while (!c->failed) {
-        while (*c->at && *c->at != '|' && *c->at != ')' && !c->failed) {
-            const int from = c->length;
-            if (*c->at == '(') read_group(c);
-            else emit(c, SET, read_set(c), 0, 0);
-            repeat(c, from);
-        }
-        if (*c->at != '|' || c->failed) break;
-        c->at++;
-        insert(c, start, SPLIT, 1, c->length - start + 2);
-        if (jump_count == 64) c->failed = true;
-        else jumps[jump_count++] = c->length;
-        emit(c, JUMP, 0, 0, 0);
-        start = c->length;
-    }
-    for (int i = 0; i < jump_count && !c->failed; i++)
-        c->program[jumps[i]].first = (int16_t)(c->length - jumps[i]);
-    c->depth--;
-}
-
-/* ---- program to automaton */
-
-typedef struct automaton {
-    int class_count; /* class_count itself: the end of the text */
-    int interval_count;
-    uint32_t
-        interval_end[INTERVALS_MAX]; /* above ASCII the sets' own ranges cut code points into intervals */
-    uint8_t ascii[128];
-    uint8_t other[INTERVALS_MAX][TOK_UNI_COUNT];
-    uint16_t *step; /* [states, class_count + 1]: next state << 1 | a match ends before this character */
-} automaton;
+typedef struct stage {
+    tok_regex regex;
+    int behaviour;
+    bool invert;
+} stage;
 
 struct tok_pretok {
     int count;
-    automaton expression[TOK_STAGES];
+    stage stages[TOK_STAGES];
 };
 
-typedef struct builder {
-    compiler c;
-    uint64_t signature[CLASSES_MAX]; /* per class: the sets that hold it */
-    int class_count;
-    uint16_t pool[1 << 15]; /* the thread lists of all states, one after another */
-    int list_at[STATES_MAX + 1];
-    int state_count;
-} builder;
-
-static bool set_holds(const char_set *s, uint32_t cp, int uni)
+glia_status glia_tok_pretok_build(const struct tok_pretok **out, glia_arena *a, const tok_stage *stages,
+                                  int count, glia_error *e)
 {
-    bool in = s->classes >> uni & 1;
-    for (int i = 0; i < s->range_count; i++) in |= cp >= s->lo[i] && cp <= s->hi[i];
-    return in != s->negated;
-}
-
-/* The class of characters that lie in the same sets as this one. */
-static int class_for(builder *b, uint32_t cp, int uni)
-{
-    uint64_t sig = 0;
-    for (int i = 0; i < b->c.set_count; i++) sig |= (uint64_t)set_holds(&b->c.sets[i], cp, uni) << i;
-    for (int i = 0; i < b->class_count; i++)
-        if (b->signature[i] == sig) return i;
-    if (b->class_count == CLASSES_MAX) {
-        b->c.failed = true;
-        return 0;
+    if (count > TOK_STAGES)
+        return glia_fail(e, GLIA_E_UNSUPPORTED, "G0623",
+                         "%d steps of cutting text into words; the limit is %d", count, TOK_STAGES);
+    struct tok_pretok *p = GLIA_NEW(a, struct tok_pretok);
+    if (!p) return glia_tok_nomem(e);
+    for (; p->count < count; p->count++) {
+        const tok_stage *s = &stages[p->count];
+        p->stages[p->count].behaviour = s->behaviour;
+        p->stages[p->count].invert = s->invert;
+        const glia_status status =
+            glia_tok_regex_compile(&p->stages[p->count].regex, a, s->expression, s->size, s->bytes, e);
+        if (status) return status;
     }
-    b->signature[b->class_count] = sig;
-    return b->class_count++;
-}
-
-static void add_interval_end(builder *b, automaton *a, uint32_t end)
-{
-    int i = 0;
-    while (i < a->interval_count && a->interval_end[i] < end) i++;
-    if (end <= 128 || (i < a->interval_count && a->interval_end[i] == end)) return;
-    if (a->interval_count == INTERVALS_MAX) {
-        b->c.failed = true;
-        return;
-    }
-    memmove(a->interval_end + i + 1, a->interval_end + i,
-            (size_t)(a->interval_count - i) * sizeof *a->interval_end);
-    a->interval_end[i] = end;
-    a->interval_count++;
-}
-
-static void build_classes(builder *b, automaton *a)
-{
-    add_interval_end(b, a, 0x110000);
-    for (int i = 0; i < b->c.set_count; i++)
-        for (int k = 0; k < b->c.sets[i].range_count; k++) {
-            add_interval_end(b, a, b->c.sets[i].lo[k]);
-            add_interval_end(b, a, b->c.sets[i].hi[k] + 1);
-        }
-    for (uint32_t cp = 0; cp < 128; cp++) a->ascii[cp] = (uint8_t)class_for(b, cp, tok_unicode_class(cp));
-    for (int i = 0; i < a->interval_count; i++)
-        for (int u = 0; u < TOK_UNI_COUNT; u++)
-            a->other[i][u] = (uint8_t)class_for(b, i ? a->interval_end[i - 1] : 128, u);
-    a->class_count = b->class_count;
-}
-
-static bool class_in(const builder *b, int class, int set)
-{
-    return class < b->class_count && (b->signature[class] >> set & 1);
-}
-
-/* The state of this list, new or old. */
-static int state_for(builder *b, const uint16_t *list, int n)
-{
-    const int used = b->list_at[b->state_count];
-    for (int s = 0; s < b->state_count; s++)
-        if (b->list_at[s + 1] - b->list_at[s] == n &&
-            !memcmp(b->pool + b->list_at[s], list, (size_t)n * sizeof *list))
-            return s;
-    if (b->state_count == STATES_MAX || used + n > GLIA_COUNT(b->pool)) {
-        b->c.failed = true;
-        return 0;
-    }
-    memcpy(b->pool + used, list, (size_t)n * sizeof *list);
-    b->list_at[b->state_count + 1] = used + n;
-    return b->state_count++;
-}
-
-/* One step of a state on a class, as the picture at the top says. */
-static uint16_t step_for(builder *b, int state, int class)
-{
-    bool seen[PROGRAM_MAX] = {false}, next_has[PROGRAM_MAX] = {false};
-    uint16_t stack[2 * PROGRAM_MAX + 2], next[PROGRAM_MAX];
-    int next_count = 0;
-    bool match = false;
-    for (int i = b->list_at[state]; i < b->list_at[state + 1] && !match; i++) {
-        int top = 0;
-        stack[top++] = b->pool[i];
-        while (top && !match) {
-            const uint16_t pc = stack[--top];
-            const instruction *it = &b->c.program[pc];
-            if (seen[pc]) continue;
-            seen[pc] = true;
-            if (it->op == MATCH) match = true;
-            else if (it->op == JUMP) stack[top++] = (uint16_t)(pc + it->first);
-            else if (it->op == SPLIT) {
-                stack[top++] = (uint16_t)(pc + it->second);
-                stack[top++] = (uint16_t)(pc + it->first);
-            } else if (it->op == NOT_AHEAD) {
-                if (!class_in(b, class, it->set)) stack[top++] = (uint16_t)(pc + 1);
-            } else if (class_in(b, class, it->set) && !next_has[pc + 1]) {
-                next_has[pc + 1] = true;
-                next[next_count++] = (uint16_t)(pc + 1);
-            }
-        }
-    }
-    return (uint16_t)(state_for(b, next, next_count) << 1 | match);
-}
-
-static glia_status build_automaton(automaton *a, glia_arena *arena, builder *b, const char *expression,
-                                   glia_error *e)
-{
-    const uint16_t start = 0;
-    memset(b, 0, sizeof *b);
-    b->c.at = expression;
-    read_alternatives(&b->c);
-    emit(&b->c, MATCH, 0, 0, 0);
-    if (*b->c.at) b->c.failed = true;
-    if (!b->c.failed) build_classes(b, a);
-    if (!b->c.failed) {
-        state_for(b, &start, 0); /* 0: nothing can match any more */
-        state_for(b, &start, 1);
-    }
-    int64_t capacity = 0;
-    const int64_t row = a->class_count + 1;
-    for (int s = 0; s < b->state_count && !b->c.failed; s++) {
-        uint16_t *grown = glia_arena_grow(arena, a->step, s, &capacity, row * (int64_t)sizeof *a->step);
-        if (!grown) return glia_tok_nomem(e);
-        a->step = grown;
-        for (int c = 0; c <= a->class_count; c++) a->step[s * row + c] = step_for(b, s, c);
-    }
-    if (b->c.failed)
-        return glia_fail(e, GLIA_E_INTERNAL, "G0602", "the expression %s does not compile", expression);
+    *out = p;
     return GLIA_OK;
+}
+
+static const pre_row *find_row(const char *pre)
+{
+    for (int i = 0; i < GLIA_COUNT(pre_rows); i++)
+        for (int k = 0; k < NAMES && pre_rows[i].names[k]; k++)
+            if (!strcmp(pre_rows[i].names[k], pre)) return &pre_rows[i];
+    return NULL;
 }
 
 glia_status glia_tok_pretok_create(const struct tok_pretok **out, glia_arena *a, const char *pre,
                                    tok_pre_traits *traits, glia_error *e)
 {
-    const pre_row *row = NULL;
-    for (int i = 0; i < GLIA_COUNT(pre_rows); i++)
-        for (int k = 0; k < GLIA_COUNT(pre_rows[i].names) && pre_rows[i].names[k]; k++)
-            if (!strcmp(pre_rows[i].names[k], pre)) row = &pre_rows[i];
+    const pre_row *row = find_row(pre);
+    tok_stage stages[TOK_STAGES] = {{0}};
+    int count = 0;
     if (!row)
         return glia_fail(e, GLIA_E_UNSUPPORTED, "G0602", "the pre-tokenizer \"%.64s\" is not built", pre);
-    struct tok_pretok *p = GLIA_NEW(a, struct tok_pretok);
-    if (!p) return glia_tok_nomem(e);
-    glia_arena work;
-    glia_arena_init(&work, a->os, 0);
-    builder *b = GLIA_NEW(&work, builder);
-    glia_status s = b ? GLIA_OK : glia_tok_nomem(e);
-    for (; !s && p->count < TOK_STAGES && row->expressions[p->count]; p->count++)
-        s = build_automaton(&p->expression[p->count], a, b, row->expressions[p->count], e);
-    glia_arena_free(&work);
-    *out = p;
-    *traits = row->traits;
-    return s;
+    for (; count < TOK_STAGES && row->expressions[count]; count++)
+        stages[count] = (tok_stage){row->expressions[count], (int64_t)strlen(row->expressions[count]),
+                                    TOK_ISOLATED, false, row->bytes_from && count >= row->bytes_from};
+    *traits = (tok_pre_traits){row->traits & WORD_LEVEL, row->traits & WITH_BOS, row->traits & WITH_SEP};
+    return glia_tok_pretok_build(out, a, stages, count, e);
 }
 
-/* ---- matching */
-
-static inline int class_at(const automaton *a, const char *s, int64_t left, int *len)
+const char *glia_tok_pretok_name(const tok_stage *stages, int count, bool word_level)
 {
-    bool ok;
-    *len = 1;
-    if ((uint8_t)*s < 128) return a->ascii[(uint8_t)*s];
-    const uint32_t cp = glia_utf8_decode(s, left, len, &ok);
-    int i = 0;
-    while (cp >= a->interval_end[i]) i++;
-    return a->other[i][tok_unicode_class(cp)];
-}
-
-/* The end of the match that begins at `at`, or -1. */
-static int64_t match_at(const automaton *a, const char *text, int64_t at, int64_t end)
-{
-    int64_t last = -1;
-    unsigned state = 1;
-    const unsigned row = (unsigned)a->class_count + 1;
-    for (;;) {
-        int len = 0;
-        const int class = at < end ? class_at(a, text + at, end - at, &len) : a->class_count;
-        const unsigned step = a->step[state * row + (unsigned)class];
-        if (step & 1) last = at;
-        state = step >> 1;
-        if (!state || at >= end) return last;
-        at += len;
+    for (int i = 0; i < GLIA_COUNT(pre_rows); i++) {
+        const pre_row *row = &pre_rows[i];
+        int k = 0;
+        bool same = word_level == !!(row->traits & WORD_LEVEL);
+        for (; k < count && same; k++)
+            same = k < TOK_STAGES && row->expressions[k] &&
+                   (int64_t)strlen(row->expressions[k]) == stages[k].size &&
+                   !memcmp(row->expressions[k], stages[k].expression, (size_t)stages[k].size) &&
+                   stages[k].behaviour == TOK_ISOLATED && !stages[k].invert &&
+                   stages[k].bytes == (row->bytes_from && k >= row->bytes_from);
+        if (same && count > 0 && (k == TOK_STAGES || !row->expressions[k])) return row->names[0];
     }
+    return NULL;
 }
 
-void glia_tok_words_init(tok_words *w, const struct tok_pretok *p, const char *text, int64_t size)
+/* ---- cutting */
+
+void glia_tok_words_init(tok_words *w, const struct tok_pretok *p, const glia_os *os, const char *text,
+                         int64_t size)
 {
     memset(w, 0, sizeof *w);
     w->p = p;
+    w->os = os;
     w->text = text;
+    w->size = size;
+    w->steps_max = 4096 + 256 * size * (p->count ? p->count : 1);
     w->stage[0].end = size;
 }
 
-/* Cuts the next piece off a stage: a match, or what lies before the next one. */
-static void cut(tok_words *w, int d, int64_t *begin, int64_t *end)
+void glia_tok_words_free(tok_words *w)
 {
-    const automaton *a = &w->p->expression[d];
+    for (int i = 0; i < TOK_STAGES; i++)
+        if (w->stage[i].trail.state)
+            w->os->mem_free(w->os->ctx, w->stage[i].trail.state,
+                            (size_t)((w->size >> TOK_TRAIL_SHIFT) + 1) * sizeof *w->stage[i].trail.state);
+    memset(w->stage, 0, sizeof w->stage);
+}
+
+glia_status glia_tok_words_status(const tok_words *w, glia_error *e)
+{
+    if (w->nomem) return glia_tok_nomem(e);
+    if (w->steps > w->steps_max)
+        return glia_fail(
+            e, GLIA_E_LIMIT, "G0630",
+            "cutting %lld bytes into words took %lld steps; the expression is not fit for this text",
+            (long long)w->size, (long long)w->steps);
+    return GLIA_OK;
+}
+
+static int64_t match_at(tok_words *w, int d, int64_t at)
+{
+    bool far = false;
+    tok_trail *trail = &w->stage[d].trail;
+    const int64_t stop =
+        glia_tok_regex_match(&w->p->stages[d].regex, w->text, at, w->stage[d].end, trail, &w->steps, &far);
+    if (far && !trail->state) {
+        trail->state =
+            w->os->mem_alloc(w->os->ctx, (size_t)((w->size >> TOK_TRAIL_SHIFT) + 1) * sizeof *trail->state,
+                             sizeof *trail->state);
+        w->nomem = !trail->state;
+    }
+    return stop;
+}
+
+/* Cuts the next piece off a stage: a match, or what lies before the next one. */
+static void segment(tok_words *w, int d, int64_t *begin, int64_t *end, bool *match)
+{
+    const tok_regex *r = &w->p->stages[d].regex;
     int64_t at = w->stage[d].at, stop = -1;
     const int64_t last = w->stage[d].end;
     *begin = at;
+    *match = !w->p->stages[d].invert;
     if (w->stage[d].match_end > at) {
         *end = w->stage[d].at = w->stage[d].match_end;
         return;
     }
-    while (at < last && (stop = match_at(a, w->text, at, last)) <= at) {
-        int len;
-        class_at(a, w->text + at, last - at, &len);
-        at += len;
-    }
+    while (at < last && (stop = match_at(w, d, at)) <= at && w->steps <= w->steps_max && !w->nomem)
+        at += glia_tok_regex_char(r, w->text + at, last - at);
     if (at > *begin) {
+        *match = !*match;
         *end = w->stage[d].at = at;
         w->stage[d].match_end = at < last ? stop : at;
-    } else *end = w->stage[d].at = stop;
+    } else *end = w->stage[d].at = stop > at ? stop : last;
+}
+
+/* The next piece of a stage by its behaviour; false: the piece is dropped. */
+static bool cut(tok_words *w, int d, int64_t *begin, int64_t *end)
+{
+    const int behaviour = w->p->stages[d].behaviour;
+    bool match, next;
+    int64_t b, n;
+    segment(w, d, begin, end, &match);
+    if (behaviour == TOK_ISOLATED) return true;
+    if (behaviour == TOK_REMOVED) return !match;
+    while (w->stage[d].at < w->stage[d].end && w->steps <= w->steps_max && !w->nomem) {
+        const int64_t at = w->stage[d].at, match_end = w->stage[d].match_end;
+        segment(w, d, &b, &n, &next);
+        const bool joins = behaviour == TOK_CONTIGUOUS      ? next == match
+                           : behaviour == TOK_WITH_PREVIOUS ? !match && next
+                                                            : match && !next;
+        if (!joins) { /* it comes with the next call */
+            w->stage[d].at = at;
+            w->stage[d].match_end = match_end;
+            return true;
+        }
+        *end = n;
+        if (behaviour != TOK_CONTIGUOUS) return true;
+    }
+    return true;
 }
 
 bool glia_tok_words_next(tok_words *w, int64_t *begin, int64_t *end)
 {
-    while (w->depth >= 0) {
+    if (!w->p->count) { /* nothing cuts */
+        *begin = 0;
+        *end = w->size;
+        return w->depth-- == 0 && w->size > 0;
+    }
+    while (w->depth >= 0 && w->steps <= w->steps_max && !w->nomem) {
         const int d = w->depth;
         if (w->stage[d].at >= w->stage[d].end) {
             w->depth--;
             continue;
         }
-        cut(w, d, begin, end);
+        if (!cut(w, d, begin, end)) continue;
         if (d + 1 == w->p->count) return true;
         w->depth = d + 1;
         w->stage[d + 1].at = *begin;
         w->stage[d + 1].end = *end;
         w->stage[d + 1].match_end = 0;
+        w->stage[d + 1].trail.begin = w->stage[d + 1].trail.end = 0;
     }
     return false;
 }

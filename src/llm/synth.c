@@ -1,4 +1,4 @@
-/* Writes synthetic LLaMA models; see synth.h. */
+/* Writes synthetic models; see synth.h. */
 #include "llm/synth.h"
 
 #include "base/arena.h"
@@ -6,54 +6,40 @@
 #include "base/error.h"
 #include "base/fmath.h"
 #include "format/gguf_write.h"
+#include "llm/quantize_mix.h"
+#include "llm/synth_shapes.h"
 #include "llm/synth_vocab.h"
 #include "tensor/dtype.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-typedef enum { VOCAB_SPM, VOCAB_BPE } vocab_kind;
-
-typedef struct shape {
-    const char *name;
-    int64_t width, layers, heads, kv_heads, ffn, vocab, context;
-    vocab_kind kind;
-    float rope_base;
-    float rope_factor; /* of rope_freqs.weight; 0: no such tensor */
-    float eps;
-    bool tied;      /* no output.weight: token_embd.weight serves */
-    bool all_types; /* metadata of every type, for tests of readers */
-} shape;
-
-static const shape shapes[] = {
-    {"tiny", 32, 2, 4, 2, 64, 384, 64, VOCAB_SPM, 10000, 0, 1e-5f, true, true},
-    {"stories-15m", 288, 6, 6, 6, 768, 32000, 256, VOCAB_SPM, 10000, 0, 1e-5f, true, false},
-    {"llama-110m", 768, 12, 12, 12, 2048, 32000, 1024, VOCAB_SPM, 10000, 0, 1e-5f, true, false},
-    {"llama-3.2-1b", 2048, 16, 32, 8, 8192, 128256, 131072, VOCAB_BPE, 500000, 32, 1e-5f, true, false},
-    {"llama-3-8b", 4096, 32, 32, 8, 14336, 128256, 8192, VOCAB_BPE, 500000, 0, 1e-5f, false, false},
-};
-
-/* How a tensor is filled. */
-typedef enum { FILL_MATRIX, FILL_NORM, FILL_ROPE } fill_kind;
-
 typedef struct plan_row {
-    fill_kind fill;
+    glia_synth_fill fill;
     glia_dtype dtype;
     int64_t k, row_bytes;
 } plan_row;
 
 typedef struct synth {
-    const shape *shape;
-    glia_dtype type;
+    const glia_synth_model *model;
+    glia_dtype type; /* of all matrices, where mix is null */
+    const glia_mix *mix;
+    glia_mix_model facts; /* of the model, for the mixture's rules */
     uint64_t seed;
     glia_gguf_writer *writer;
     glia_arena arena;
     plan_row *rows; /* of each tensor, in order */
     int64_t count, capacity;
-    float *row; /* [the longest k] */
+    int64_t longest; /* k */
+    float *row;      /* [longest] */
 } synth;
 
-const char *glia_synth_shape(int i) { return i >= 0 && i < GLIA_COUNT(shapes) ? shapes[i].name : NULL; }
+const char *glia_synth_shape(int i)
+{
+    const glia_synth_model *m = glia_synth_model_at(i);
+    return m ? m->name : NULL;
+}
 
 /* llama.cpp's number of a file whose matrices have this type, which is told to users only. */
 static uint32_t file_type(glia_dtype t)
@@ -61,35 +47,67 @@ static uint32_t file_type(glia_dtype t)
     static const struct {
         glia_dtype type;
         uint32_t number;
-    } known[] = {{GLIA_F32, 0},     {GLIA_F16, 1},   {GLIA_Q4_0, 2},   {GLIA_Q4_1, 3},
-                 {GLIA_Q8_0, 7},    {GLIA_Q5_0, 8},  {GLIA_Q5_1, 9},   {GLIA_Q2_K, 10},
-                 {GLIA_Q3_K, 12},   {GLIA_Q4_K, 15}, {GLIA_Q5_K, 17},  {GLIA_Q6_K, 18},
-                 {GLIA_IQ4_NL, 25}, {GLIA_BF16, 32}, {GLIA_TQ1_0, 36}, {GLIA_TQ2_0, 37}};
+    } known[] = {{GLIA_F32, 0},    {GLIA_F16, 1},     {GLIA_Q4_0, 2},    {GLIA_Q4_1, 3},  {GLIA_Q8_0, 7},
+                 {GLIA_Q5_0, 8},   {GLIA_Q5_1, 9},    {GLIA_Q2_K, 10},   {GLIA_Q3_K, 12}, {GLIA_Q4_K, 15},
+                 {GLIA_Q5_K, 17},  {GLIA_Q6_K, 18},   {GLIA_IQ4_NL, 25}, {GLIA_BF16, 32}, {GLIA_TQ1_0, 36},
+                 {GLIA_TQ2_0, 37}, {GLIA_IQ4_XS, 30}, {GLIA_MXFP4, 38}};
     for (int i = 0; i < GLIA_COUNT(known); i++) {
         if (known[i].type == t) return known[i].number;
     }
     return 0;
 }
 
+enum { KEY_BYTES = 96 };
+
+/* "ARCH.key" */
+static const char *full_key(const synth *s, const char *key, char full[KEY_BYTES])
+{
+    snprintf(full, KEY_BYTES, "%s.%s", s->model->family->arch, key);
+    return full;
+}
+
+static void set_size(synth *s, const char *key, int size)
+{
+    char full[KEY_BYTES];
+    glia_gguf_set_u32(s->writer, full_key(s, key, full), (uint32_t)glia_synth_size_of(s->model, size));
+}
+
+/* What one architecture alone has. */
+static void set_key(synth *s, const glia_synth_key *k)
+{
+    char full[KEY_BYTES];
+    full_key(s, k->key, full);
+    if (k->size) set_size(s, k->key, k->size);
+    else if (k->type == 'f') glia_gguf_set_f32(s->writer, full, k->number);
+    else if (k->type == 'b') glia_gguf_set_bool(s->writer, full, k->number != 0);
+    else if (k->type == 's') glia_gguf_set_string(s->writer, full, k->text, -1);
+    else glia_gguf_set_u32(s->writer, full, (uint32_t)k->number);
+}
+
 static void set_hyperparameters(synth *s)
 {
     glia_gguf_writer *w = s->writer;
-    const shape *m = s->shape;
-    glia_gguf_set_string(w, "general.architecture", "llama", -1);
+    const glia_synth_model *m = s->model;
+    const glia_synth_family *f = m->family;
+    char full[KEY_BYTES];
+    glia_gguf_set_string(w, "general.architecture", f->arch, -1);
     glia_gguf_set_string(w, "general.name", m->name, -1);
     glia_gguf_set_string(w, "general.description", "random weights, for tests and benchmarks", -1);
-    glia_gguf_set_u32(w, "general.file_type", file_type(s->type));
+    glia_gguf_set_u32(w, "general.file_type", s->mix ? s->mix->number : file_type(s->type));
     glia_gguf_set_u32(w, "general.quantization_version", 2);
-    glia_gguf_set_u32(w, "llama.block_count", (uint32_t)m->layers);
-    glia_gguf_set_u32(w, "llama.context_length", (uint32_t)m->context);
-    glia_gguf_set_u32(w, "llama.embedding_length", (uint32_t)m->width);
-    glia_gguf_set_u32(w, "llama.feed_forward_length", (uint32_t)m->ffn);
-    glia_gguf_set_u32(w, "llama.attention.head_count", (uint32_t)m->heads);
-    glia_gguf_set_u32(w, "llama.attention.head_count_kv", (uint32_t)m->kv_heads);
-    glia_gguf_set_f32(w, "llama.attention.layer_norm_rms_epsilon", m->eps);
-    glia_gguf_set_u32(w, "llama.rope.dimension_count", (uint32_t)(m->width / m->heads));
-    glia_gguf_set_f32(w, "llama.rope.freq_base", m->rope_base);
-    glia_gguf_set_u32(w, "llama.vocab_size", (uint32_t)m->vocab);
+    set_size(s, "block_count", GLIA_SIZE_LAYERS);
+    set_size(s, "context_length", GLIA_SIZE_CONTEXT);
+    set_size(s, "embedding_length", GLIA_SIZE_WIDTH);
+    set_size(s, "feed_forward_length", GLIA_SIZE_FFN);
+    set_size(s, "attention.head_count", GLIA_SIZE_HEADS);
+    set_size(s, "attention.head_count_kv", GLIA_SIZE_GROUPS);
+    glia_gguf_set_f32(w, full_key(s, f->eps_key, full), m->eps);
+    if (f->rope) {
+        set_size(s, "rope.dimension_count", GLIA_SIZE_HEAD);
+        glia_gguf_set_f32(w, full_key(s, "rope.freq_base", full), m->rope_base);
+    }
+    set_size(s, "vocab_size", GLIA_SIZE_VOCAB);
+    for (const glia_synth_key *k = f->keys; k->key; k++) set_key(s, k);
 }
 
 /* A key of every type, and an array of every type that arrays have. */
@@ -120,60 +138,60 @@ static void set_all_types(glia_gguf_writer *w)
     glia_gguf_set_array(w, "glia.test.array.empty", GLIA_GGUF_U32, NULL, 0);
 }
 
-static glia_status add_tensor(synth *s, const char *name, fill_kind fill, int64_t n, int64_t k, glia_error *e)
+/* In the mixture each layer makes its values once. */
+static glia_dtype type_of(const synth *s, const glia_synth_part *part, const char *name, int rank,
+                          const int64_t *dims)
 {
-    const int64_t dims[2] = {n, k};
-    int rank = fill == FILL_MATRIX ? 2 : 1;
-    glia_dtype dtype = fill == FILL_MATRIX ? s->type : GLIA_F32;
-    if (k % glia_dtype_get(dtype)->block_elements) dtype = GLIA_Q8_0; /* all widths are multiples of 32 */
-    plan_row row = {fill, dtype, k, 0};
+    int64_t k = dims[rank - 1], layer = glia_mix_layer(name);
+    bool fallback;
+    if (part->fill != GLIA_FILL_MATRIX) return GLIA_F32;
+    if (s->mix) return glia_mix_choose(s->mix, &s->facts, name, rank, dims, glia_max(0, layer), &fallback);
+    if (k % glia_dtype_get(s->type)->block_elements == 0) return s->type;
+    return k % 32 ? GLIA_F16 : GLIA_Q8_0;
+}
+
+static glia_status add_tensor(synth *s, const char *prefix, const glia_synth_part *part, glia_error *e)
+{
+    const uint8_t sizes[3] = {part->e, part->n, part->k};
+    int64_t dims[3], k = glia_synth_size_of(s->model, part->k);
+    int rank = 0;
+    for (int i = 0; i < 3; i++)
+        if (sizes[i]) dims[rank++] = glia_synth_size_of(s->model, sizes[i]);
+    const char *name = glia_arena_printf(&s->arena, "%s%s", prefix, part->name);
+    glia_dtype dtype = name ? type_of(s, part, name, rank, dims) : GLIA_F32;
+    plan_row row = {(glia_synth_fill)part->fill, dtype, k, 0};
     plan_row *grown = glia_arena_grow(&s->arena, s->rows, s->count, &s->capacity, sizeof row);
-    if (!grown || !glia_dtype_row_bytes(dtype, k, &row.row_bytes))
+    if (!grown || !name || !glia_dtype_row_bytes(dtype, k, &row.row_bytes))
         return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a list of tensors");
     s->rows = grown;
     s->rows[s->count++] = row;
-    glia_gguf_add_tensor(s->writer, name, dtype, rank, dims + 2 - rank);
+    s->longest = glia_max(s->longest, k);
+    glia_gguf_add_tensor(s->writer, name, dtype, rank, dims);
     return GLIA_OK;
 }
 
-static glia_status add_layer(synth *s, int64_t layer, glia_error *e)
+static glia_status add_parts(synth *s, const char *prefix, const glia_synth_part *parts, glia_error *e)
 {
-    const shape *m = s->shape;
-    int64_t kv = m->width / m->heads * m->kv_heads;
-    const struct {
-        const char *name;
-        fill_kind fill;
-        int64_t n, k;
-    } parts[] = {
-        {"attn_norm", FILL_NORM, 1, m->width},
-        {"attn_q", FILL_MATRIX, m->width, m->width},
-        {"attn_k", FILL_MATRIX, kv, m->width},
-        {"attn_v", FILL_MATRIX, kv, m->width},
-        {"attn_output", FILL_MATRIX, m->width, m->width},
-        {"ffn_norm", FILL_NORM, 1, m->width},
-        {"ffn_gate", FILL_MATRIX, m->ffn, m->width},
-        {"ffn_up", FILL_MATRIX, m->ffn, m->width},
-        {"ffn_down", FILL_MATRIX, m->width, m->ffn},
-    };
-    for (int i = 0; i < GLIA_COUNT(parts); i++) {
-        const char *name =
-            glia_arena_printf(&s->arena, "blk.%lld.%s.weight", (long long)layer, parts[i].name);
-        if (!name) return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a name");
-        glia_status status = add_tensor(s, name, parts[i].fill, parts[i].n, parts[i].k, e);
-        if (status) return status;
-    }
-    return GLIA_OK;
+    glia_status status = GLIA_OK;
+    for (const glia_synth_part *p = parts; p->name && !status; p++) status = add_tensor(s, prefix, p, e);
+    return status;
 }
 
 static glia_status add_tensors(synth *s, glia_error *e)
 {
-    const shape *m = s->shape;
-    glia_status status = add_tensor(s, "token_embd.weight", FILL_MATRIX, m->vocab, m->width, e);
-    if (!status && m->rope_factor > 0)
-        status = add_tensor(s, "rope_freqs.weight", FILL_ROPE, 1, m->width / m->heads / 2, e);
-    for (int64_t i = 0; i < m->layers && !status; i++) status = add_layer(s, i, e);
-    if (!status) status = add_tensor(s, "output_norm.weight", FILL_NORM, 1, m->width, e);
-    if (!status && !m->tied) status = add_tensor(s, "output.weight", FILL_MATRIX, m->vocab, m->width, e);
+    static const glia_synth_part rope = {"rope_freqs.weight", GLIA_FILL_ROPE, 0, 0, GLIA_SIZE_ROPE_PAIRS};
+    static const glia_synth_part output = {"output.weight", GLIA_FILL_MATRIX, 0, GLIA_SIZE_VOCAB,
+                                           GLIA_SIZE_WIDTH};
+    const glia_synth_model *m = s->model;
+    glia_status status = add_parts(s, "", m->family->head, e);
+    if (!status && m->rope_factor > 0) status = add_tensor(s, "", &rope, e);
+    for (int64_t i = 0; i < m->size[GLIA_SIZE_LAYERS] && !status; i++) {
+        char prefix[32];
+        snprintf(prefix, sizeof prefix, "blk.%lld.", (long long)i);
+        status = add_parts(s, prefix, m->family->layer, e);
+    }
+    if (!status) status = add_parts(s, "", m->family->tail, e);
+    if (!status && m->untied) status = add_tensor(s, "", &output, e);
     return status;
 }
 
@@ -207,7 +225,7 @@ static void normal_row(uint64_t seed, uint64_t stream, int64_t k, float mean, fl
 
 /* LLaMA 3.1's factors for long contexts: short waves stay, waves longer than the first context of 8192 are
  * stretched by `factor`, those from a quarter of it on in between (Llama 3 reference, apply_scaling). */
-static void rope_row(const shape *m, int64_t k, float *out)
+static void rope_row(const glia_synth_model *m, int64_t k, float *out)
 {
     const double two_pi = 6.283185307179586, context = 8192, low = 1, high = 4;
     for (int64_t i = 0; i < k; i++) {
@@ -223,9 +241,11 @@ static void fill_row(const synth *s, int64_t tensor, int64_t index)
     const plan_row *p = &s->rows[tensor];
     uint64_t stream = (uint64_t)tensor << 32 | (uint64_t)index;
     switch (p->fill) {
-    case FILL_MATRIX: normal_row(s->seed, stream, p->k, 0, 1 / sqrtf((float)p->k), s->row); break;
-    case FILL_NORM: normal_row(s->seed, stream, p->k, 1, 0.1f, s->row); break;
-    case FILL_ROPE: rope_row(s->shape, p->k, s->row); break;
+    case GLIA_FILL_MATRIX:
+    case GLIA_FILL_TABLE: normal_row(s->seed, stream, p->k, 0, 1 / sqrtf((float)p->k), s->row); break;
+    case GLIA_FILL_NORM: normal_row(s->seed, stream, p->k, 1, 0.1f, s->row); break;
+    case GLIA_FILL_BIAS: normal_row(s->seed, stream, p->k, 0, 0.02f, s->row); break;
+    case GLIA_FILL_ROPE: rope_row(s->model, p->k, s->row); break;
     }
 }
 
@@ -243,41 +263,76 @@ static glia_status produce(void *ctx, int64_t tensor, int64_t byte_begin, int64_
     return GLIA_OK;
 }
 
+static glia_status add_vocab(synth *s, glia_error *e)
+{
+    const glia_synth_model *m = s->model;
+    int64_t count = m->size[GLIA_SIZE_VOCAB];
+    switch (m->vocab) {
+    case GLIA_SYNTH_SPM: return glia_synth_vocab_spm(s->writer, &s->arena, count, s->seed, e);
+    case GLIA_SYNTH_BPE: return glia_synth_vocab_bpe(s->writer, &s->arena, count, m->pre, s->seed, e);
+    default: return glia_synth_vocab_wordpiece(s->writer, &s->arena, count, s->seed, e);
+    }
+}
+
 static glia_status write_model(synth *s, const char *path, glia_error *e)
 {
-    const shape *m = s->shape;
     set_hyperparameters(s);
-    if (m->all_types) set_all_types(s->writer);
-    glia_status status = m->kind == VOCAB_SPM
-                             ? glia_synth_vocab_spm(s->writer, &s->arena, m->vocab, s->seed, e)
-                             : glia_synth_vocab_bpe(s->writer, &s->arena, m->vocab, s->seed, e);
+    if (s->model->all_types) set_all_types(s->writer);
+    glia_status status = add_vocab(s, e);
     if (!status) status = add_tensors(s, e);
     if (status) return status;
-    s->row = GLIA_NEW_ARRAY(&s->arena, float, glia_max(m->width, m->ffn));
+    s->row = GLIA_NEW_ARRAY(&s->arena, float, s->longest);
     if (!s->row) return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a row");
     return glia_gguf_writer_write(s->writer, path, produce, s, e);
 }
 
-glia_status glia_synth(const glia_os *os, const char *shape_name, glia_dtype type, uint64_t seed,
-                       const char *path, glia_error *e)
+static bool can_write(glia_dtype type)
+{
+    const glia_dtype_info *info = glia_dtype_get(type);
+    return info->encode && info->gguf_type >= 0 && (info->classes & (GLIA_CLASS_FLOAT | GLIA_CLASS_QUANT)) &&
+           !(info->classes & GLIA_CLASS_ACTIVATION);
+}
+
+static glia_status synthesise(synth *s, const glia_os *os, const char *shape, const char *path, glia_error *e)
+{
+    glia_error_clear(e);
+    if (!shape || !path) return glia_fail(e, GLIA_E_ARG, "G0340", "no shape or no path");
+    s->model = glia_synth_model_find(shape);
+    if (!s->model) return glia_fail(e, GLIA_E_NOT_FOUND, "G0340", "no shape is called '%.64s'", shape);
+    if (!can_write(s->type))
+        return glia_fail(e, GLIA_E_UNSUPPORTED, "G0340", "models cannot be written in the type %s",
+                         glia_dtype_name(s->type));
+    const int64_t *size = s->model->size;
+    s->facts = (glia_mix_model){.layers = size[GLIA_SIZE_LAYERS],
+                                .experts = size[GLIA_SIZE_EXPERTS],
+                                .sharing = size[GLIA_SIZE_HEADS] / size[GLIA_SIZE_GROUPS],
+                                .values = size[GLIA_SIZE_LAYERS],
+                                .output = s->model->untied,
+                                .large = size[GLIA_SIZE_LAYERS] == 80};
+    glia_status status = glia_gguf_writer_create(os, &s->writer, e);
+    if (status) return status;
+    glia_arena_init(&s->arena, os, 0);
+    status = write_model(s, path, e);
+    glia_arena_free(&s->arena);
+    glia_gguf_writer_destroy(s->writer);
+    return status;
+}
+
+glia_status glia_synth(const glia_os *os, const char *shape, glia_dtype type, uint64_t seed, const char *path,
+                       glia_error *e)
 {
     synth s = {.type = type, .seed = seed};
-    glia_error_clear(e);
-    if (!shape_name || !path) return glia_fail(e, GLIA_E_ARG, "G0340", "no shape or no path");
-    for (int i = 0; i < GLIA_COUNT(shapes); i++) {
-        if (strcmp(shapes[i].name, shape_name) == 0) s.shape = &shapes[i];
-    }
-    if (!s.shape) return glia_fail(e, GLIA_E_NOT_FOUND, "G0340", "no shape is called '%.64s'", shape_name);
-    const glia_dtype_info *info = glia_dtype_get(type);
-    if (!info->encode || info->gguf_type < 0 || !(info->classes & (GLIA_CLASS_FLOAT | GLIA_CLASS_QUANT)) ||
-        (info->classes & GLIA_CLASS_ACTIVATION))
-        return glia_fail(e, GLIA_E_UNSUPPORTED, "G0340", "models cannot be written in the type %s",
-                         glia_dtype_name(type));
-    glia_status status = glia_gguf_writer_create(os, &s.writer, e);
-    if (status) return status;
-    glia_arena_init(&s.arena, os, 0);
-    status = write_model(&s, path, e);
-    glia_arena_free(&s.arena);
-    glia_gguf_writer_destroy(s.writer);
-    return status;
+    return synthesise(&s, os, shape, path, e);
+}
+
+glia_status glia_synth_named(const glia_os *os, const char *shape, const char *type, uint64_t seed,
+                             const char *path, glia_error *e)
+{
+    synth s = {.type = type ? glia_dtype_parse(type) : GLIA_DTYPE_NONE, .seed = seed};
+    if (type && s.type == GLIA_DTYPE_NONE) s.mix = glia_mix_find(type);
+    if (s.mix) s.type = s.mix->base;
+    if (s.type == GLIA_DTYPE_NONE)
+        return glia_fail(e, GLIA_E_NOT_FOUND, "G0340", "no type or mixture is called '%.64s'",
+                         type ? type : "");
+    return synthesise(&s, os, shape, path, e);
 }

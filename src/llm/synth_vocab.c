@@ -147,6 +147,38 @@ glia_status glia_synth_vocab_spm(glia_gguf_writer *w, glia_arena *a, int64_t cou
     return GLIA_OK;
 }
 
+glia_status glia_synth_vocab_wordpiece(glia_gguf_writer *w, glia_arena *a, int64_t count, uint64_t seed,
+                                       glia_error *e)
+{
+    static const struct {
+        const char *text, *key;
+    } special[] = {{"[PAD]", "tokenizer.ggml.padding_token_id"},
+                   {"[UNK]", "tokenizer.ggml.unknown_token_id"},
+                   {"[CLS]", "tokenizer.ggml.cls_token_id"},
+                   {"[SEP]", "tokenizer.ggml.seperator_token_id"}, /* spelled so in files */
+                   {"[MASK]", "tokenizer.ggml.mask_token_id"}};
+    vocab v;
+    glia_rng r = {seed, 0x6d726f77, 0};
+    glia_status s = make_vocab(&v, a, count, e);
+    if (s) return s;
+    bool ok = true;
+    for (int i = 0; i < GLIA_COUNT(special) && ok; i++) {
+        ok = add(&v, special[i].text, (int64_t)strlen(special[i].text), TOKEN_CONTROL);
+        glia_gguf_set_u32(w, special[i].key, (uint32_t)i);
+    }
+    for (const char *c = letters; *c && ok; c++) { /* within a word, and at its beginning */
+        char begin[4] = {(char)0xe2, (char)0x96, (char)0x81, *c};
+        ok = add(&v, c, 1, TOKEN_NORMAL) && add(&v, begin, sizeof begin, TOKEN_NORMAL);
+    }
+    if (!ok || !add_joined(&v, GLIA_COUNT(special), count, "\xe2\x96\x81", &r, NULL)) return no_memory(e);
+    glia_gguf_set_string(w, "tokenizer.ggml.model", "bert", -1);
+    glia_gguf_set_string(w, "tokenizer.ggml.pre", "default", -1);
+    glia_gguf_set_u32(w, "tokenizer.ggml.token_type_count", 2);
+    glia_gguf_set_strings(w, "tokenizer.ggml.tokens", v.tokens, count);
+    glia_gguf_set_array(w, "tokenizer.ggml.token_type", GLIA_GGUF_I32, v.types, count);
+    return GLIA_OK;
+}
+
 static bool is_shown(int b) { return (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174; }
 
 /* GPT-2 writes each byte as a character that can be seen: shown bytes as themselves, the others from U+0100
@@ -190,8 +222,8 @@ static bool add_bpe_special(vocab *v)
     return true;
 }
 
-glia_status glia_synth_vocab_bpe(glia_gguf_writer *w, glia_arena *a, int64_t count, uint64_t seed,
-                                 glia_error *e)
+glia_status glia_synth_vocab_bpe(glia_gguf_writer *w, glia_arena *a, int64_t count, const char *pre,
+                                 uint64_t seed, glia_error *e)
 {
     vocab v;
     glia_rng r = {seed, 0x627065, 0};
@@ -203,7 +235,7 @@ glia_status glia_synth_vocab_bpe(glia_gguf_writer *w, glia_arena *a, int64_t cou
         !add_bpe_special(&v))
         return no_memory(e);
     glia_gguf_set_string(w, "tokenizer.ggml.model", "gpt2", -1);
-    glia_gguf_set_string(w, "tokenizer.ggml.pre", "llama-bpe", -1);
+    glia_gguf_set_string(w, "tokenizer.ggml.pre", pre, -1);
     glia_gguf_set_strings(w, "tokenizer.ggml.tokens", v.tokens, count);
     glia_gguf_set_array(w, "tokenizer.ggml.token_type", GLIA_GGUF_I32, v.types, count);
     glia_gguf_set_strings(w, "tokenizer.ggml.merges", merges, merge_count);

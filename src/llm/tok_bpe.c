@@ -129,33 +129,30 @@ static glia_status bpe_pairs(glia_tokenizer *t, const glia_vocab_source *v, glia
     return GLIA_OK;
 }
 
-static glia_status bpe_encode(const glia_tokenizer *t, const char *text, int64_t size, bool first,
+/* One word: a token as it is, or what merging its bytes gives. */
+static glia_status bpe_encode(const glia_tokenizer *t, const char *word, int64_t size, bool first,
                               tok_scratch *s, tok_out *out, glia_error *e)
 {
-    tok_words w;
-    int64_t begin, end;
     (void)first;
-    glia_tok_words_init(&w, t->pretok, text, size);
-    while (glia_tok_words_next(&w, &begin, &end)) {
-        if (end - begin <= t->key_max) {
-            const int32_t id = tok_key_find(t, text + begin, end - begin);
-            if (id >= 0 && t->keyed[id] == 2) {
-                tok_emit(out, id);
-                continue;
-            }
+    if (size <= t->key_max) {
+        const int32_t id = tok_key_find(t, word, size);
+        if (id >= 0 && t->keyed[id] == 2) {
+            tok_emit(out, id);
+            return GLIA_OK;
         }
-        if (!bpe_symbols(t, text + begin, end - begin, s)) return glia_tok_nomem(e);
-        glia_tok_merge(&t->merges, s);
-        for (int64_t i = 0; i < s->used; i++) {
-            if (s->id[i] >= 0) {
-                tok_emit(out, s->id[i]);
-                continue;
-            }
-            const glia_status status = glia_tok_emit_byte(t, (uint8_t)(TOK_BYTE(0) - s->id[i]), out, e);
-            if (status) return status;
+    }
+    if (!bpe_symbols(t, word, size, s)) return glia_tok_nomem(e);
+    glia_tok_merge(&t->merges, s);
+    for (int64_t i = 0; i < s->used; i++) {
+        if (s->id[i] >= 0) {
+            tok_emit(out, s->id[i]);
+            continue;
         }
+        const glia_status status = glia_tok_emit_byte(t, (uint8_t)(TOK_BYTE(0) - s->id[i]), out, e);
+        if (status) return status;
     }
     return GLIA_OK;
 }
 
-const tok_kind glia_tok_kind_bpe = {"gpt2", false, false, bpe_keys, bpe_pairs, bpe_encode};
+const tok_kind glia_tok_kind_bpe = {
+    .name = "gpt2", .words = true, .keys = bpe_keys, .pairs = bpe_pairs, .encode = bpe_encode};

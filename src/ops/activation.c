@@ -1,4 +1,5 @@
-/* Activations: silu, gelu in both forms, swiglu, and the loops that all elementwise ops share. */
+/* Activations: silu, gelu in both forms, swiglu, swiglu_limited, and the loops that all elementwise ops
+ * share. */
 #include "ops/activation.h"
 
 #include <math.h>
@@ -236,4 +237,64 @@ const glia_op glia_op_swiglu = {
     .cost = heavy_cost,
     .reference = swiglu_reference,
     .sample = swiglu_sample,
+};
+
+/* ---- swiglu_limited(gate, up) = g / (1 + exp(-alpha g)) * (u + 1), where g is gate cut from above at limit
+ * and u is up cut to [-limit, limit]. A NaN stays one. ---- */
+
+static const glia_attr_spec swiglu_limited_attrs[] = {
+    {"alpha", GLIA_ATTR_FLOAT, false, 1.702}, {"limit", GLIA_ATTR_FLOAT, false, 7}, {0}};
+
+static float limited_f32(float gate, float up, float alpha, float limit)
+{
+    float g = gate > limit ? limit : gate, u = up > limit ? limit : up < -limit ? -limit : up;
+    return g / (1.0f + glia_expf(-(alpha * g))) * (u + 1.0f);
+}
+static double limited_f64(double gate, double up, double alpha, double limit)
+{
+    double g = gate > limit ? limit : gate, u = up > limit ? limit : up < -limit ? -limit : up;
+    return g / (1.0 + glia_exp(-(alpha * g))) * (u + 1.0);
+}
+
+static void swiglu_limited_reference(const glia_kargs *k)
+{
+    const glia_tensor *gate = &k->in[0], *up = &k->in[1], *y = &k->out[0];
+    const double alpha = k->attr[0].f, limit = k->attr[1].f;
+    int64_t n = glia_last_dim(y);
+    for (glia_box b = glia_box_rows(k, glia_leading(y)); b.more; glia_box_next(&b)) {
+        for (int64_t i = b.row * n + glia_box_begin(k), e = b.row * n + glia_box_end(k); i < e; i++) {
+            if (y->dtype == GLIA_F64)
+                glia_set_f64(y, i, limited_f64(glia_get_f64(gate, i), glia_get_f64(up, i), alpha, limit));
+            else
+                glia_set_f32(
+                    y, i,
+                    limited_f32(glia_get_f32(gate, i), glia_get_f32(up, i), (float)alpha, (float)limit));
+        }
+    }
+}
+
+static bool swiglu_limited_infer(glia_infer *x)
+{
+    if (!(fabs(x->attr[0].f) <= 1e30) || !(x->attr[1].f > 0 && x->attr[1].f <= 1e30))
+        return glia_infer_fail(x, GLIA_E_ARG, "G0170",
+                               "`swiglu_limited`: alpha is finite, limit finite and above 0");
+    return glia_infer_plain(x);
+}
+
+static void swiglu_limited_sample(glia_sample *s)
+{
+    swiglu_sample(s);
+    s->attrs[0] = (glia_attr_arg)GLIA_FLOAT("limit", 1.5);
+}
+
+const glia_op glia_op_swiglu_limited = {
+    .name = "swiglu_limited",
+    .signature = "gate: F[..], up: F[..] -> y: like(gate)",
+    .traits = GLIA_INPLACE_0 | GLIA_INPLACE_1 | GLIA_ELEMENTWISE,
+    .attrs = swiglu_limited_attrs,
+    .infer = swiglu_limited_infer,
+    .no_grad = "models with this activation are run here, not trained",
+    .cost = heavy_cost,
+    .reference = swiglu_limited_reference,
+    .sample = swiglu_limited_sample,
 };

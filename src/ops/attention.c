@@ -118,7 +118,12 @@ const glia_op glia_op_kv_put = {
 
 /* ---- attend ---- */
 
-static const glia_attr_spec attend_attrs[] = {{"scale", GLIA_ATTR_FLOAT, true, 0}, {0}};
+/* window: a token at position p sees the `window` positions p - window + 1 .. p; 0: all of 0 .. p.
+ * softcap: scores become cap * tanh(score / cap); 0: they stay. */
+static const glia_attr_spec attend_attrs[] = {{"scale", GLIA_ATTR_FLOAT, true, 0},
+                                              {"window", GLIA_ATTR_INT, false, 0},
+                                              {"softcap", GLIA_ATTR_FLOAT, false, 0},
+                                              {0}};
 
 /* One query head of one token, and where its keys lie. */
 typedef struct query {
@@ -126,10 +131,16 @@ typedef struct query {
     const int32_t *pages; /* this sequence's row of the table */
     int64_t at;           /* first element of the query head in q */
     int64_t group, groups, d, slots;
-    float scale;
+    float scale, cap;
 } query;
 
-/* score = (fma chain over d in segments of 256) * scale */
+/* Running maximum, sum and weighted values of what was merged so far. */
+typedef struct totals {
+    bool any;
+    float max, sum, *o; /* o [d] */
+} totals;
+
+/* score = (fma chain over d in segments of 256) * scale, then capped */
 static float score(const query *a, int64_t position)
 {
     int64_t base =
@@ -137,7 +148,8 @@ static float score(const query *a, int64_t position)
     glia_chain_f32 c = {.at = 0};
     for (int64_t i = 0; i < a->d; i++)
         glia_chain_add_f32(&c, glia_get_f32(a->q, a->at + i), glia_get_f32(a->keys, base + i * a->slots));
-    return glia_chain_done_f32(&c) * a->scale;
+    float s = glia_chain_done_f32(&c) * a->scale;
+    return a->cap > 0 ? glia_tanhf(s / a->cap) * a->cap : s;
 }
 
 /* Keys [from, to) of one chunk: m = max score, p = exp(score - m), *l = sum of p in 16 lanes (lane = position
@@ -149,7 +161,7 @@ static float chunk(const query *a, int64_t from, int64_t to, float *p, float *l,
         p[j - from] = score(a, j);
         if (p[j - from] > m) m = p[j - from];
     }
-    glia_lanes_f32 sum = {.at = 0};
+    glia_lanes_f32 sum = {.at = from % GLIA_LANES};
     for (int64_t i = 0; i < a->d; i++) o[i] = 0.0f;
     for (int64_t j = from; j < to; j++) {
         float w = glia_expf(p[j - from] - m);
@@ -161,36 +173,59 @@ static float chunk(const query *a, int64_t from, int64_t to, float *p, float *l,
     return m;
 }
 
-/* Chunks of 256 keys, which start at multiples of 256 in logical position, merge in ascending order:
- *     M' = max(M, m),  L = fma(L, exp(M - M'), l * exp(m - M')),  O = fma(O, exp(M - M'), o * exp(m - M'))
- * from the first chunk's own m, l and o; the result is O / L. */
+/* The first chunk's m, l and o are the totals; each later one joins by
+ *     M' = max(M, m),  L = fma(L, exp(M - M'), l * exp(m - M')),  O = fma(O, exp(M - M'), o * exp(m - M')) */
+static void merge(totals *t, float m, float l, const float *o, int64_t d)
+{
+    if (!t->any) {
+        t->any = true;
+        t->max = m;
+        t->sum = l;
+        memcpy(t->o, o, (size_t)d * sizeof *o);
+        return;
+    }
+    float top = m > t->max ? m : t->max, old = glia_expf(t->max - top), new = glia_expf(m - top);
+    t->sum = fmaf(t->sum, old, l * new);
+    for (int64_t i = 0; i < d; i++) t->o[i] = fmaf(t->o[i], old, o[i] * new);
+    t->max = top;
+}
+
+/* Chunks of 256 keys, which start at multiples of 256 in logical position, merge in ascending order; of the
+ * first one only what lies in the window. A sink is a last chunk with m the sink, l = 1 and o = 0. The result
+ * is O / L. */
 static void attend_reference(const glia_kargs *k)
 {
     const glia_tensor *q = &k->in[0], *keys = &k->in[1], *table = &k->in[3], *seq = &k->in[4],
-                      *pos = &k->in[5], *y = &k->out[0];
-    int64_t heads = q->dims[1], d = q->dims[2];
-    float *p = k->scratch, *o = p + KEY_CHUNK, *sum = o + d;
-    query a = {q, keys, &k->in[2], NULL, 0, 0, keys->dims[1], d, keys->dims[3], (float)k->attr[0].f};
+                      *pos = &k->in[5], *sinks = glia_optional(k, 6), *y = &k->out[0];
+    int64_t heads = q->dims[1], d = q->dims[2], window = k->attr[1].i;
+    float *p = k->scratch, *o = p + KEY_CHUNK;
+    query a = {q,
+               keys,
+               &k->in[2],
+               NULL,
+               0,
+               0,
+               keys->dims[1],
+               d,
+               keys->dims[3],
+               (float)k->attr[0].f,
+               (float)k->attr[2].f};
     for (glia_box b = glia_box_rows(k, 2); b.more; glia_box_next(&b)) {
         int64_t t = b.index[0], count = glia_get_i64(pos, t) + 1;
+        int64_t first = window ? glia_max(count - window, 0) : 0;
+        totals all = {.o = o + d};
         a.pages = (const int32_t *)table->data + glia_get_i64(seq, t) * table->dims[1];
         a.at = b.row * d;
         a.group = b.index[1] / (heads / a.groups);
-        float total_max = 0, total = 0;
-        for (int64_t from = 0; from < count; from += KEY_CHUNK) {
-            float l, m = chunk(&a, from, glia_min(from + KEY_CHUNK, count), p, &l, from ? o : sum);
-            if (from == 0) {
-                total_max = m;
-                total = l;
-                continue;
-            }
-            float top = m > total_max ? m : total_max;
-            float old = glia_expf(total_max - top), new = glia_expf(m - top);
-            total = fmaf(total, old, l * new);
-            for (int64_t i = 0; i < d; i++) sum[i] = fmaf(sum[i], old, o[i] * new);
-            total_max = top;
+        for (int64_t from = first / KEY_CHUNK * KEY_CHUNK; from < count; from += KEY_CHUNK) {
+            float l, m = chunk(&a, glia_max(from, first), glia_min(from + KEY_CHUNK, count), p, &l, o);
+            merge(&all, m, l, o, d);
         }
-        for (int64_t i = 0; i < d; i++) glia_set_f32(y, b.row * d + i, sum[i] / total);
+        if (sinks) {
+            for (int64_t i = 0; i < d; i++) o[i] = 0.0f;
+            merge(&all, glia_get_f32(sinks, b.index[1]), 1.0f, o, d);
+        }
+        for (int64_t i = 0; i < d; i++) glia_set_f32(y, b.row * d + i, all.o[i] / all.sum);
     }
 }
 
@@ -210,17 +245,24 @@ static bool attend_infer(glia_infer *x)
                                "`attend`: keys and values are kept in different dtypes");
     if (!(fabs(x->attr[0].f) <= 1e30))
         return glia_infer_fail(x, GLIA_E_ARG, "G0154", "`attend`: scale is not finite");
+    if (x->attr[1].i < 0 || x->attr[1].i > INT32_MAX)
+        return glia_infer_fail(x, GLIA_E_ARG, "G0159", "`attend`: window is %lld; it is 0 (none) to %d",
+                               (long long)x->attr[1].i, INT32_MAX);
+    if (x->attr[2].f != 0 && !(x->attr[2].f >= 1e-3 && x->attr[2].f <= 1e30))
+        return glia_infer_fail(x, GLIA_E_ARG, "G0159",
+                               "`attend`: softcap is %g; it is 0 (none), or 0.001 to 1e30", x->attr[2].f);
     return pages_infer(x, "G0154", x->in[1].dims[1], x->in[1].dims[3]);
 }
 
-/* Half of what a full table would hold stands for the unknown positions. */
+/* Half of what a full table would hold stands for the unknown positions, as far as the window reaches. */
 static void attend_cost(const glia_kargs *k, glia_cost *out)
 {
     const glia_tensor *keys = &k->in[1], *table = &k->in[3];
     double d = (double)k->in[0].dims[2], rows = (double)glia_box_count(k, 2);
     double span = 0.5 * (double)table->dims[1] * (double)keys->dims[3];
+    if (k->attr[1].i) span = fmin(span, (double)k->attr[1].i);
     double groups = rows / ((double)k->in[0].dims[1] / (double)glia_max(keys->dims[1], 1));
-    out->flops = rows * span * (4 * d + 20);
+    out->flops = rows * span * (4 * d + (k->attr[2].f > 0 ? 40 : 20));
     out->bytes = 8 * rows * d + 2 * groups * span * d * glia_dtype_get(keys->dtype)->block_bytes;
 }
 
@@ -235,13 +277,20 @@ static void attend_sample(glia_sample *s)
     s->in[1] = (glia_type){GLIA_F32, 4, 0, {pages, g, d, c}};
     s->in[2] = (glia_type){GLIA_F32, 4, 0, {pages, g, c, d}};
     for (int i = 0; i < 3; i++) s->lo[i] = -1, s->hi[i] = 1;
+    if (s->pick(s->ctx, 0, 1)) {
+        s->in[6] = (glia_type){GLIA_F32, 1, 0, {g * ratio}};
+        s->lo[6] = -3, s->hi[6] = 3;
+        s->in_count = 7;
+    }
     s->attrs[0] = (glia_attr_arg)GLIA_FLOAT("scale", 0.25);
+    s->attrs[1] = (glia_attr_arg)GLIA_INT("window", s->pick(s->ctx, 0, 1) ? s->pick(s->ctx, 1, 3 * c) : 0);
+    s->attrs[2] = (glia_attr_arg)GLIA_FLOAT("softcap", s->pick(s->ctx, 0, 1) ? 0.75 : 0);
 }
 
 const glia_op glia_op_attend = {
     .name = "attend",
     .signature = "q: F[t, h, d!], k: state F[p, g, d, c], v: state F[p, g, c, d], table: i32[s, m], seq: "
-                 "i32[t], pos: i32[t] -> y: like(q) where g divides h",
+                 "i32[t], pos: i32[t], sinks?: f32[h] -> y: like(q) where g divides h",
     .traits = GLIA_NO_FOLD,
     .attrs = attend_attrs,
     .infer = attend_infer,

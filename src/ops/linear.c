@@ -180,6 +180,7 @@ static void linear_sample(glia_sample *s)
 const glia_op glia_op_linear = {
     .name = "linear",
     .signature = "x: F|A[.., k], w: F|Q[n, k], b?: F[n] -> y: f32[.., n]",
+    .traits = GLIA_PRODUCT,
     .infer = linear_infer,
     .grad = linear_grad,
     .cost = linear_cost,

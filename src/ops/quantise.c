@@ -1,5 +1,5 @@
 /* quantise: float activations to the format in which a quantised weight wants to meet them.
- * pack: a weight [n, k] from plain rows to a packed layout of the same bits.
+ * pack: a weight [n, k] or a stack of them [e, n, k] from plain rows to a packed layout of the same bits.
  * decode: a weight of any format and layout as plain f32. */
 #include "ops/box.h"
 #include "ops/build.h"
@@ -95,11 +95,15 @@ static const glia_attr_spec pack_attrs[] = {{"layout", GLIA_ATTR_INT, true, 0}, 
 static void pack_reference(const glia_kargs *k)
 {
     const glia_tensor *w = &k->in[0];
-    int64_t n = w->dims[0], depth = w->dims[1], row = 0;
+    const int last = w->rank - 1;
+    int64_t n = w->dims[last - 1], depth = w->dims[last], row = 0;
     glia_dtype_row_bytes(w->dtype, depth, &row);
-    if (k->end[0] <= k->begin[0]) return;
-    glia_layout_pack(k->out[0].layout, w->dtype, n, depth, (const char *)w->data + k->begin[0] * row,
-                     k->begin[0], k->end[0], k->out[0].data);
+    for (glia_box b = glia_box_rows(k, last - 1); b.more; glia_box_next(&b)) {
+        const int64_t first = b.row * n, begin = first + k->begin[last - 1], end = first + k->end[last - 1];
+        if (end > begin)
+            glia_layout_pack(k->out[0].layout, w->dtype, glia_tensor_elements(w) / depth, depth,
+                             (const char *)w->data + begin * row, begin, end, k->out[0].data);
+    }
 }
 
 static bool pack_infer(glia_infer *x)
@@ -112,9 +116,16 @@ static bool pack_infer(glia_infer *x)
     if (w->layout != GLIA_LAYOUT_PLAIN)
         return glia_infer_fail(x, GLIA_E_ARG, "G0156", "`pack`: the weight is packed already (%s)",
                                glia_layout_name(w->layout));
-    if (w->dims[0] < 0 || w->dims[1] < 0)
-        return glia_infer_fail(x, GLIA_E_SHAPE, "G0156", "`pack`: a weight's dims have to be constants");
-    if (!glia_layout_bytes((int)layout, w->dtype, w->dims[0], w->dims[1], &bytes))
+    if (w->rank != 2 && w->rank != 3)
+        return glia_infer_fail(x, GLIA_E_SHAPE, "G0156", "`pack`: a weight is [n, k], or a stack [e, n, k]");
+    for (int a = 0; a < w->rank; a++)
+        if (w->dims[a] < 1)
+            return glia_infer_fail(x, GLIA_E_SHAPE, "G0156", "`pack`: a weight's dims have to be constants");
+    if (w->rank == 3 && layout != GLIA_LAYOUT_PLAIN && w->dims[1] % 16)
+        return glia_infer_fail(x, GLIA_E_SHAPE, "G0156",
+                               "`pack`: matrices of a stack have whole panels of 16 rows, not %lld",
+                               (long long)w->dims[1]);
+    if (!glia_layout_bytes((int)layout, w->dtype, w->dims[w->rank - 2], w->dims[w->rank - 1], &bytes))
         return glia_infer_fail(x, GLIA_E_UNSUPPORTED, "G0156", "`pack`: %s has no layout %s",
                                glia_dtype_name(w->dtype), glia_layout_name((int)layout));
     x->out[0].layout = (int16_t)layout;
@@ -123,20 +134,24 @@ static bool pack_infer(glia_infer *x)
 
 static int64_t pack_granule(const glia_kargs *k, int axis)
 {
-    return axis == 0 ? 16 : glia_max(k->in[0].dims[1], 1);
+    const int last = k->in[0].rank - 1;
+    return axis == last ? glia_max(k->in[0].dims[last], 1) : axis == last - 1 ? 16 : 1;
 }
 
 static void pack_sample(glia_sample *s)
 {
     s->in_count = 1;
-    s->in[0] = (glia_type){GLIA_F32, 2, 0, {s->pick(s->ctx, 1, 40), s->pick(s->ctx, 1, 40)}};
+    int64_t n = s->pick(s->ctx, 1, 40), d = s->pick(s->ctx, 1, 40);
+    s->in[0] = s->pick(s->ctx, 0, 1)
+                   ? (glia_type){GLIA_F32, 2, 0, {n, d}}
+                   : (glia_type){GLIA_F32, 3, 0, {s->pick(s->ctx, 1, 3), 16 * (n % 3 + 1), d}};
     s->lo[0] = -1, s->hi[0] = 1;
     s->attrs[0] = (glia_attr_arg)GLIA_INT("layout", GLIA_LAYOUT_R16);
 }
 
 const glia_op glia_op_pack = {
     .name = "pack",
-    .signature = "w: F|Q[n, k!] -> y: like(w)",
+    .signature = "w: F|Q[.., n, k!] -> y: like(w)",
     .traits = GLIA_NO_FOLD,
     .attrs = pack_attrs,
     .infer = pack_infer,

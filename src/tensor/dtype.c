@@ -146,6 +146,8 @@ static void encode_bf16(const float *in, void *row, int64_t n, const float *weig
 #define CHAIN_SM                                                                                             \
     "S = sum q*a, exact; acc = fma(dw*da, S, acc); acc = fma(m*da, sum a, acc) over segments of 1024, then " \
     "the tree"
+#define CHAIN_16 "S = sum q*a per 16, exact; acc = fma(dw*da, S, acc) over segments of 1024, then the tree"
+#define CHAIN_32 "S = sum q*a per 32, exact; acc = fma(dw*da, S, acc) over segments of 1024, then the tree"
 #define CHAIN_K "S = sum scale*dot, exact; acc = fma(d*da, S, acc) over segments of 1024, then the tree"
 #define CHAIN_KM                                                                                             \
     "S = sum scale*dot, M = sum min*bsum, exact; acc = fma(d*da, S, acc); acc = fma(-(dmin*da), M, acc) "    \
@@ -188,6 +190,18 @@ static const glia_dtype_info table[GLIA_DTYPE_COUNT] = {
 #define INFO_TQ2_0 Q, GLIA_A8X256, 35, CHAIN_S, glia_decode_tq2_0, glia_encode_tq2_0
 #define INFO_A8X32 A, GLIA_DTYPE_NONE, -1, "activation", glia_decode_a8x32, glia_encode_a8x32
 #define INFO_A8X256 A, GLIA_DTYPE_NONE, -1, "activation", glia_decode_a8x256, glia_encode_a8x256
+#define INFO_MXFP4 Q, GLIA_A8X32, 39, CHAIN_S, glia_decode_mxfp4, glia_encode_mxfp4
+#define INFO_IQ4_XS Q, GLIA_A8X256, 23, CHAIN_K, glia_decode_iq4_xs, 0
+#define INFO_IQ3_S Q, GLIA_A8X256, 21, CHAIN_K, glia_decode_iq3_s, 0
+#define INFO_IQ3_XXS Q, GLIA_A8X256, 18, CHAIN_K, glia_decode_iq3_xxs, 0
+#define INFO_IQ2_S Q, GLIA_A8X256, 22, CHAIN_K, glia_decode_iq2_s, 0
+#define INFO_IQ2_XS Q, GLIA_A8X256, 17, CHAIN_K, glia_decode_iq2_xs, 0
+#define INFO_IQ2_XXS Q, GLIA_A8X256, 16, CHAIN_K, glia_decode_iq2_xxs, 0
+#define INFO_IQ1_S Q, GLIA_A8X256, 19, CHAIN_K, glia_decode_iq1_s, 0
+#define INFO_IQ1_M Q, GLIA_A8X256, 29, CHAIN_K, glia_decode_iq1_m, 0
+#define INFO_NVFP4 Q, GLIA_A8X32, 40, CHAIN_16, glia_decode_nvfp4, 0
+#define INFO_Q1_0 Q, GLIA_A8X32, 41, CHAIN_32, glia_decode_q1_0, glia_encode_q1_0
+#define INFO_Q2_0 Q, GLIA_A8X32, 42, CHAIN_32, glia_decode_q2_0, glia_encode_q2_0
     [GLIA_DTYPE_NONE] = {"none", 1, 0, 0, GLIA_DTYPE_NONE, -1, "none", 0, 0}, GLIA_DTYPES(SIZES)};
 
 const glia_dtype_info *glia_dtype_get(glia_dtype t)

@@ -13,19 +13,27 @@ typedef void glia_decode_fn(const void *row, float *out, int64_t n);
 typedef void glia_encode_fn(const float *in, void *row, int64_t n, const float *weight);
 
 glia_decode_fn glia_decode_q8_0, glia_decode_q4_0, glia_decode_q4_1, glia_decode_q5_0, glia_decode_q5_1;
-glia_decode_fn glia_decode_iq4_nl, glia_decode_tq1_0, glia_decode_tq2_0;
+glia_decode_fn glia_decode_iq4_nl, glia_decode_mxfp4, glia_decode_tq1_0, glia_decode_tq2_0;
 glia_decode_fn glia_decode_q2_k, glia_decode_q3_k, glia_decode_q4_k, glia_decode_q5_k, glia_decode_q6_k,
     glia_decode_q8_k;
+glia_decode_fn glia_decode_iq4_xs, glia_decode_iq3_s, glia_decode_iq3_xxs, glia_decode_iq2_s,
+    glia_decode_iq2_xs, glia_decode_iq2_xxs, glia_decode_iq1_s, glia_decode_iq1_m, glia_decode_nvfp4,
+    glia_decode_q1_0, glia_decode_q2_0;
 glia_decode_fn glia_decode_a8x32, glia_decode_a8x256;
 
 glia_encode_fn glia_encode_q8_0, glia_encode_q4_0, glia_encode_q4_1, glia_encode_q5_0, glia_encode_q5_1;
-glia_encode_fn glia_encode_iq4_nl, glia_encode_tq1_0, glia_encode_tq2_0;
+glia_encode_fn glia_encode_iq4_nl, glia_encode_mxfp4, glia_encode_tq1_0, glia_encode_tq2_0;
 glia_encode_fn glia_encode_q2_k, glia_encode_q3_k, glia_encode_q4_k, glia_encode_q5_k, glia_encode_q6_k,
     glia_encode_q8_k;
+glia_encode_fn glia_encode_q1_0, glia_encode_q2_0;
 glia_encode_fn glia_encode_a8x32, glia_encode_a8x256;
 
 /* The 16 values of IQ4_NL's codebook, ascending. */
 extern const int8_t glia_iq4_nl_values[16];
+/* The 16 values of MXFP4 (E2M1), doubled so that they are integers: nibble 8 is a second zero. */
+extern const int8_t glia_mxfp4_values[16];
+/* Half of the power of two that an E8M0 byte stands for, the scale of the doubled values: 2^(e - 128). */
+float glia_e8m0_half(uint8_t e);
 
 /* One block's quants as small integers, in the order of the elements; the products use these. */
 void glia_unpack_q4_0(const uint8_t *block, int8_t q[32]);
@@ -33,6 +41,11 @@ void glia_unpack_q4_1(const uint8_t *block, int8_t q[32]);
 void glia_unpack_q5_0(const uint8_t *block, int8_t q[32]);
 void glia_unpack_q5_1(const uint8_t *block, int8_t q[32]);
 void glia_unpack_iq4_nl(const uint8_t *block, int8_t q[32]);
+void glia_unpack_mxfp4(const uint8_t *block, int8_t q[32]);
+void glia_unpack_q1_0(const uint8_t *block, int8_t q[128]);
+void glia_unpack_q2_0(const uint8_t *block, int8_t q[64]);
+/* NVFP4: a scale per 16 elements, half of what its E4M3 byte stands for, since the values are doubled. */
+void glia_unpack_nvfp4(const uint8_t *block, int8_t q[64], float d[4]);
 void glia_unpack_tq1_0(const uint8_t *block, int8_t q[256]);
 void glia_unpack_tq2_0(const uint8_t *block, int8_t q[256]);
 
@@ -43,6 +56,16 @@ void glia_unpack_q3_k(const uint8_t *block, int8_t q[256], int8_t scale[16]);
 void glia_unpack_q4_k(const uint8_t *block, int8_t q[256], int8_t scale[8], uint8_t min[8]);
 void glia_unpack_q5_k(const uint8_t *block, int8_t q[256], int8_t scale[8], uint8_t min[8]);
 void glia_unpack_q6_k(const uint8_t *block, int8_t q[256], int8_t scale[16]);
+
+/* Super-blocks whose elements are scale * q alone, whatever else the bytes hold: quants, one integer scale
+ * per 16 elements, and the returned scale of the block, so that an element is (d * scale) * q. */
+typedef float glia_unpack_super_fn(const uint8_t *block, int8_t q[256], int8_t scale[16]);
+glia_unpack_super_fn glia_unpack_iq4_xs, glia_unpack_iq3_s, glia_unpack_iq3_xxs, glia_unpack_iq2_s,
+    glia_unpack_iq2_xs, glia_unpack_iq2_xxs, glia_unpack_iq1_s, glia_unpack_iq1_m;
+
+/* Codebooks; iq_grid_tables.c says how a word is read. IQ1_M takes IQ1_S's. */
+extern const uint16_t glia_iq2_xxs_grid[256], glia_iq2_xs_grid[512], glia_iq2_s_grid[1024],
+    glia_iq3_xxs_grid[256], glia_iq3_s_grid[512], glia_iq1_s_grid[2048];
 
 static inline uint16_t glia_load_u16(const uint8_t *p)
 {

@@ -1,13 +1,25 @@
-/* Block formats of 32 elements: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL. The byte layouts and the rounding of
- * the first five are those of GGUF files, bit for bit. IQ4_NL's encoder searches on its own. */
+/* Block formats of 32 elements: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, MXFP4, IQ4_NL. The byte layouts, and the
+ * rounding of all but the last, are those of GGUF files, bit for bit. IQ4_NL's encoder searches on its own.
+ */
 #include "tensor/formats.h"
 
 #include <math.h>
 
 enum { N = 32, Q8_0_BYTES = 34, Q4_0_BYTES = 18, Q4_1_BYTES = 20, Q5_0_BYTES = 22, Q5_1_BYTES = 24 };
+enum { MXFP4_BYTES = 17 };
 
 const int8_t glia_iq4_nl_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                        1,    13,   25,  38,  53,  69,  89,  113};
+
+const int8_t glia_mxfp4_values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+
+float glia_e8m0_half(uint8_t e)
+{
+    const uint32_t bits = e < 2 ? 0x200000u << e : (uint32_t)(e - 1) << 23; /* 2^-128 and 2^-127: subnormal */
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
 
 /* Byte i holds elements i (low nibble) and i + 16 (high nibble). */
 static void nibbles(const uint8_t *bytes, int8_t q[N], int offset)
@@ -39,6 +51,12 @@ void glia_unpack_iq4_nl(const uint8_t *b, int8_t q[N])
 {
     nibbles(b + 2, q, 0);
     for (int i = 0; i < N; i++) q[i] = glia_iq4_nl_values[q[i]];
+}
+
+void glia_unpack_mxfp4(const uint8_t *b, int8_t q[N])
+{
+    nibbles(b + 1, q, 0);
+    for (int i = 0; i < N; i++) q[i] = glia_mxfp4_values[q[i]];
 }
 
 void glia_decode_q8_0(const void *row, float *out, int64_t n)
@@ -90,6 +108,16 @@ void glia_decode_q5_1(const void *row, float *out, int64_t n)
 void glia_decode_iq4_nl(const void *row, float *out, int64_t n)
 {
     decode_scaled(row, out, n, Q4_0_BYTES, glia_unpack_iq4_nl);
+}
+
+void glia_decode_mxfp4(const void *row, float *out, int64_t n)
+{
+    int8_t q[N];
+    for (const uint8_t *b = row; n > 0; n -= N, b += MXFP4_BYTES, out += N) {
+        const float d = glia_e8m0_half(b[0]);
+        glia_unpack_mxfp4(b, q);
+        for (int i = 0; i < N; i++) out[i] = d * (float)q[i];
+    }
 }
 
 /* Half away from zero, as the file format's encoder rounds. */
@@ -202,6 +230,41 @@ void glia_encode_q5_1(const float *in, void *row, int64_t n, const float *weight
         quantise_affine(in, 31, b, q);
         put_fifth_bits(q, b + 4);
         put_nibbles(q, b + 8);
+    }
+}
+
+/* floor(log2(v)) for v > 0 where log2 is a float: within half a unit below a power of two it is that power's.
+ */
+static int floor_log2(float v)
+{
+    int e;
+    const double below = 1.0 - (double)frexpf(v, &e); /* v = 2^e (1 - below) */
+    return (float)((double)e - below * 1.4426950408889634) == (float)e && below < 0x1p-15 ? e : e - 1;
+}
+
+/* Block exponent from the largest magnitude, then the nearest value; of two equally near, the first one. */
+void glia_encode_mxfp4(const float *in, void *row, int64_t n, const float *weight)
+{
+    uint8_t q[N];
+    (void)weight;
+    for (uint8_t *b = row; n > 0; n -= N, b += MXFP4_BYTES, in += N) {
+        float most = 0.0f;
+        for (int i = 0; i < N; i++)
+            if (fabsf(in[i]) > most) most = fabsf(in[i]);
+        b[0] = most > 0.0f && isfinite(most) ? (uint8_t)glia_clamp_int((float)floor_log2(most) + 125, 0, 254)
+                                             : 0;
+        const float d = glia_e8m0_half(b[0]);
+        for (int i = 0; i < N; i++) {
+            float least = fabsf(in[i]);
+            q[i] = 0;
+            for (int v = 1; v < 16; v++) {
+                const float error = fabsf(d * (float)glia_mxfp4_values[v] - in[i]);
+                if (!(error < least)) continue;
+                least = error;
+                q[i] = (uint8_t)v;
+            }
+        }
+        put_nibbles(q, b + 1);
     }
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes tests/vectors/quants/<FORMAT>.vec: block formats as the `gguf` package reads and writes them.
 
-Needs numpy and gguf (tools/oracles.sh installs both). Usage:
+Needs numpy and gguf (tools/oracles.sh installs both), and llama_cpp for two formats that gguf cannot read. Usage:
 
     python make_quant_vectors.py [output folder]
 
@@ -28,7 +28,11 @@ import numpy as np
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 from gguf.quants import dequantize, quantize
 
+import ggml
 import gvec
+
+# What the package knows by name only; ggml itself is asked instead.
+BEYOND = {"Q1_0": (128, 18), "Q2_0": (64, 18)}
 
 ROWS = 8
 SEED = 20240117
@@ -38,21 +42,54 @@ HALF_FIELDS = {
     "Q8_0": [0], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2],
     "Q2_K": [80, 82], "Q3_K": [108], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208],
     "IQ4_NL": [0], "IQ4_XS": [0], "TQ1_0": [52], "TQ2_0": [64], "MXFP4": [],
+    "IQ3_S": [0], "IQ3_XXS": [0], "IQ2_S": [0], "IQ2_XS": [0], "IQ2_XXS": [0], "IQ1_S": [0], "IQ1_M": [],
+    "NVFP4": [], "Q1_0": [0], "Q2_0": [0],
 }
-ENCODED = ["Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "TQ1_0", "TQ2_0", "BF16", "F16"]
+ENCODED = ["Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "TQ1_0", "TQ2_0", "MXFP4", "Q1_0", "Q2_0", "BF16", "F16"]
 HALF_SIZED = ["BF16", "F16"]
 HALF_SIZED_VALUES = 32
 
 
+def sizes_of(name):
+    """Values and bytes of a block."""
+    return BEYOND[name] if name in BEYOND else GGML_QUANT_SIZES[GGMLQuantizationType[name]]
+
+
+def decode(blocks, name):
+    if name in BEYOND:
+        return np.stack([ggml.decode(name, block, BEYOND[name][0]) for block in blocks])
+    return dequantize(blocks, GGMLQuantizationType[name])
+
+
+def encode(inputs, name):
+    if name in BEYOND:
+        return ggml.encode(name, inputs)
+    return quantize(inputs, GGMLQuantizationType[name])
+
+
 def random_blocks(rng, name):
     """Random bytes are legal in every field of these formats but the scales."""
-    _, block_bytes = GGML_QUANT_SIZES[GGMLQuantizationType[name]]
+    _, block_bytes = sizes_of(name)
     blocks = rng.integers(0, 256, (ROWS, block_bytes), dtype=np.uint8)
     for offset in HALF_FIELDS[name]:
         blocks[:, offset : offset + 2] = random_scales(rng).view(np.uint8).reshape(ROWS, 2)
     if name == "MXFP4":
         blocks[:, 0] = mxfp4_exponents(rng)
+    if name == "NVFP4":
+        blocks[0, :4] = [0, 0x7F, 0x80, 0xFF]  # nothing, what would be a NaN, and the sign bit of both
+        blocks[1, :4] = [1, 7, 8, 0x7E]  # subnormals, the first normal one, the largest
+    if name == "IQ1_M":
+        scatter_scales(rng, blocks)
     return blocks
+
+
+def scatter_scales(rng, blocks):
+    """IQ1_M keeps its scale in the top nibbles of its last four words, the lowest nibble first."""
+    scales = random_scales(rng).view(np.uint16)
+    words = blocks[:, 48:56].copy().view(np.uint16) & 0x0FFF
+    for i in range(4):
+        words[:, i] |= (scales >> (4 * i) & 15) << 12
+    blocks[:, 48:56] = words.view(np.uint8)
 
 
 def random_scales(rng):
@@ -138,7 +175,7 @@ def bit_patterns(name):
 
 def decoded_pair(rng, name):
     blocks = random_blocks(rng, name)
-    return {"blocks": blocks, "decoded": dequantize(blocks, GGMLQuantizationType[name])}
+    return {"blocks": blocks, "decoded": decode(blocks, name)}
 
 
 def half_sized_decoded_pair(rng, name):
@@ -153,12 +190,12 @@ def half_sized_decoded_pair(rng, name):
 
 
 def encoded_pair(rng, name):
-    values = GGML_QUANT_SIZES[GGMLQuantizationType[name]][0]
+    values = sizes_of(name)[0]
     inputs = block_inputs(rng, HALF_SIZED_VALUES if name in HALF_SIZED else values)
     if name in HALF_SIZED:
         inputs[3] = bit_patterns(name)
     with np.errstate(over="ignore"):
-        encoded = quantize(inputs, GGMLQuantizationType[name])
+        encoded = encode(inputs, name)
     return {"input": inputs, "encoded": np.ascontiguousarray(encoded).view(np.uint8)}
 
 

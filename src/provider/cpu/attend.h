@@ -17,7 +17,8 @@ typedef struct attend_call {
     float *y;
     int64_t groups, d, slots; /* slots: positions in a page */
     int size;                 /* bytes of a key or value element */
-    float scale;
+    float scale, cap;         /* cap 0: none */
+    const float *sinks;       /* [h] or null */
 } attend_call;
 
 /* Queries that share a group and a sequence. */
@@ -25,8 +26,10 @@ typedef struct query_set {
     int count;
     int64_t group;
     const int32_t *pages;
-    int64_t at[ATTEND_QUERIES];   /* first element of the query's head in q and y */
-    int64_t keys[ATTEND_QUERIES]; /* positions that it sees */
+    int64_t at[ATTEND_QUERIES];    /* first element of the query's head in q and y */
+    int64_t head[ATTEND_QUERIES];  /* its head */
+    int64_t begin[ATTEND_QUERIES]; /* positions that it sees: [begin, end) */
+    int64_t end[ATTEND_QUERIES];
     float top[ATTEND_QUERIES], total[ATTEND_QUERIES];
     float sum[ATTEND_QUERIES][HEAD_MAX], o[ATTEND_QUERIES][HEAD_MAX];
     float p[ATTEND_QUERIES][KEY_CHUNK];
@@ -73,16 +76,25 @@ GLIA_INLINE void score_tile(const int size, const int Q, const int V, const atte
         }
     }
     const v16 scale = v16_set(c->scale);
-    for (int q = 0; q < Q; q++)
-        for (int v = 0; v < V; v++) v16_store(s->p[q] + (j - from) + 16 * v, v16_mul(acc[q][v], scale));
+    GLIA_UNROLL
+    for (int q = 0; q < Q; q++) GLIA_UNROLL
+    for (int v = 0; v < V; v++) v16_store(s->p[q] + (j - from) + 16 * v, v16_mul(acc[q][v], scale));
 }
 
-/* All positions of the chunk up to `to`, rounded up to whole vectors: a page has room for them. */
+/* Scores [a, b) under the soft cap, in whole vectors. */
+GLIA_NOINLINE static void soften(float *p, int64_t a, int64_t b, float cap)
+{
+    const v16 c = v16_set(cap);
+    for (int64_t i = a / LANES * LANES; i < b; i += LANES)
+        v16_store(p + i, v16_mul(v16_tanh(v16_div(v16_load(p + i), c)), c));
+}
+
+/* Positions [a, to) of the chunk at `from`, rounded out to whole vectors: a page has room for them. */
 GLIA_INLINE void scores(const int size, const int Q, const attend_call *c, query_set *s, int64_t from,
-                        int64_t to)
+                        int64_t a, int64_t to)
 {
     enum { WIDE = 4 };
-    for (int64_t j = from; j < to;) {
+    for (int64_t j = a / LANES * LANES; j < to;) {
         const int64_t page_end = glia_min(to, (j / c->slots + 1) * c->slots);
         if (Q == 1)
             for (; j + 16 * (WIDE - 1) < page_end; j += 16 * WIDE) {
@@ -97,22 +109,21 @@ GLIA_INLINE void scores(const int size, const int Q, const attend_call *c, query
     }
 }
 
-/* p = exp(score - m) in place over [0, n), zeros up to the next whole vector; *l their sum in 16 lanes. */
-GLIA_INLINE float weigh(float *p, int n, float *l)
+/* p = exp(score - m) in place over [a, b), zeros out to whole vectors; *l their sum in 16 lanes. Lanes
+ * without a key add a zero to a sum that is not negative. */
+GLIA_NOINLINE static float weigh(float *p, int a, int b, float *l)
 {
-    const float m = row_max(p, n);
+    const float m = row_max(p + a, b - a);
     v16 acc = v16_zero();
-    const int whole = n & ~15;
-    for (int i = 0; i < whole; i += LANES) {
-        const v16 e = v16_exp(v16_sub(v16_load(p + i), v16_set(m)));
+    for (int i = a & ~(LANES - 1); i < b; i += LANES) {
+        v16 e = v16_exp(v16_sub(v16_load(p + i), v16_set(m)));
         v16_store(p + i, e);
+        if (i < a || b - i < LANES) {
+            for (int j = i; j < a; j++) p[j] = 0.0f;
+            for (int j = b; j < i + LANES; j++) p[j] = 0.0f;
+            e = v16_load(p + i);
+        }
         acc = v16_add(e, acc);
-    }
-    if (whole < n) {
-        v16_store(p + whole, v16_exp(v16_sub(v16_load_n(p + whole, n - whole), v16_set(m))));
-        for (int i = n; i < whole + LANES; i++) p[i] = 0.0f;
-        acc = v16_add(v16_load(p + whole),
-                      acc); /* lanes without a key add a zero to a sum that is not negative */
     }
     *l = v16_tree(acc);
     return m;
@@ -161,10 +172,17 @@ GLIA_INLINE void values(const int size, const int Q, const attend_call *c, query
     if (at < c->d) value_tile(size, Q, 1, c, s, first, from, a, b, at, (int)(c->d - at));
 }
 
-/* Merges a chunk's m, l and o of one query into its totals; the first chunk starts them. */
-GLIA_INLINE void merge(query_set *s, int q, int64_t from, float m, float l, int64_t d)
+/* The few keys that one query of a set sees and others do not. */
+GLIA_NOINLINE static void values_of_one(const int size, const attend_call *c, query_set *s, int q,
+                                        int64_t from, int64_t a, int64_t b)
 {
-    if (from == 0) {
+    values(size, 1, c, s, q, from, a, b);
+}
+
+/* Merges a chunk's m, l and o of one query into its totals; the first chunk starts them. */
+GLIA_NOINLINE static void merge(query_set *s, int q, bool first, float m, float l, int64_t d)
+{
+    if (first) {
         s->top[q] = m;
         s->total[q] = l;
         memcpy(s->sum[q], s->o[q], (size_t)d * sizeof(float));
@@ -179,27 +197,46 @@ GLIA_INLINE void merge(query_set *s, int q, int64_t from, float m, float l, int6
     s->top[q] = top;
 }
 
+/* The chunk at `from`. Each query sees its own part of it, perhaps nothing; what all see is read once. */
+GLIA_INLINE void attend_chunk(const int size, const int Q, const attend_call *c, query_set *s, int64_t from)
+{
+    int64_t a[ATTEND_QUERIES], b[ATTEND_QUERIES], low = from + KEY_CHUNK, high = from;
+    int64_t shared_a = from, shared_b = from + KEY_CHUNK;
+    float m[ATTEND_QUERIES] = {0}, l[ATTEND_QUERIES] = {0};
+    for (int q = 0; q < Q; q++) {
+        a[q] = glia_max(from, s->begin[q]);
+        b[q] = glia_min(from + KEY_CHUNK, s->end[q]);
+        low = glia_min(low, a[q]);
+        high = glia_max(high, b[q]);
+        shared_a = glia_max(shared_a, a[q]);
+        shared_b = glia_min(shared_b, b[q]);
+    }
+    scores(size, Q, c, s, from, low, high);
+    for (int q = 0; q < Q && c->cap > 0; q++) soften(s->p[q], low - from, high - from, c->cap);
+    for (int q = 0; q < Q; q++) {
+        memset(s->o[q], 0, sizeof s->o[q]);
+        if (a[q] < b[q]) m[q] = weigh(s->p[q], (int)(a[q] - from), (int)(b[q] - from), &l[q]);
+        if (Q > 1) values_of_one(size, c, s, q, from, a[q], glia_min(shared_a, b[q]));
+    }
+    values(size, Q, c, s, 0, from, shared_a, shared_b);
+    for (int q = 0; q < Q; q++) {
+        if (Q > 1) values_of_one(size, c, s, q, from, glia_max(shared_a, glia_max(shared_b, a[q])), b[q]);
+        if (a[q] < b[q]) merge(s, q, from <= s->begin[q], m[q], l[q], c->d);
+    }
+}
+
 GLIA_INLINE void attend_set(const int size, const int Q, const attend_call *c, query_set *s)
 {
-    int64_t most = 0;
-    for (int q = 0; q < Q; q++) most = glia_max(most, s->keys[q]);
-    for (int64_t from = 0; from < most; from += KEY_CHUNK) {
-        const int64_t to = glia_min(from + KEY_CHUNK, most);
-        float m[ATTEND_QUERIES] = {0}, l[ATTEND_QUERIES] = {0};
-        int64_t shared = to;
-        scores(size, Q, c, s, from, to);
-        for (int q = 0; q < Q; q++) {
-            const int64_t end = glia_min(to, s->keys[q]);
-            memset(s->o[q], 0, sizeof s->o[q]);
-            if (end > from) m[q] = weigh(s->p[q], (int)(end - from), &l[q]);
-            shared = glia_min(shared, end);
-        }
-        values(size, Q, c, s, 0, from, from, shared); /* the keys that all see, then each query's own rest */
-        for (int q = 0; q < Q; q++) {
-            const int64_t end = glia_min(to, s->keys[q]);
-            if (Q > 1) values(size, 1, c, s, q, from, glia_max(shared, from), end);
-            if (end > from) merge(s, q, from, m[q], l[q], c->d);
-        }
+    int64_t least = INT64_MAX, most = 0;
+    for (int q = 0; q < Q; q++) {
+        least = glia_min(least, s->begin[q]);
+        most = glia_max(most, s->end[q]);
+    }
+    for (int64_t from = least / KEY_CHUNK * KEY_CHUNK; from < most; from += KEY_CHUNK)
+        attend_chunk(size, Q, c, s, from);
+    for (int q = 0; q < Q && c->sinks; q++) {
+        memset(s->o[q], 0, sizeof s->o[q]);
+        merge(s, q, false, c->sinks[s->head[q]], 1.0f, c->d);
     }
     for (int q = 0; q < Q; q++) {
         const v16 total = v16_set(s->total[q]);
@@ -229,8 +266,19 @@ GLIA_INLINE void attend(const int size, const glia_kargs *k)
 {
     const glia_tensor *q = &k->in[0], *keys = &k->in[1], *table = &k->in[3];
     const int32_t *pages = table->data, *seq = k->in[4].data, *pos = k->in[5].data;
-    const attend_call c = {q->data,    keys->data,    k->in[2].data, k->out[0].data,     keys->dims[1],
-                           q->dims[2], keys->dims[3], size,          (float)k->attr[0].f};
+    const glia_tensor *sinks = glia_optional(k, 6);
+    const int64_t window = k->attr[1].i;
+    const attend_call c = {.q = q->data,
+                           .keys = keys->data,
+                           .values = k->in[2].data,
+                           .y = k->out[0].data,
+                           .groups = keys->dims[1],
+                           .d = q->dims[2],
+                           .slots = keys->dims[3],
+                           .size = size,
+                           .scale = (float)k->attr[0].f,
+                           .cap = (float)k->attr[2].f,
+                           .sinks = sinks ? sinks->data : NULL};
     if (c.slots % LANES || c.d < 1 || c.d > HEAD_MAX) {
         glia_op_attend.reference(k);
         return;
@@ -248,7 +296,10 @@ GLIA_INLINE void attend(const int size, const glia_kargs *k)
                 s.group = g;
                 s.pages = row;
                 s.at[s.count] = (t * heads + h) * c.d;
-                s.keys[s.count++] = (int64_t)pos[t] + 1;
+                s.head[s.count] = h;
+                s.end[s.count] = (int64_t)pos[t] + 1;
+                s.begin[s.count] = window ? glia_max(s.end[s.count] - window, 0) : 0;
+                s.count++;
             }
         }
     }

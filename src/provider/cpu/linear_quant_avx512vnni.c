@@ -9,6 +9,7 @@
  * and the lanes' segment sums meet in the fixed tree. */
 #include "base/check.h"
 #include "base/cpu.h"
+#include "ops/expert.h"
 #include "ops/ops.h"
 #include "provider/cpu/kernel.h"
 #include "provider/cpu/rows.h"
@@ -275,9 +276,16 @@ static void run(const glia_kargs *k, const tile_set *tiles)
 static void linear_q8_0(const glia_kargs *k) { run(k, &tiles_q8_0); }
 static void linear_q4_0(const glia_kargs *k) { run(k, &tiles_q4_0); }
 
+/* ---- experts: the same products over stacked matrices */
+
+static void expert_q8_0(const glia_kargs *k) { glia_expert_products(k, linear_q8_0); }
+static void expert_q4_0(const glia_kargs *k) { glia_expert_products(k, linear_q4_0); }
+
 static const glia_cpu_kernel kernels[] = {
     {&glia_op_linear, "a8x32,q8_0:r16,f32?->f32", linear_q8_0, "linear_q8_0_r16_vnni"},
     {&glia_op_linear, "a8x32,q4_0:r16,f32?->f32", linear_q4_0, "linear_q4_0_r16_vnni"},
+    {&glia_op_expert_linear, "a8x32,q8_0:r16,i32,f32?->f32", expert_q8_0, "expert_linear_q8_0_r16_vnni"},
+    {&glia_op_expert_linear, "a8x32,q4_0:r16,i32,f32?->f32", expert_q4_0, "expert_linear_q4_0_r16_vnni"},
 };
 
 extern const glia_cpu_isa glia_cpu_avx512vnni;

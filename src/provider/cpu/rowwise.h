@@ -209,6 +209,54 @@ GLIA_INLINE void unary(const glia_kargs *k, binary_fn *f)
     }
 }
 
+/* ---- swiglu_limited: g / (1 + exp(-alpha g)) * (u + 1) */
+
+GLIA_INLINE v16 limited_of(v16 gate, v16 up, v16 alpha, v16 limit, v16 low)
+{
+    const v16 one = v16_set(1.0f), g = v16_min(limit, gate), u = v16_max(low, v16_min(limit, up));
+    return v16_mul(v16_div(g, v16_add(one, v16_exp(v16_negate(v16_mul(alpha, g))))), v16_add(u, one));
+}
+
+static void swiglu_limited(const glia_kargs *k)
+{
+    const glia_tensor *y = &k->out[0];
+    const int64_t n = glia_last_dim(y), begin = glia_box_begin(k), count = glia_box_end(k) - begin;
+    const v16 alpha = v16_set((float)k->attr[0].f), limit = v16_set((float)k->attr[1].f),
+              low = v16_negate(limit);
+    for (glia_box box = glia_box_rows(k, glia_leading(y)); box.more; glia_box_next(&box)) {
+        const int64_t at = box.row * n + begin;
+        const float *gate = (const float *)k->in[0].data + at, *up = (const float *)k->in[1].data + at;
+        float *to = (float *)y->data + at;
+        int64_t i = 0;
+        for (; i + LANES <= count; i += LANES)
+            v16_store(to + i, limited_of(v16_load(gate + i), v16_load(up + i), alpha, limit, low));
+        const int rest = (int)(count - i);
+        if (rest > 0)
+            v16_store_n(to + i,
+                        limited_of(v16_load_n(gate + i, rest), v16_load_n(up + i, rest), alpha, limit, low),
+                        rest);
+    }
+}
+
+/* ---- expert_sum: one chain over the choices, ascending */
+
+static void expert_sum(const glia_kargs *k)
+{
+    const int64_t choices = k->in[0].dims[1], n = k->in[0].dims[2], end = k->end[1];
+    for (int64_t t = k->begin[0]; t < k->end[0]; t++) {
+        const float *x = (const float *)k->in[0].data + t * choices * n,
+                    *w = (const float *)k->in[1].data + t * choices;
+        float *y = (float *)k->out[0].data + t * n;
+        for (int64_t i = k->begin[1]; i < end; i += LANES) {
+            const int count = (int)glia_min(LANES, end - i);
+            v16 sum = v16_zero();
+            for (int64_t s = 0; s < choices; s++)
+                sum = v16_fma(v16_set(w[s]), v16_load_n(x + s * n + i, count), sum);
+            v16_store_n(y + i, sum, count);
+        }
+    }
+}
+
 static void silu(const glia_kargs *k) { unary(k, silu_of); }
 static void swiglu(const glia_kargs *k) { binary(k, swiglu_of); }
 static void add(const glia_kargs *k) { binary(k, add_of); }

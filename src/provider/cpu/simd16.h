@@ -10,6 +10,9 @@
 #include <string.h>
 
 #define GLIA_INLINE static inline __attribute__((always_inline))
+/* For what is large and runs seldom: inlined at each of its calls it would cost more time to compile than to
+ * run. */
+#define GLIA_NOINLINE __attribute__((noinline))
 /* In front of loops over the registers of a tile: their arrays have to become registers. */
 #if defined(__clang__)
 #define GLIA_UNROLL _Pragma("clang loop unroll(full)")
@@ -67,6 +70,19 @@ GLIA_INLINE v16 v16_rint(v16 a)
     return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 GLIA_INLINE v16 v16_negate(v16 a) { return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f)); }
+GLIA_INLINE v16 v16_abs(v16 a) { return _mm512_abs_ps(a); }
+/* The magnitude of a with the sign of b. */
+GLIA_INLINE v16 v16_with_sign(v16 a, v16 b)
+{
+    const __m512i sign = _mm512_castps_si512(_mm512_set1_ps(-0.0f));
+    return _mm512_castsi512_ps(
+        _mm512_ternarylogic_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b), sign, 0xd8));
+}
+/* a < b ? x : y, so that a NaN gives y. */
+GLIA_INLINE v16 v16_select_less(v16 a, v16 b, v16 x, v16 y)
+{
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x);
+}
 GLIA_INLINE v16i v16_to_int(v16 a) { return _mm512_cvtps_epi32(a); } /* to nearest even */
 GLIA_INLINE v16i v16i_half(v16i a) { return _mm512_srai_epi32(a, 1); }
 GLIA_INLINE v16i v16i_sub(v16i a, v16i b) { return _mm512_sub_epi32(a, b); }
@@ -200,6 +216,25 @@ GLIA_INLINE v16 v16_negate(v16 a)
     const __m256 sign = _mm256_set1_ps(-0.0f);
     return v16_pair(_mm256_xor_ps(a.lo, sign), _mm256_xor_ps(a.hi, sign));
 }
+GLIA_INLINE v16 v16_abs(v16 a)
+{
+    const __m256 sign = _mm256_set1_ps(-0.0f);
+    return v16_pair(_mm256_andnot_ps(sign, a.lo), _mm256_andnot_ps(sign, a.hi));
+}
+GLIA_INLINE __m256 half_with_sign(__m256 a, __m256 b)
+{
+    const __m256 sign = _mm256_set1_ps(-0.0f);
+    return _mm256_or_ps(_mm256_andnot_ps(sign, a), _mm256_and_ps(sign, b));
+}
+GLIA_INLINE v16 v16_with_sign(v16 a, v16 b)
+{
+    return v16_pair(half_with_sign(a.lo, b.lo), half_with_sign(a.hi, b.hi));
+}
+GLIA_INLINE v16 v16_select_less(v16 a, v16 b, v16 x, v16 y)
+{
+    return v16_pair(_mm256_blendv_ps(y.lo, x.lo, _mm256_cmp_ps(a.lo, b.lo, _CMP_LT_OQ)),
+                    _mm256_blendv_ps(y.hi, x.hi, _mm256_cmp_ps(a.hi, b.hi, _CMP_LT_OQ)));
+}
 GLIA_INLINE v16i v16_to_int(v16 a) { return v16i_pair(_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi)); }
 GLIA_INLINE v16i v16i_half(v16i a)
 {
@@ -274,6 +309,20 @@ GLIA_INLINE v16 v16_exp(v16 x)
     p = v16_fma(p, r, v16_set(1.0f));
     const v16i k = v16_to_int(n), a = v16i_half(k);
     return v16_mul(v16_mul(p, v16_power_of_2(a)), v16_power_of_2(v16i_sub(k, a)));
+}
+
+/* The steps of glia_tanhf likewise. */
+GLIA_INLINE v16 v16_tanh(v16 x)
+{
+    const v16 a = v16_abs(x), z = v16_mul(x, x), one = v16_set(1.0f);
+    v16 p = v16_set(-0x1.8a9d56p-8f);
+    p = v16_fma(p, z, v16_set(0x1.572f04p-6f));
+    p = v16_fma(p, z, v16_set(-0x1.b90fcp-5f));
+    p = v16_fma(p, z, v16_set(0x1.110dc6p-3f));
+    p = v16_fma(p, z, v16_set(-0x1.555552p-2f));
+    const v16 near = v16_fma(v16_mul(x, z), p, x);
+    const v16 far = v16_sub(one, v16_div(v16_set(2.0f), v16_add(v16_exp(v16_mul(v16_set(2.0f), a)), one)));
+    return v16_with_sign(v16_select_less(a, v16_set(0.625f), near, far), x);
 }
 
 #endif
