@@ -180,7 +180,7 @@ static void put_templates(glia_converter *c)
 
 /* ---- the whole --------------------------------------------------------------------------------------- */
 
-static void put_vocabulary(glia_converter *c, const glia_tok_json *j)
+static void put_vocabulary(glia_converter *c, glia_tok_json *j)
 {
     glia_vocab_source v = *glia_tok_json_source(j);
     int64_t rows = embedding_rows(c);
