@@ -214,6 +214,9 @@ GLIA_API void glia_session_set_deadline(glia_session *s, uint64_t clock_ns);
 
 struct glia_sampler_options;
 struct glia_logprob;
+typedef struct glia_draft_counts {    /* how speculation went */
+    int64_t steps, guessed, accepted; /* steps of the model; tokens guessed, and those that were right */
+} glia_draft_counts;
 
 typedef struct glia_generate_options {
     uint32_t size;
@@ -241,6 +244,15 @@ typedef struct glia_generate_options {
     int32_t reserved;
     void (*on_logprobs)(void *user, const struct glia_logprob *chosen, const struct glia_logprob *top,
                         int64_t count);
+    /* Speculation: tokens are guessed and several checked in one step. The text is that of plain decoding,
+     * bit for bit. Guesses are the likeliest tokens of `draft`, a session of another model with the same
+     * vocabulary, whose sequence 0 is used and which no other thread may be in; or what followed the last
+     * draft_ngram tokens when they occurred before. The model needs logit_rows of draft_max + 1. While this
+     * runs, glia_session_length may count guesses. */
+    glia_session *draft;
+    int32_t draft_ngram;             /* 0: none; up to 64 */
+    int32_t draft_max;               /* guesses a step, up to 64; 0: 8, or as logit_rows allows */
+    glia_draft_counts *draft_counts; /* filled in, if not null */
 } glia_generate_options;
 #define GLIA_GENERATE_OPTIONS_INIT                                                                           \
     {                                                                                                        \
