@@ -29,7 +29,7 @@ const cli_command cli_commands[] = {
     {"tokenize", CLI_TOKENIZE, "MODEL", 1, 1, "Turn text into token ids, or back",
      "Reads stdin unless -p or -f is given, and prints the ids on one line. Beginning tokens are added by "
      "the\n"
-     "model's policy. Vocabularies without weights will do.\n",
+     "model's policy. Vocabularies without weights will do, and so does a tokenizer.json.\n",
      "glia tokenize model.gguf < text", cli_cmd_tokenize},
     {"embed", CLI_EMBED, "MODEL", 1, 1, "Turn texts into embeddings",
      "Prints one embedding a line of the input (-p: of one text): the last hidden states of the text's "
