@@ -220,6 +220,7 @@ int cli_cmd_perplexity(cli *c);
 int cli_cmd_bench(cli *c);
 int cli_cmd_synth(cli *c);
 int cli_cmd_quantize(cli *c);
+int cli_cmd_convert(cli *c);
 int cli_cmd_explain(cli *c);
 
 #endif

@@ -53,6 +53,13 @@ const cli_command cli_commands[] = {
      "name\n"
      "when it is complete, with the same bytes for any number of threads.\n",
      "glia quantize model-f16.gguf model-q4.gguf Q4_K_M", cli_cmd_quantize},
+    {"convert", CLI_CONVERT, "CHECKPOINT OUT", 2, 2, "Write a Hugging Face checkpoint as a GGUF model",
+     "CHECKPOINT is a folder with config.json, tokenizer.json and weights as SafeTensors, or the weights' "
+     "file in "
+     "it.\n"
+     "Matrices keep their type unless --type says otherwise. What has no place in a GGUF file is refused by "
+     "name.\n",
+     "glia convert Qwen3-0.6B/ qwen3-0.6b.gguf --type Q8_0", cli_cmd_convert},
     {"explain", CLI_EXPLAIN, "[CODE]", 0, 1, "Explain an error code",
      "Without a code: the list of all of them.\n", "glia explain G0102", cli_cmd_explain},
     {0},
@@ -170,6 +177,8 @@ const cli_option cli_options[] = {
     TEXT(0, "profile", "FILE", CLI_RUN | CLI_LOGITS | CLI_PERPLEXITY, profile,
          "write a trace for a trace viewer (JSON); -: a table to stderr"),
     FLAG(0, "graph", CLI_PLAN, graph, "print the graph's text form instead"),
+    CHOICE(0, "type", "TYPE", CLI_CONVERT, "F32|F16|BF16|Q8_0", type,
+           "type of the matrices (the checkpoint's own)"),
     TEXT(0, "imatrix", "FILE", CLI_QUANTIZE, imatrix,
          "weigh the columns by an importance matrix (GGUF or .dat)"),
     FLAG(0, "pure", CLI_QUANTIZE, pure, "the same type for all matrices"),
@@ -179,9 +188,9 @@ const cli_option cli_options[] = {
     TEXT(0, "shape", "NAME", CLI_SYNTH, shape,
          "llama-3.2-1b, qwen3-0.6b, gemma-3-1b, gpt-oss-20b ...; a wrong name lists them all"),
     TEXT(0, "synth", "SHAPE[:TYPE]", CLI_BENCH, synth,
-         "measure random weights in this shape, written to a temporary file (Q4_0)"),
+         "measure random weights in this shape and type or mixture, in a temporary file (Q4_0)"),
     TEXT(0, "type", "TYPE", CLI_SYNTH, type,
-         "type of the matrices, for example F32, F16, Q8_0, Q4_0, Q4_K (Q4_0)"),
+         "type of the matrices, or a mixture: F16, Q8_0, Q4_0, Q4_K_M ... (Q4_0)"),
     FLAG('v', "verbose", CLI_RUN | CLI_LOGITS | CLI_PERPLEXITY | CLI_BENCH, verbose, "report on stderr"),
     FLAG(0, "json", CLI_ALL, json, "print the result as JSON"),
     FLAG('h', "help", CLI_ALL, help, "print this help"),
