@@ -380,6 +380,11 @@ static const struct {
     {"{\"required\":[\"a\"],\"additionalProperties\":false}", "G0662"},
     {"{\"properties\":{\"a\":false},\"required\":[\"a\"]}", "G0662"},
     {"{\"anyOf\":[false]}", "G0662"},
+    {"{\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"number\"}]}", "G0661"},
+    {"{\"oneOf\":[{\"properties\":{\"a\":{\"type\":\"null\"}}},{\"properties\":{\"b\":{\"type\":\"null\"}}}]"
+     "}",
+     "G0661"},
+    {"{\"oneOf\":[{\"const\":1},{\"enum\":[2,1.0]}]}", "G0661"},
     {"{\"$ref\":\"#/nowhere\"}", "G0663"},
     {"{\"$ref\":\"http://example.org\"}", "G0663"},
     {"{\"$ref\":\"#\"}", "G0663"},

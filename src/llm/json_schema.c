@@ -78,14 +78,13 @@ const glia_json *glia_schema_both(schema_work *k, const glia_json *a, const glia
 
 /* ---- values that are given whole */
 
-/* Compact JSON without recursion. False: nested too deep. */
-static bool write_value(glia_writer *w, const glia_json *root)
+bool glia_schema_write_value(glia_writer *w, const glia_json *root)
 {
     enum { DEPTH_MAX = 64 };
     const glia_json *open[DEPTH_MAX];
     int depth = 0;
     for (const glia_json *j = root; j;) {
-        if (j->key && depth) {
+        if (depth && j->key) {
             glia_write_text(w, "\"");
             glia_schema_json_bytes(w, j->key, j->key_size);
             glia_write_text(w, "\":");
@@ -117,7 +116,7 @@ static bool write_value(glia_writer *w, const glia_json *root)
     return true;
 }
 
-static uint32_t type_of(const glia_json *j)
+uint32_t glia_schema_type_of(const glia_json *j)
 {
     static const uint32_t types[] = {
         [GLIA_JSON_NULL] = TYPE_NULL,     [GLIA_JSON_BOOL] = TYPE_BOOLEAN, [GLIA_JSON_NUMBER] = TYPE_NUMBER,
@@ -149,8 +148,8 @@ static bool put_values(schema_work *k, const schema_view *v, int64_t rule)
         glia_writer text = {.arena = k->arena};
         glia_json value = *one;
         value.key = NULL;
-        if (!(type_of(one) & v->types)) continue;
-        if (!write_value(&text, &value) || text.failed) return no_memory(k);
+        if (!(glia_schema_type_of(one) & v->types)) continue;
+        if (!glia_schema_write_value(&text, &value) || text.failed) return no_memory(k);
         glia_write_text(k->w, "%s", count++ ? " | " : "");
         glia_schema_literal(k->w, (const char *)text.data, text.size);
     }
@@ -191,7 +190,7 @@ static const glia_json *without_alternatives(schema_work *k, const schema_view *
 static bool put_alternatives(schema_work *k, const schema_view *v, int64_t rule)
 {
     const int word = v->words[WORD_ANY_OF] ? WORD_ANY_OF : WORD_ONE_OF;
-    const glia_json *list = v->words[word], *base = NULL;
+    const glia_json *list = v->words[word], *base = NULL, *taken[SCHEMA_PARTS_MAX];
     int64_t count = 0;
     if (v->words[WORD_ANY_OF] && v->words[WORD_ONE_OF]) return refuse_beside(k, v, WORD_ANY_OF, WORD_ANY_OF);
     if (list->kind != GLIA_JSON_ARRAY || !list->child)
@@ -207,9 +206,15 @@ static bool put_alternatives(schema_work *k, const schema_view *v, int64_t rule)
         if (alternative.never || !alternative.types) continue; /* the others remain */
         const int64_t to = glia_schema_rule(k, schema);
         if (to < 0) return false;
-        glia_write_text(k->w, "%ss%lld", count++ ? " | " : "", (long long)to);
+        glia_write_text(k->w, "%ss%lld", count ? " | " : "", (long long)to);
+        if (word == WORD_ONE_OF && count == SCHEMA_PARTS_MAX)
+            return glia_schema_fail(k, GLIA_E_LIMIT, "G0654",
+                                    "JSON schema: more than %d alternatives in oneOf", SCHEMA_PARTS_MAX);
+        if (word == WORD_ONE_OF) taken[count] = schema;
+        count++;
     }
     glia_write_text(k->w, "\n");
+    if (word == WORD_ONE_OF && count && !glia_schema_one_of(k, taken, count)) return false;
     return count || glia_schema_fail(k, GLIA_E_FORMAT, "G0662",
                                      "JSON schema: no alternative of `%s` can be fulfilled", list->key);
 }

@@ -3,6 +3,7 @@
  *     json_schema.c          schemas, references, allOf, anyOf, enum; the list of work
  *     json_schema_words.c    the keywords: which are kept, how those of several schemas join
  *     json_schema_values.c   objects, arrays, strings, numbers
+ *     json_schema_one_of.c   whether alternatives exclude each other
  *     json_schema_pattern.c  regular expressions, keys that are not given ones, ranges of integers
  *
  * Each subschema becomes a rule, from a list of work, so that depth and references need no recursion. Every
@@ -93,12 +94,20 @@ int64_t glia_schema_rule(schema_work *k, const glia_json *schema);
 /* A schema that stands for {"allOf": [a, b]}; null on error. */
 const glia_json *glia_schema_both(schema_work *k, const glia_json *a, const glia_json *b);
 
+/* TYPE_* of a value; a whole number is both. */
+uint32_t glia_schema_type_of(const glia_json *j);
+/* Compact JSON without recursion. False: nested too deep. */
+bool glia_schema_write_value(glia_writer *w, const glia_json *root);
+
+/* ---- json_schema_one_of.c: do the alternatives exclude each other? */
+bool glia_schema_one_of(schema_work *k, const glia_json *const *alternatives, int64_t count);
+
 /* ---- json_schema_words.c */
 bool glia_schema_view(schema_work *k, const glia_json *schema, schema_view *v);
 /* A non-negative count; when_absent where the keyword is not there. */
 bool glia_schema_count(schema_work *k, const schema_view *v, int word, int64_t when_absent, int64_t *out);
 
-/* ---- json_schema_values.c: the right side of a rule for one type; helper rules follow in k->after */
+/* ---- json_schema_values.c: rule s<rule>-<type>, and those that it needs */
 bool glia_schema_object(schema_work *k, const schema_view *v, int64_t rule);
 bool glia_schema_array(schema_work *k, const schema_view *v, int64_t rule);
 bool glia_schema_string(schema_work *k, const schema_view *v, int64_t rule);
