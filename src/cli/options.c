@@ -168,7 +168,7 @@ const cli_option cli_options[] = {
     INT(0, "slots", MODEL_COMMANDS, 1, 64, slots, "shares of the work (as many as threads)"),
     CHOICE(0, "isa", "NAME", MODEL_COMMANDS, "portable|avx2|avx512|avx512vnni", isa,
            "no faster instruction set than this"),
-    CHOICE(0, "kv", "TYPE", MODEL_COMMANDS, "f16|f32", kv,
+    CHOICE(0, "kv", "TYPE", MODEL_COMMANDS, "f32|f16|q8_0", kv,
            "element type of the key-value cache (by the model)"),
     {0, "lora", "FILE[:SCALE]", CLI_ADAPTER, MODEL_COMMANDS, -1e6, 1e6, NULL, AT(adapters),
      "apply a low-rank adapter, SCALE times (1); may be repeated"},
