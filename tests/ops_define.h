@@ -621,8 +621,8 @@ static void def_rope_table(define *d)
         for (int64_t i = 0; i < half; i++) {
             double a = d->in[0][t] * d->attr[2].f * pow(d->attr[0].f, -2.0 * (double)i / (double)dims);
             if (d->in_count > 1 && d->in[1]) a /= d->in[1][i];
-            d->out[0][t * dims + i] = cos(a);
-            d->out[0][t * dims + half + i] = sin(a);
+            d->out[0][t * dims + i] = d->attr[3].f * cos(a);
+            d->out[0][t * dims + half + i] = d->attr[3].f * sin(a);
         }
 }
 

@@ -11,8 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const glia_arch *const archs[] = {&glia_arch_llama, &glia_arch_qwen2, &glia_arch_qwen3,
-                                         &glia_arch_gpt2};
+static const glia_arch *const archs[] = {&glia_arch_llama,    &glia_arch_qwen2,    &glia_arch_qwen3,
+                                         &glia_arch_qwen3moe, &glia_arch_qwen2moe, &glia_arch_gpt2,
+                                         &glia_arch_bert};
 
 const glia_arch *glia_arch_at(int i) { return i >= 0 && i < GLIA_COUNT(archs) ? archs[i] : NULL; }
 
@@ -81,68 +82,97 @@ double glia_lm_float(glia_lm_builder *b, const char *key, double fallback, bool 
     return v;
 }
 
-/* Rope scalings other than linear and the factors of `rope_freqs.weight` would change results silently. */
-static void check_scaling(glia_lm_builder *b)
+double glia_lm_float_if(glia_lm_builder *b, const char *key)
 {
-    glia_gguf_string kind;
+    double v = 0;
     glia_error e = GLIA_ERROR_INIT;
-    b->rope_scale = 1;
-    glia_status s =
-        glia_gguf_string_or(b->file, glia_lm_name(b, "%s.rope.scaling.type", b->arch), "none", &kind, &e);
-    if (s) {
-        glia_lm_fail(b, s, e.code, "%s", e.text);
-        return;
-    }
-    bool linear = kind.size == 6 && !memcmp(kind.text, "linear", 6);
-    bool none = kind.size == 4 && !memcmp(kind.text, "none", 4);
-    if (linear) b->rope_scale = 1 / glia_lm_float(b, "rope.scaling.factor", 1, true);
-    else if (!none)
-        glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0505",
-                     "rope scaling `%.*s` (%s.rope.scaling.type) is not built here; known are none, linear "
-                     "and rope_freqs.weight",
-                     (int)glia_min(kind.size, 64), kind.text, b->arch);
+    if (b->status) return 0;
+    const char *full = glia_lm_name(b, "%s.%s", b->arch, key);
+    glia_status s = glia_gguf_f64_or(b->file, full, 0, &v, &e);
+    if (s) glia_lm_fail(b, s, e.code, "%s", e.text);
+    else if (!(v >= 0) || !isfinite(v))
+        glia_lm_fail(b, GLIA_E_FORMAT, "G0503", "`%s` is %g; it must be finite and not negative", full, v);
+    return v;
 }
 
-/* Settings that change results and that no architecture here implements: anything but the neutral value is
- * refused. */
-static void check_settings(glia_lm_builder *b)
+bool glia_lm_has(glia_lm_builder *b, const char *key)
 {
-    static const struct {
-        const char *key;
-        double neutral;
-    } known[] = {{"expert_count", 0},
-                 {"attention.sliding_window", 0},
-                 {"attention.max_alibi_bias", 0},
-                 {"attention.clamp_kqv", 0},
-                 {"attention.scale", 0},
-                 {"attention.causal", 1},
-                 {"logit_scale", 1},
-                 {"residual_scale", 1},
-                 {"embedding_scale", 1},
-                 {"attn_logit_softcapping", 0},
-                 {"final_logit_softcapping", 0},
-                 {"use_parallel_residual", 0}};
-    for (int i = 0; i < GLIA_COUNT(known) && !b->status; i++) {
-        const char *full = glia_lm_name(b, "%s.%s", b->arch, known[i].key);
+    return !b->status && glia_gguf_find(b->file, glia_lm_name(b, "%s.%s", b->arch, key)) != NULL;
+}
+
+bool glia_lm_says(glia_lm_builder *b, const char *key, const char *text)
+{
+    glia_gguf_string have = {0};
+    glia_error e = GLIA_ERROR_INIT;
+    if (b->status) return false;
+    glia_status s = glia_gguf_string_or(b->file, glia_lm_name(b, "%s.%s", b->arch, key), "", &have, &e);
+    if (s) glia_lm_fail(b, s, e.code, "%s", e.text);
+    return !s && have.size == (int64_t)strlen(text) && !memcmp(have.text, text, strlen(text));
+}
+
+/* Settings that change results: what the architecture does not take has to have its neutral value. */
+static const struct {
+    const char *key;
+    double neutral;
+} settings[] = {{"expert_count", 0},
+                {"nextn_predict_layers", 0},
+                {"attention.sliding_window", 0},
+                {"attention.sliding_window_pattern", 0},
+                {"attention.max_alibi_bias", 0},
+                {"attention.clamp_kqv", 0},
+                {"attention.scale", 0},
+                {"attention.output_scale", 1},
+                {"attention.temperature_scale", 0},
+                {"attention.temperature_length", 0},
+                {"attention.shared_kv_layers", 0},
+                {"attention.causal", 1},
+                {"attention.key_length_mla", 0},
+                {"attention.q_lora_rank", 0},
+                {"attention.kv_lora_rank", 0},
+                {"logit_scale", 1},
+                {"residual_scale", 1},
+                {"embedding_scale", 1},
+                {"attn_logit_softcapping", 0},
+                {"final_logit_softcapping", 0},
+                {"router_logit_softcapping", 0},
+                {"use_parallel_residual", 0},
+                {"swin_norm", 0},
+                {"rope.freq_base_swa", 0},
+                {"rope.dimension_count_swa", 0},
+                {"rope.scaling.alpha", 0},
+                {"rope.scaling.yarn_log_multiplier", 0},
+                {"rope.scaling.yarn_ext_factor", 1}};
+
+static bool taken(const glia_arch *arch, const char *key)
+{
+    for (int i = 0; i < GLIA_COUNT(arch->takes) && arch->takes[i]; i++)
+        if (!strcmp(arch->takes[i], key)) return true;
+    return false;
+}
+
+static void check_settings(glia_lm_builder *b, const glia_arch *arch)
+{
+    for (int i = 0; i < GLIA_COUNT(settings) && !b->status; i++) {
+        const char *full = glia_lm_name(b, "%s.%s", b->arch, settings[i].key);
         const glia_gguf_value *v = glia_gguf_find(b->file, full);
         double number = 0;
         int64_t integer;
-        if (!v) continue;
+        if (!v || taken(arch, settings[i].key)) continue;
         bool is_number = glia_gguf_element_f64(v, 0, &number);
         if (!is_number && glia_gguf_element_i64(v, 0, &integer)) {
             is_number = true;
             number = (double)integer;
         }
-        if (!is_number || number != known[i].neutral)
-            glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0505",
-                         "the setting `%s` is not built here; only %g would change nothing", full,
-                         known[i].neutral);
+        if (!is_number || number != settings[i].neutral)
+            glia_lm_fail(
+                b, GLIA_E_UNSUPPORTED, "G0505",
+                "architecture `%s` does not take the setting `%s` here; only %g would change nothing",
+                b->arch, full, settings[i].neutral);
     }
 }
 
 void glia_lm_common(glia_lm_builder *b, const char *eps_key)
 {
-    check_settings(b);
     b->layers = glia_lm_int(b, "block_count", -1, 512);
     b->width = glia_lm_int(b, "embedding_length", -1, 1 << 20);
     b->hidden = glia_lm_int(b, "feed_forward_length", -1, 1 << 22);
@@ -258,6 +288,7 @@ glia_value glia_lm_begin(glia_lm_builder *b)
     b->seq = input_i32(b, "seq", b->tokens, -1);
     b->table = input_i32(b, "table", o->sequences, pages);
     b->out_rows = input_i32(b, "rows", b->rows, -1);
+    if (b->encoder) b->until = input_i32(b, "until", b->tokens, -1);
     glia_value w = glia_lm_weight(b, "token_embd.weight");
     glia_type t;
     if (!glia_value_type(b->g, w, &t)) return w;
@@ -270,32 +301,34 @@ glia_value glia_lm_begin(glia_lm_builder *b)
     int64_t told = glia_lm_int(b, "vocab_size", 0, INT32_MAX);
     if (told) glia_lm_expect_rows(b, "token_embd.weight", told, "vocab_size");
     if (b->options.kv_dtype == GLIA_DTYPE_NONE)
-        b->options.kv_dtype = t.dtype == GLIA_F32 || t.dtype == GLIA_F64 ? GLIA_F32 : GLIA_F16;
+        b->options.kv_dtype = b->encoder || t.dtype == GLIA_F32 || t.dtype == GLIA_F64 ? GLIA_F32 : GLIA_F16;
     glia_attr_arg max[] = {GLIA_INT("max", b->vocab), {0}};
     glia_value ids = glia_graph_node(b->g, "guard_range", "ids.checked", &b->ids, 1, max);
     return glia_graph_node(b->g, "embed", "embed", (glia_value[]){w, ids}, 2, NULL);
 }
 
-void glia_lm_rope_table(glia_lm_builder *b)
+/* A product of which the file keeps one factor for the whole weight, as ternary models do: [1]. */
+static glia_value scaled_linear(glia_lm_builder *b, glia_value x, const char *prefix, glia_value scale)
 {
-    b->rope_dims = glia_lm_int(b, "rope.dimension_count", b->head_dim, 4096);
-    b->rope_base = glia_lm_float(b, "rope.freq_base", 10000, false);
-    check_scaling(b);
-    if (!b->status && (b->rope_dims % 2 || b->rope_dims > b->head_dim))
-        glia_lm_fail(
-            b, GLIA_E_FORMAT, "G0504",
-            "`%s.rope.dimension_count` is %lld; it must be even and at most the head's %lld elements",
-            b->arch, (long long)b->rope_dims, (long long)b->head_dim);
-    glia_value in[2] = {b->pos, glia_lm_weight_if(b, "rope_freqs.weight")};
-    glia_attr_arg attrs[] = {GLIA_INT("dims", b->rope_dims),
-                             GLIA_FLOAT("base", b->rope_base),
-                             GLIA_FLOAT("scale", b->rope_scale),
-                             {0}};
-    if (!b->status) b->rope = glia_graph_node(b->g, "rope_table", "rope_table", in, 2, attrs);
+    const char *weight = glia_lm_name(b, "%s.weight", prefix), *bias = glia_lm_name(b, "%s.bias", prefix);
+    glia_type t;
+    if (b->status || !glia_value_type(b->g, scale, &t)) return (glia_value){0};
+    if (t.rank != 1 || t.dims[0] != 1) {
+        glia_lm_fail(b, GLIA_E_FORMAT, "G0512", "`%s.scale` is not one number for the whole weight", prefix);
+        return (glia_value){0};
+    }
+    glia_value in[2] = {x, glia_lm_weight(b, weight)}, add = glia_lm_weight_if(b, bias);
+    if (b->status) return (glia_value){0};
+    glia_value y = glia_graph_node(b->g, "linear", glia_lm_name(b, "%s.product", prefix), in, 2, NULL);
+    y = glia_lm_adapt(b, x, y, weight, 0, 0);
+    y = glia_graph_node(b->g, "mul", prefix, (glia_value[]){y, scale}, 2, NULL);
+    return glia_is_null(add) ? y : glia_lm_add(b, y, add, glia_lm_name(b, "%s.sum", prefix));
 }
 
 glia_value glia_lm_linear(glia_lm_builder *b, glia_value x, const char *prefix)
 {
+    glia_value scale = glia_lm_weight_if(b, glia_lm_name(b, "%s.scale", prefix));
+    if (!glia_is_null(scale)) return scaled_linear(b, x, prefix, scale);
     const char *weight = glia_lm_name(b, "%s.weight", prefix);
     glia_value in[3] = {x, glia_lm_weight(b, weight),
                         glia_lm_weight_if(b, glia_lm_name(b, "%s.bias", prefix))};
@@ -336,13 +369,6 @@ glia_value glia_lm_heads(glia_lm_builder *b, glia_value x, int64_t heads, int64_
     return b->status ? (glia_value){0} : glia_graph_node(b->g, "reshape", name, &x, 1, attrs);
 }
 
-glia_value glia_lm_rope(glia_lm_builder *b, glia_value x, bool neox, const char *name)
-{
-    glia_value in[2] = {x, b->rope};
-    glia_attr_arg attrs[] = {GLIA_INT("neox", neox), {0}};
-    return b->status ? (glia_value){0} : glia_graph_node(b->g, "rope", name, in, 2, attrs);
-}
-
 static glia_value put(glia_lm_builder *b, const char *name, int64_t layer, glia_value x, bool transposed)
 {
     int64_t pages = glia_lm_pages(&b->options);
@@ -358,14 +384,25 @@ static glia_value put(glia_lm_builder *b, const char *name, int64_t layer, glia_
                            attrs);
 }
 
-glia_value glia_lm_attend(glia_lm_builder *b, int64_t layer, glia_value q, glia_value k, glia_value v)
+glia_value glia_lm_attend(glia_lm_builder *b, int64_t layer, glia_value q, glia_value k, glia_value v,
+                          const glia_lm_attention *how)
 {
+    static const glia_lm_attention plain = {0};
     if (b->status) return (glia_value){0};
-    glia_value in[6] = {q,     put(b, "k", layer, k, true), put(b, "v", layer, v, false), b->table, b->seq,
-                        b->pos};
-    glia_attr_arg scale[] = {GLIA_FLOAT("scale", 1 / sqrt((double)b->head_dim)), {0}};
-    glia_value y =
-        glia_graph_node(b->g, "attend", glia_lm_name(b, "blk.%lld.attend", (long long)layer), in, 6, scale);
+    if (!how) how = &plain;
+    glia_value in[7] = {q,
+                        put(b, "k", layer, k, true),
+                        put(b, "v", layer, v, false),
+                        b->table,
+                        b->seq,
+                        b->encoder ? b->until : b->pos,
+                        how->sinks};
+    glia_attr_arg attrs[] = {GLIA_FLOAT("scale", how->scale > 0 ? how->scale : 1 / sqrt((double)b->head_dim)),
+                             GLIA_INT("window", how->window),
+                             GLIA_FLOAT("softcap", how->softcap),
+                             {0}};
+    glia_value y = glia_graph_node(b->g, "attend", glia_lm_name(b, "blk.%lld.attend", (long long)layer), in,
+                                   glia_is_null(how->sinks) ? 6 : 7, attrs);
     int64_t dims[2] = {b->tokens, b->heads * b->head_dim};
     glia_attr_arg flat[] = {GLIA_INTS("dims", dims, 2), {0}};
     return glia_graph_node(b->g, "reshape", glia_lm_name(b, "blk.%lld.attend_flat", (long long)layer), &y, 1,
@@ -377,58 +414,42 @@ glia_value glia_lm_add(glia_lm_builder *b, glia_value x, glia_value y, const cha
     return b->status ? (glia_value){0} : glia_graph_node(b->g, "add", name, (glia_value[]){x, y}, 2, NULL);
 }
 
-glia_value glia_lm_swiglu(glia_lm_builder *b, int64_t layer, glia_value x)
+static glia_value wanted_rows(glia_lm_builder *b, glia_value x)
 {
-    long long l = layer;
-    glia_lm_expect_rows(b, glia_lm_name(b, "blk.%lld.ffn_gate.weight", l), b->hidden, "feed_forward_length");
-    glia_value gate = glia_lm_linear(b, x, glia_lm_name(b, "blk.%lld.ffn_gate", l));
-    glia_value up = glia_lm_linear(b, x, glia_lm_name(b, "blk.%lld.ffn_up", l));
-    if (b->status) return gate;
-    glia_value y = glia_graph_node(b->g, "swiglu", glia_lm_name(b, "blk.%lld.swiglu", l),
-                                   (glia_value[]){gate, up}, 2, NULL);
-    return glia_lm_linear(b, y, glia_lm_name(b, "blk.%lld.ffn_down", l));
+    glia_attr_arg max[] = {{"max", GLIA_ATTR_INT, b->options.batch, 0, 0, 0}, {0}};
+    if (b->status) return (glia_value){0};
+    glia_value rows = glia_graph_node(b->g, "guard_range", "rows.checked", &b->out_rows, 1, max);
+    return glia_graph_node(b->g, "gather_rows", "last", (glia_value[]){x, rows}, 2, NULL);
+}
+
+void glia_lm_embeddings(glia_lm_builder *b, glia_value x)
+{
+    glia_source_tensor unused;
+    find_tensor(b, "output.weight", &unused);
+    find_tensor(b, "output.bias", &unused);
+    x = wanted_rows(b, x);
+    if (!b->status) glia_graph_output(b->g, "embeddings", x);
+}
+
+glia_value glia_lm_logits(glia_lm_builder *b, glia_value x)
+{
+    glia_value w = glia_lm_weight_if(b, "output.weight");
+    if (glia_is_null(w)) w = glia_lm_weight(b, "token_embd.weight"); /* tied */
+    x = wanted_rows(b, x);
+    if (b->status) return w;
+    glia_value bias = glia_lm_weight_if(b, "output.bias");
+    glia_value logits = glia_graph_node(b->g, "linear", "output", (glia_value[]){x, w, bias}, 3, NULL);
+    return glia_lm_adapt(b, x, logits, "output.weight", 0, 0);
 }
 
 void glia_lm_end(glia_lm_builder *b, glia_value x)
 {
-    glia_value w = glia_lm_weight_if(b, "output.weight");
-    if (glia_is_null(w)) w = glia_lm_weight(b, "token_embd.weight"); /* tied */
-    if (b->status) return;
-    glia_attr_arg max[] = {{"max", GLIA_ATTR_INT, b->options.batch, 0, 0, 0}, {0}};
-    glia_value rows = glia_graph_node(b->g, "guard_range", "rows.checked", &b->out_rows, 1, max);
-    x = glia_graph_node(b->g, "gather_rows", "last", (glia_value[]){x, rows}, 2, NULL);
-    glia_value bias = glia_lm_weight_if(b, "output.bias");
-    glia_value logits = glia_graph_node(b->g, "linear", "output", (glia_value[]){x, w, bias}, 3, NULL);
-    glia_graph_output(b->g, "logits", glia_lm_adapt(b, x, logits, "output.weight", 0, 0));
-}
-
-void glia_lm_rotary_decoder(glia_lm_builder *b, bool neox, bool head_norms)
-{
-    glia_lm_common(b, "attention.layer_norm_rms_epsilon");
-    glia_value x = glia_lm_begin(b);
-    glia_lm_rope_table(b);
-    for (int64_t i = 0; i < b->layers && !b->status; i++) {
-        long long l = i;
-        glia_value h = glia_lm_rms_norm(b, x, glia_lm_name(b, "blk.%lld.attn_norm", l));
-        glia_value q = glia_lm_linear(b, h, glia_lm_name(b, "blk.%lld.attn_q", l));
-        glia_value k = glia_lm_linear(b, h, glia_lm_name(b, "blk.%lld.attn_k", l));
-        glia_value v = glia_lm_linear(b, h, glia_lm_name(b, "blk.%lld.attn_v", l));
-        q = glia_lm_heads(b, q, b->heads, b->head_dim, glia_lm_name(b, "blk.%lld.q_heads", l));
-        k = glia_lm_heads(b, k, b->groups, b->head_dim, glia_lm_name(b, "blk.%lld.k_heads", l));
-        v = glia_lm_heads(b, v, b->groups, b->head_dim, glia_lm_name(b, "blk.%lld.v_heads", l));
-        if (head_norms) {
-            q = glia_lm_rms_norm(b, q, glia_lm_name(b, "blk.%lld.attn_q_norm", l));
-            k = glia_lm_rms_norm(b, k, glia_lm_name(b, "blk.%lld.attn_k_norm", l));
-        }
-        q = glia_lm_rope(b, q, neox, glia_lm_name(b, "blk.%lld.q_rope", l));
-        k = glia_lm_rope(b, k, neox, glia_lm_name(b, "blk.%lld.k_rope", l));
-        h = glia_lm_attend(b, i, q, k, v);
-        h = glia_lm_linear(b, h, glia_lm_name(b, "blk.%lld.attn_output", l));
-        x = glia_lm_add(b, x, h, glia_lm_name(b, "blk.%lld.attn_residual", l));
-        h = glia_lm_rms_norm(b, x, glia_lm_name(b, "blk.%lld.ffn_norm", l));
-        x = glia_lm_add(b, x, glia_lm_swiglu(b, i, h), glia_lm_name(b, "blk.%lld.ffn_residual", l));
+    if (b->options.embeddings) {
+        glia_lm_embeddings(b, x);
+        return;
     }
-    glia_lm_end(b, glia_lm_rms_norm(b, x, "output_norm"));
+    x = glia_lm_logits(b, x);
+    if (!b->status) glia_graph_output(b->g, "logits", x);
 }
 
 /* ---- the whole --------------------------------------------------------------------------------- */
@@ -465,6 +486,41 @@ static const glia_arch *find_arch(glia_lm_builder *b)
     return NULL;
 }
 
+/* How large steps are where the caller leaves it open, and what they give. */
+static void settle_steps(glia_lm_builder *b, const glia_arch *arch)
+{
+    glia_lm_options *o = &b->options;
+    const glia_gguf_value *causal = glia_gguf_find(b->file, glia_lm_name(b, "%s.attention.causal", b->arch));
+    int64_t is = 1;
+    if (o->context <= 0) {
+        b->context_train = glia_lm_int(b, "context_length", -1, INT32_MAX);
+        o->context = glia_min(b->context_train, 4096);
+    }
+    b->encoder =
+        causal && taken(arch, "attention.causal") && glia_gguf_element_i64(causal, 0, &is) && is == 0;
+    if (b->encoder && !o->embeddings)
+        glia_lm_fail(
+            b, GLIA_E_UNSUPPORTED, "G0540",
+            "architecture `%s` gives embeddings, not logits: it cannot generate; open it for embeddings",
+            b->arch);
+    if (o->batch <= 0) o->batch = b->encoder ? glia_min(o->context, 65536) : 128;
+    if (o->logit_rows <= 0) o->logit_rows = o->embeddings ? o->batch : 1;
+    if (!b->status && o->logit_rows > o->batch)
+        glia_lm_fail(b, GLIA_E_ARG, "G0709", "option logit_rows is %lld; a step has at most %lld tokens",
+                     (long long)o->logit_rows, (long long)o->batch);
+}
+
+/* What the file says of pooling: 0 none, 1 mean, 2 first, 3 last, 4 a ranker's. */
+static glia_pooling pooling_of(glia_lm_builder *b)
+{
+    if (!b->options.embeddings || !glia_lm_has(b, "pooling_type")) return GLIA_POOLING_DEFAULT;
+    int64_t kind = glia_lm_int(b, "pooling_type", 0, INT32_MAX);
+    if (kind > 3)
+        glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0544",
+                     "`%s.pooling_type` is %lld; 0 (none) to 3 (last) are built", b->arch, (long long)kind);
+    return kind ? (glia_pooling)kind : GLIA_POOLING_NONE;
+}
+
 glia_status glia_lm_build(const glia_gguf *file, glia_lm_options *options, glia_lm_graph *out, glia_error *e)
 {
     glia_arena arena;
@@ -488,11 +544,10 @@ glia_status glia_lm_build(const glia_gguf *file, glia_lm_options *options, glia_
     if (!b.status && !b.used)
         b.status = glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while building the model");
     if (b.status) goto done;
-    if (b.options.context <= 0) {
-        b.context_train = glia_lm_int(&b, "context_length", -1, INT32_MAX);
-        b.options.context = glia_min(b.context_train, 4096);
-    }
+    settle_steps(&b, out->arch);
+    out->pooling = pooling_of(&b);
     if (!b.status) glia_lm_adapters_begin(&b, options);
+    if (!b.status) check_settings(&b, out->arch);
     if (!b.status) out->arch->build(&b);
     if (!b.status && !b.g->error.status) check_all_used(&b);
     if (!b.status && !b.g->error.status) glia_lm_adapters_end(&b);
@@ -501,6 +556,8 @@ done:
     if (!b.status) {
         out->graph = b.g;
         out->vocab = b.vocab;
+        out->width = b.width;
+        out->encoder = b.encoder;
         out->context_train = b.context_train;
         out->layers = b.layers;
         out->kv_dtype = b.options.kv_dtype;

@@ -42,7 +42,8 @@ static void build(glia_lm_builder *b)
                             "feed_forward_length");
         glia_value q = part_of(b, h, i, 0, "attn_q"), k = part_of(b, h, i, 1, "attn_k"),
                    v = part_of(b, h, i, 2, "attn_v");
-        h = glia_lm_linear(b, glia_lm_attend(b, i, q, k, v), glia_lm_name(b, "blk.%lld.attn_output", l));
+        h = glia_lm_linear(b, glia_lm_attend(b, i, q, k, v, NULL),
+                           glia_lm_name(b, "blk.%lld.attn_output", l));
         x = glia_lm_add(b, x, h, glia_lm_name(b, "blk.%lld.attn_residual", l));
         h = glia_lm_layer_norm(b, x, glia_lm_name(b, "blk.%lld.ffn_norm", l));
         h = glia_lm_linear(b, h, glia_lm_name(b, "blk.%lld.ffn_up", l));
@@ -53,4 +54,4 @@ static void build(glia_lm_builder *b)
     glia_lm_end(b, glia_lm_layer_norm(b, x, "output_norm"));
 }
 
-const glia_arch glia_arch_gpt2 = {"gpt2", build};
+const glia_arch glia_arch_gpt2 = {"gpt2", build, {NULL}};

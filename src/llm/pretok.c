@@ -60,9 +60,6 @@
     "\\x{118A0}-\\x{118DF}\\x{1E900}-\\x{1E943}"
 #define WIDE_MARKS "[!-/:-~\\uFF01-\\uFF0F\\uFF1A-\\uFF5E\\u2018-\\u201F\\u3000-\\u3002]+"
 #define BLOOM " ?[^(\\s|.,!?\\u2026\\u3002\\uFF0C\\u3001\\u0964\\u06D4\\u060C)]+"
-/* Punctuation as that library means it: category P or an ASCII character that is no letter, digit or space.
- */
-#define PUNCTUATION "[\\p{P}$+<=>^`|~]"
 #define JAIS2_SPACES                                                                                         \
     "\\s{512}(?!\\S)|\\s{256}(?!\\S)|\\s{128}(?!\\S)|\\s{64}(?!\\S)|\\s{32}(?!\\S)|\\s{16}(?!\\S)|"          \
     "\\s{8}(?!\\S)|\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|\\s{1}"
@@ -113,7 +110,7 @@ static const pre_row pre_rows[] = {
      0},
     {{"deepseek-coder"}, {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", CJK_OLD, "\\p{N}"}, 0, 0},
     {{"deepseek-v3", "hunyuan-dense", "joyai-llm"}, {"\\p{N}{1,3}", CJK_KANA, DEEPSEEK3}, 0, 0},
-    {{"falcon"}, {PUNCTUATION "+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}, 0, 2},
+    {{"falcon"}, {TOK_PUNCTUATION "+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}, 0, 2},
     {{"bloom", "poro-chat", "gpt3-finnish"}, {BLOOM}, 0, 0},
     {{"viking"}, {BLOOM, "\\p{N}"}, 0, 0},
     {{"bailingmoe", "bailingmoe2", "llada-moe"},

@@ -13,10 +13,12 @@ static const glia_attr_spec table_attrs[] = {
     {"base", GLIA_ATTR_FLOAT, false, 10000.0},
     {"dims", GLIA_ATTR_INT, true, 0},
     {"scale", GLIA_ATTR_FLOAT, false, 1.0},
+    {"magnitude", GLIA_ATTR_FLOAT, false, 1.0},
     {0},
 };
 
-/* y[t, i] = cos(a), y[t, dims/2 + i] = sin(a) with a = (pos * scale) * base^(-2i/dims) / f[i]. */
+/* y[t, i] = magnitude * cos(a), y[t, dims/2 + i] = magnitude * sin(a)
+ * with a = (pos * scale) * (base^(-2i/dims) / f[i]). */
 static void rope_table_reference(const glia_kargs *k)
 {
     const glia_tensor *pos = &k->in[0], *f = glia_optional(k, 1), *y = &k->out[0];
@@ -27,7 +29,8 @@ static void rope_table_reference(const glia_kargs *k)
         if (f) rate /= glia_get_f64(f, i);
         for (int64_t t = k->begin[0]; t < k->end[0]; t++) {
             double a = (double)glia_get_i64(pos, t) * k->attr[2].f * rate;
-            ((float *)y->data)[t * dims + j] = (float)(j < half ? glia_cos(a) : glia_sin(a));
+            double wave = j < half ? glia_cos(a) : glia_sin(a);
+            ((float *)y->data)[t * dims + j] = (float)(wave * k->attr[3].f);
         }
     }
 }
@@ -43,8 +46,9 @@ static bool rope_table_infer(glia_infer *x)
         return glia_infer_fail(x, GLIA_E_SHAPE, "G0152",
                                "`rope_table`: %lld dims have %lld frequencies; the factors have another size",
                                (long long)dims, (long long)(dims / 2));
-    if (!(x->attr[0].f > 0) || !(x->attr[2].f > 0))
-        return glia_infer_fail(x, GLIA_E_ARG, "G0152", "`rope_table`: base and scale have to be above 0");
+    if (!(x->attr[0].f > 0) || !(x->attr[2].f > 0) || !(x->attr[3].f > 0 && x->attr[3].f <= 1e30))
+        return glia_infer_fail(x, GLIA_E_ARG, "G0152",
+                               "`rope_table`: base, scale and magnitude have to be above 0");
     return true;
 }
 
@@ -59,15 +63,16 @@ static void rope_table_sample(glia_sample *s)
     int64_t t = s->pick(s->ctx, 1, 5), half = s->pick(s->ctx, 1, 16);
     s->in_count = 2;
     s->in[0] = (glia_type){GLIA_I32, 1, 0, {t}};
-    s->in[1] = (glia_type){GLIA_F32, 1, 0, {half}};
+    s->in[1] = (glia_type){s->pick(s->ctx, 0, 1) ? GLIA_F32 : GLIA_F64, 1, 0, {half}};
     s->lo[0] = 0, s->hi[0] = 5000, s->lo[1] = 1, s->hi[1] = 8;
     s->attrs[0] = (glia_attr_arg)GLIA_INT("dims", 2 * half);
     s->attrs[1] = (glia_attr_arg)GLIA_FLOAT("base", 10000.0);
+    s->attrs[2] = (glia_attr_arg)GLIA_FLOAT("magnitude", s->pick(s->ctx, 0, 1) ? 1 : 1.25);
 }
 
 const glia_op glia_op_rope_table = {
     .name = "rope_table",
-    .signature = "pos: i32[t], f?: f32[r] -> y: f32[t, #dims]",
+    .signature = "pos: i32[t], f?: F[r] -> y: f32[t, #dims]",
     .traits = GLIA_REPLICABLE,
     .attrs = table_attrs,
     .infer = rope_table_infer,
