@@ -379,7 +379,7 @@ glia_status glia_session_fill_held(glia_session *s, int32_t sequence, const int3
     for (int i = 0; i < PIECE; i++) numbers[i] = sequence;
     int64_t same = 0;
     if (s->m->lm.encoder) glia_session_trim_held(s, sequence, 0);
-    while (!s->m->lm.encoder && same < count - 1 && same < q->length && q->tokens[same] == ids[same]) same++;
+    while (same < count - 1 && same < q->length && q->tokens[same] == ids[same]) same++;
     same = adopt_pages(s, sequence, ids, count - 1, same);
     glia_session_trim_held(s, sequence, same);
     while (same < count) {
