@@ -447,7 +447,8 @@ static void check_row(const glia_cpu_kernel *row)
     else if (op == &glia_op_quantise) check_quantise(row);
     else if (op == &glia_op_rms_norm || op == &glia_op_softmax) check_rows(row);
     else if (op == &glia_op_silu || op == &glia_op_swiglu || op == &glia_op_swiglu_limited ||
-             op == &glia_op_add || op == &glia_op_sub || op == &glia_op_mul)
+             op == &glia_op_add || op == &glia_op_sub || op == &glia_op_mul || op == &glia_op_div ||
+             op == &glia_op_gelu || op == &glia_op_tanh || op == &glia_op_relu)
         check_elementwise(row);
     else if (op == &glia_op_attend) check_attend(row);
     else if (op == &glia_op_rope) check_rope(row);

@@ -9,7 +9,8 @@ static void settings_init(cli_settings *s)
 {
     int64_t *const unset[] = {&s->tokens,       &s->top_k,        &s->repeat_last_n, &s->seed,
                               &s->context,      &s->batch,        &s->threads,       &s->slots,
-                              &s->memory_limit, &s->bench_prompt, &s->depth,         &s->repetitions};
+                              &s->memory_limit, &s->bench_prompt, &s->depth,         &s->repetitions,
+                              &s->logprobs,     &s->dry_last_n,   &s->draft_ngram,   &s->draft_max};
     *s = (cli_settings){0};
     for (int i = 0; i < GLIA_COUNT(unset); i++) *unset[i] = CLI_UNSET;
 }

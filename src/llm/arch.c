@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const glia_arch *const archs[] = {&glia_arch_llama,    &glia_arch_qwen2,    &glia_arch_qwen3,
-                                         &glia_arch_qwen3moe, &glia_arch_qwen2moe, &glia_arch_gpt2,
-                                         &glia_arch_bert};
+static const glia_arch *const archs[] = {
+#define ARCH(name) &glia_arch_##name,
+#include "llm/archs.def"
+#undef ARCH
+};
 
 const glia_arch *glia_arch_at(int i) { return i >= 0 && i < GLIA_COUNT(archs) ? archs[i] : NULL; }
 

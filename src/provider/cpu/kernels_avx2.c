@@ -67,6 +67,10 @@ static const glia_cpu_kernel kernels[] = {
     {&glia_op_add, "f32,f32->f32", add, "add_avx2"},
     {&glia_op_sub, "f32,f32->f32", sub, "sub_avx2"},
     {&glia_op_mul, "f32,f32->f32", mul, "mul_avx2"},
+    {&glia_op_div, "f32,f32->f32", divide, "div_avx2"},
+    {&glia_op_gelu, "f32->f32", gelu, "gelu_avx2"},
+    {&glia_op_tanh, "f32->f32", tanh_row, "tanh_avx2"},
+    {&glia_op_relu, "f32->f32", relu, "relu_avx2"},
 };
 
 extern const glia_cpu_isa glia_cpu_avx2;

@@ -41,6 +41,10 @@ static const glia_cpu_kernel kernels[] = {
     {&glia_op_add, "f32,f32->f32", add, "add_avx512"},
     {&glia_op_sub, "f32,f32->f32", sub, "sub_avx512"},
     {&glia_op_mul, "f32,f32->f32", mul, "mul_avx512"},
+    {&glia_op_div, "f32,f32->f32", divide, "div_avx512"},
+    {&glia_op_gelu, "f32->f32", gelu, "gelu_avx512"},
+    {&glia_op_tanh, "f32->f32", tanh_row, "tanh_avx512"},
+    {&glia_op_relu, "f32->f32", relu, "relu_avx512"},
 };
 
 extern const glia_cpu_isa glia_cpu_avx512;
