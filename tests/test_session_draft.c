@@ -212,13 +212,9 @@ static void endings(void)
             generate(plain, prompt, PROMPT, o, &want);
             o.draft = draft.s;
             generate(fast, prompt, PROMPT, o, &got);
-            if (how) same_result(&want, &got, "stopped");
-            else { /* what was checked already is still given out */ CHECK_I64(want.status, GLIA_E_CANCELLED);
-                CHECK_I64(got.status, GLIA_E_CANCELLED);
-                CHECK(got.made >= want.made && got.made <= want.made + 8);
-                CHECK(!memcmp(want.ids, got.ids, (size_t)want.made * 4));
-                CHECK_I64(got.held, PROMPT + got.made - 1);
-            }
+            same_result(&want, &got, "stopped");
+            CHECK_I64(got.status, how ? GLIA_OK : GLIA_E_CANCELLED);
+            CHECK_I64(got.held, PROMPT + got.made - 1);
             CHECK_I64(glia_session_length(fast.s, 0), got.held);
         }
     close_both(fast);

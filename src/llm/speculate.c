@@ -158,11 +158,24 @@ static glia_status step(glia_speculation *x, const int32_t *ids, int32_t count, 
     return glia_session_step_held(x->s, &b, logits, e);
 }
 
+/* A token whose logits are there already is given out without a step; what would have stopped the step stops
+ * it too. */
+static glia_status check_stop(const glia_session *s, glia_error *e)
+{
+    const glia_os *os = s->m->options.os;
+    if (atomic_exchange(s->cancelled_by, 0)) return glia_fail(e, GLIA_E_CANCELLED, "G0706", "cancelled");
+    if (s->deadline_ns && os->clock_ns(os->ctx) >= s->deadline_ns)
+        return glia_fail(e, GLIA_E_DEADLINE, "G0707", "the deadline passed");
+    return GLIA_OK;
+}
+
 glia_status glia_speculation_next(glia_speculation *x, int32_t id, const float **logits, glia_error *e)
 {
     int32_t ids[1 + GLIA_GUESSES_MAX] = {id}, found;
     glia_sequence *q = &x->s->sequences[0];
     if (x->row < x->guessed && q->tokens[x->length] == id) {
+        glia_status stop = check_stop(x->s, e);
+        if (stop) return stop;
         x->row++;
         x->length++;
         x->counts->accepted++;
