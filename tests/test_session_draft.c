@@ -271,6 +271,38 @@ static void refusals(void)
     close_both(other);
 }
 
+/* Any sequence, beside others that stay as they are. */
+static void other_sequences(void)
+{
+    const subject *t = &subjects[0];
+    glia_model_options mo = subject_options();
+    glia_error e = GLIA_ERROR_INIT;
+    opened plain = open_with(t->path, mo.context, 1, 0, NULL), x = {spine_open(t->path, &mo), NULL};
+    if (!x.m || glia_session_create(x.m, &x.s, &e)) exit(2);
+    subject_feed(t, x.s, 1, 0, 0, 20);
+    for (int i = 0; i < 6; i++) {
+        result want = {.count = 0}, got = {.count = 0};
+        glia_generate_options o = way(i);
+        o.tokens_max = 30;
+        generate(plain, prompt, PROMPT, o, &want);
+        o.sequence = 2;
+        o.draft_ngram = i % 2 ? 1 : 0;
+        generate(x, prompt, PROMPT, o, &got);
+        CHECK_I64(got.held, 0);
+        got.held = glia_session_tokens(x.s, 2, got.tokens, CONTEXT);
+        same_result(&want, &got, "another sequence");
+    }
+    subject_feed(t, x.s, 1, 0, 20, SUBJECT_TOKENS);
+    static const int32_t bad[] = {-1, 3, INT32_MAX, INT32_MIN};
+    for (int i = 0; i < 4; i++) {
+        glia_generate_options o = way(0);
+        o.sequence = bad[i];
+        CHECK_I64(glia_session_generate(x.s, prompt, PROMPT, &o, NULL, &e), GLIA_E_ARG);
+    }
+    close_both(plain);
+    close_both(x);
+}
+
 /* Nothing is taken between the first token and the last. */
 typedef struct watch {
     const struct fault_os *f;
@@ -338,6 +370,7 @@ int main(void)
     RUN(ngrams);
     RUN(endings);
     RUN(refusals);
+    RUN(other_sequences);
     RUN(no_allocation);
     RUN(pieces);
     unlink(far_path);

@@ -176,7 +176,7 @@ const cli_option cli_options[] = {
     TEXT(0, "load-session", "FILE", CLI_RUN, load_session,
          "go on from a saved session; the prompt follows what it holds, and may be left out"),
     TEXT(0, "save-session", "FILE", CLI_RUN, save_session, "save the session, with the text, at the end"),
-    CHOICE(0, "kv", "TYPE", MODEL_COMMANDS, "f16|f32", kv,
+    CHOICE(0, "kv", "TYPE", MODEL_COMMANDS, "f32|f16|q8_0", kv,
            "element type of the key-value cache (by the model)"),
     {0, "lora", "FILE[:SCALE]", CLI_ADAPTER, MODEL_COMMANDS, -1e6, 1e6, NULL, AT(adapters),
      "apply a low-rank adapter, SCALE times (1); may be repeated"},
