@@ -124,7 +124,7 @@ static void draft_models(void)
     for (int k = 0; k < 2; k++) {
         opened draft = open_with(paths[k], k ? 64 : CONTEXT, 1, 0, NULL); /* a draft may have less context */
         for (int i = 0; i < 6; i++)
-            for (int most = 0; most < 17; most += most < 5 ? 2 : 12) {
+            for (int most = 0; most < 17; most += SPINE_SLOW ? 6 : most < 5 ? 2 : 12) {
                 result want = {.count = 0}, got = {.count = 0};
                 glia_draft_counts counts;
                 glia_generate_options o = way(i);
@@ -172,7 +172,7 @@ static void ngrams(void)
         const char *path = k ? subjects[k - 1].path : target_path;
         opened plain = open_with(path, CONTEXT, 1, 0, NULL), fast = open_with(path, CONTEXT, 9, 0, NULL);
         for (int i = 0; i < 6; i++)
-            for (int n = 1; n < 5; n++) {
+            for (int n = 1; n < 5; n += 1 + SPINE_SLOW) {
                 result want = {.count = 0}, got = {.count = 0};
                 glia_draft_counts counts;
                 glia_generate_options o = way(i);
