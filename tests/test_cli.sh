@@ -243,6 +243,40 @@ test_loop() {
 }
 
 # FILE PID: waits until FILE has something, interrupts PID, and checks how it ends; a program that does not is killed.
+test_sessions() {
+    story() { "$glia" run "$demo" "$@" 2>"$tmp/err" </dev/null; }
+    story -p "Once upon a time" -n 60 >"$tmp/whole"
+    story -p "Once upon a time" -n 60 --draft "$demo" --draft-max 4 -v >"$tmp/out" || fault "no draft: $(cat "$tmp/err")"
+    cmp -s "$tmp/out" "$tmp/whole" || fault "a draft changes the text"
+    says "right"
+    story -p "Once upon a time" -n 60 --draft-ngram 1 -b 20 >"$tmp/out"
+    cmp -s "$tmp/out" "$tmp/whole" || fault "n-grams change the text"
+    story -p "Once upon a time" -n 25 --save-session "$tmp/saved" >"$tmp/begin"
+    story -n 20 --load-session "$tmp/saved" --save-session "$tmp/saved" >>"$tmp/begin"
+    story -n 15 --load-session "$tmp/saved" -c 300 -b 7 >>"$tmp/begin" || fault "not loaded: $(cat "$tmp/err")"
+    cmp -s "$tmp/begin" "$tmp/whole" || fault "a saved session goes on otherwise: $(cat "$tmp/begin")"
+    expect 0 out run "$demo" --load-session "$tmp/saved" -p "Then" -n 3 --json
+    is_json
+    expect 3 none run "$tmp/tiny.gguf" --load-session "$tmp/saved" -n 3
+    says G0724
+    expect 3 none run "$demo" --load-session "$tmp/saved" --kv f32 -n 3
+    says G0725
+    expect 3 none run "$demo" --load-session "$tmp/saved" -c 20 -n 3
+    says G0718
+    head -c 3000 "$tmp/saved" >"$tmp/cut"
+    expect 3 none run "$demo" --load-session "$tmp/cut" -n 3
+    says G0722
+    expect 3 none run "$demo" --load-session "$tmp/absent" -n 3
+    expect 3 none run "$demo" --draft "$tmp/absent" -p x -n 3
+    expect 1 any run "$demo" --draft "$tmp/tiny.gguf" -p x -n 3
+    says G0727
+    expect 1 any run "$demo" -p x -n 3 --save-session "$tmp/absent/file"
+    expect 2 none run "$demo" -p x --draft "$demo" --draft-ngram 2
+    expect 2 none run "$demo" -p x --draft-max 2
+    expect 2 none run "$demo" -p x --draft-ngram 2 -b 8
+    expect 2 none run "$demo" --loop --save-session "$tmp/saved"
+}
+
 interrupt() {
     tries=0
     while [ ! -s "$1" ] && [ $tries -lt 200 ]; do
@@ -567,7 +601,7 @@ test_example() {
 }
 
 "$glia" synth --shape tiny --type Q8_0 "$tmp/tiny.gguf" || exit 2
-for name in help usage refusals vocabulary_only run sampling loop interrupt full_disk inspect plan logits tokenize embed \
+for name in help usage refusals vocabulary_only run sampling loop sessions interrupt full_disk inspect plan logits tokenize embed \
     perplexity bench profile synth quantize convert explain generated_texts golden_story example; do
     skipped=
     test_$name
