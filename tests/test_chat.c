@@ -26,6 +26,7 @@ static glia_tokenizer *bytes_tokenizer(void)
         vocab_add(v, controls[i], 0, GLIA_TOK_TYPE_CONTROL);
     vocab_add(v, "<think>", 0, GLIA_TOK_TYPE_USER_DEFINED);
     vocab_add(v, "\n\n", 0, GLIA_TOK_TYPE_USER_DEFINED);
+    vocab_add(v, "\xE2\x96\x81", 0, GLIA_TOK_TYPE_NORMAL);
     v->src.unk = 0;
     v->src.bos = 259;
     v->src.eos = 260;

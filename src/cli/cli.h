@@ -31,6 +31,7 @@ enum { /* commands as bits */
        CLI_EXPLAIN = 256,
        CLI_TOP = 512, /* before any command */
        CLI_QUANTIZE = 1 << 20,
+       CLI_CHAT = 1 << 24,
        CLI_CONVERT = 1 << 21,
        CLI_ALL = (1 << 30) - 1
 };
@@ -75,6 +76,7 @@ typedef struct cli_settings { /* what the options set; texts are null, integers 
     const char *samplers, *grammar, *grammar_file, *json_schema, *json_schema_file;
     cli_texts dry_breakers;
     cli_adapters adapters;
+    const char *chat_template, *chat_variant, *system, *history, *when_full;
 } cli_settings;
 
 typedef enum {
@@ -178,6 +180,8 @@ void cli_session_close(glia_session *s);
 bool cli_interrupted(void);
 /* From now on SIGINT is noted instead of ending the process; a second one ends it. */
 void cli_catch_interrupt(void);
+/* Forgets a SIGINT that was answered, and listens for the next one. */
+void cli_interrupt_reset(void);
 /* A descriptor that can be read from once SIGINT has come; -1 if there is none. */
 int cli_wake_fd(void);
 /* Ids of a text by the model's policy, in the arena. */
@@ -213,6 +217,7 @@ void cli_lines_free(cli_lines *l);
 int cli_cmd_run(cli *c);
 int cli_inspect_safetensors(cli *c);
 int cli_cmd_inspect(cli *c);
+int cli_cmd_chat(cli *c);
 int cli_cmd_plan(cli *c);
 int cli_cmd_logits(cli *c);
 int cli_cmd_tokenize(cli *c);
