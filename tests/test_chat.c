@@ -331,9 +331,8 @@ static void allocator_fails(void)
         glia_status s = glia_chat_from_text(&f.os, t, text, (int64_t)strlen(text), true, false, &c, &e);
         if (!s) s = ask(c, "[{\"role\": \"user\", \"content\": \"q\", \"reasoning\": \"r\"}]", NULL, &p, &e);
         if (!s) s = glia_chat_parser_create(c, p, gather, &g, &parser, &e);
-        if (!s)
-            s = glia_chat_parser_push(parser, -1, "<tool_call>{\"name\":\"f\",\"arguments\":{}}</tool_call>x",
-                                      53, &e);
+        static const char answer[] = "<tool_call>{\"name\":\"f\",\"arguments\":{}}</tool_call>x";
+        if (!s) s = glia_chat_parser_push(parser, -1, answer, sizeof answer - 1, &e);
         glia_chat_parser_destroy(parser);
         glia_chat_prompt_destroy(p);
         glia_chat_destroy(c);

@@ -372,7 +372,16 @@ static void numbers_that_contradict(void)
         {"llama.attention.key_length", 'u', 16, GLIA_E_SHAPE, GLIA_E_UNSUPPORTED},
         {"llama.attention.value_length", 'u', 16, GLIA_E_UNSUPPORTED, GLIA_E_SHAPE},
         {"llama.expert_count", 'u', 8, GLIA_E_UNSUPPORTED, GLIA_E_NOT_FOUND},
-        {"llama.attention.sliding_window", 'u', 16, GLIA_E_UNSUPPORTED, GLIA_E_UNSUPPORTED},
+        {"llama.attention.sliding_window", 'u', 16, GLIA_OK, GLIA_OK},
+        {"llama.attention.sliding_window", 'u', 4294967295.0, GLIA_E_FORMAT, GLIA_E_FORMAT},
+        {"llama.attention.scale", 'f', 0.5, GLIA_E_UNSUPPORTED, GLIA_E_UNSUPPORTED},
+        {"llama.attn_logit_softcapping", 'f', 50, GLIA_E_UNSUPPORTED, GLIA_E_UNSUPPORTED},
+        {"llama.attention.sliding_window_pattern", 'u', 6, GLIA_E_UNSUPPORTED, GLIA_E_UNSUPPORTED},
+        {"llama.rope.scaling.factor", 'f', 4, GLIA_OK, GLIA_OK}, /* linear, without a type */
+        {"llama.rope.scaling.factor", 'f', 0, GLIA_E_FORMAT, GLIA_E_FORMAT},
+        {"llama.rope.scaling.factor", 'f', (double)NAN, GLIA_E_FORMAT, GLIA_E_FORMAT},
+        {"llama.rope.scaling.factor", 'f', 1e30, GLIA_E_FORMAT, GLIA_E_FORMAT},
+        {"llama.rope.scaling.yarn_log_multiplier", 'f', 0.1, GLIA_E_UNSUPPORTED, GLIA_E_UNSUPPORTED},
         {"tokenizer.ggml.bos_token_id", 'u', 384, GLIA_E_FORMAT, GLIA_E_FORMAT},
         {"tokenizer.ggml.eos_token_id", 'u', 384, GLIA_E_FORMAT, GLIA_E_FORMAT},
     };
@@ -384,7 +393,14 @@ static void numbers_that_contradict(void)
     }
     attack("another architecture", &(edit){.key = "general.architecture", .put = 's', .text = "mamba"},
            GLIA_E_UNSUPPORTED, GLIA_E_UNSUPPORTED);
-    attack("another scaling", &(edit){.key = "llama.rope.scaling.type", .put = 's', .text = "yarn"},
+    attack("another scaling", &(edit){.key = "llama.rope.scaling.type", .put = 's', .text = "su"},
+           GLIA_E_UNSUPPORTED, GLIA_E_UNSUPPORTED);
+    attack("yarn without a factor", &(edit){.key = "llama.rope.scaling.type", .put = 's', .text = "yarn"},
+           GLIA_E_NOT_FOUND, GLIA_E_FORMAT);
+    attack("longrope without factors",
+           &(edit){.key = "llama.rope.scaling.type", .put = 's', .text = "longrope"}, GLIA_E_NOT_FOUND,
+           GLIA_E_FORMAT);
+    attack("another activation", &(edit){.key = "llama.hidden_activation", .put = 's', .text = "xielu"},
            GLIA_E_UNSUPPORTED, GLIA_E_UNSUPPORTED);
     attack("a tokenizer of another kind", &(edit){.key = "tokenizer.ggml.model", .put = 's', .text = "rwkv"},
            GLIA_E_UNSUPPORTED, GLIA_E_UNSUPPORTED);
@@ -470,7 +486,8 @@ static void calls_to_open(void)
         {1, 1, 1, 0, 0, 4, 5, 0, NULL, GLIA_E_ARG},
         {1, 1, 1, 0, 0, 4, -1, 0, NULL, GLIA_E_ARG},
         {1, 1, 1, 0, 0, 4, 1, -1, NULL, GLIA_E_ARG},
-        {1, 1, 1, GLIA_Q8_0, 0, 4, 1, 0, NULL, GLIA_E_UNSUPPORTED},
+        {1, 1, 1, GLIA_Q8_0, 0, 4, 1, 0, NULL, GLIA_E_UNSUPPORTED}, /* heads of 8 */
+        {1, 1, 1, GLIA_Q4_0, 0, 4, 1, 0, NULL, GLIA_E_UNSUPPORTED},
         {1, 1, 1, 9999, 0, 4, 1, 0, NULL, GLIA_E_UNSUPPORTED},
         {1, 1, 1, -5, 0, 4, 1, 0, NULL, GLIA_E_UNSUPPORTED},
         {1, 1, 1, 0, 0, 4, 1, 0, "sse9", GLIA_E_NOT_FOUND},

@@ -36,8 +36,9 @@ typedef struct glia_model_options {
     int64_t context;        /* tokens a sequence; 0: the model's own, at most 4096 */
     int64_t batch;          /* most tokens in one step; 0: 128, for encoders the context */
     int64_t logit_rows;     /* most tokens of a step whose logits are asked for; 0: 1, for embeddings batch */
-    glia_dtype kv_dtype;    /* of the key-value cache: GLIA_F16 or GLIA_F32; NONE: F32 for encoders and models
-                               whose token embedding is F32, else F16 */
+    glia_dtype kv_dtype;    /* of the key-value cache: GLIA_F32, GLIA_F16, or GLIA_Q8_0 (half of F16; heads in
+                               multiples of 32, else G0513); NONE: F32 for encoders and models whose token
+                               embedding is F32, else F16 */
     int32_t profile_events; /* room for so many events a thread; 0: no profile */
     int64_t memory_limit;   /* bytes of all classes together; 0: none. Checked before loading (G0804) */
     const char *isa;        /* "portable", "avx2", "avx512", "avx512vnni": no faster set; null: the best */
@@ -214,6 +215,9 @@ GLIA_API void glia_session_set_deadline(glia_session *s, uint64_t clock_ns);
 
 struct glia_sampler_options;
 struct glia_logprob;
+typedef struct glia_draft_counts {    /* how speculation went */
+    int64_t steps, guessed, accepted; /* steps of the model; tokens guessed, and those that were right */
+} glia_draft_counts;
 
 typedef struct glia_generate_options {
     uint32_t size;
@@ -241,6 +245,15 @@ typedef struct glia_generate_options {
     int32_t reserved;
     void (*on_logprobs)(void *user, const struct glia_logprob *chosen, const struct glia_logprob *top,
                         int64_t count);
+    /* Speculation: tokens are guessed and several checked in one step. The text is that of plain decoding,
+     * bit for bit. Guesses are the likeliest tokens of `draft`, a session of another model with the same
+     * vocabulary, whose sequence 0 is used and which no other thread may be in; or what followed the last
+     * draft_ngram tokens when they occurred before. The model needs logit_rows of draft_max + 1. While this
+     * runs, glia_session_length may count guesses. */
+    glia_session *draft;
+    int32_t draft_ngram;             /* 0: none; up to 64 */
+    int32_t draft_max;               /* guesses a step, up to 64; 0: 8, or as logit_rows allows */
+    glia_draft_counts *draft_counts; /* filled in, if not null */
 } glia_generate_options;
 #define GLIA_GENERATE_OPTIONS_INIT                                                                           \
     {                                                                                                        \

@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const glia_arch *const archs[] = {&glia_arch_llama,    &glia_arch_qwen2,    &glia_arch_qwen3,
-                                         &glia_arch_qwen3moe, &glia_arch_qwen2moe, &glia_arch_gpt2,
-                                         &glia_arch_bert};
+static const glia_arch *const archs[] = {
+#define ARCH(name) &glia_arch_##name,
+#include "llm/archs.def"
+#undef ARCH
+};
 
 const glia_arch *glia_arch_at(int i) { return i >= 0 && i < GLIA_COUNT(archs) ? archs[i] : NULL; }
 
@@ -371,6 +373,13 @@ glia_value glia_lm_heads(glia_lm_builder *b, glia_value x, int64_t heads, int64_
 
 static glia_value put(glia_lm_builder *b, const char *name, int64_t layer, glia_value x, bool transposed)
 {
+    int64_t block = glia_dtype_get(b->options.kv_dtype)->block_elements;
+    if (b->head_dim % block) {
+        glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0513",
+                     "a key-value cache of %s needs heads in multiples of %lld elements; these have %lld",
+                     glia_dtype_name(b->options.kv_dtype), (long long)block, (long long)b->head_dim);
+        return (glia_value){0};
+    }
     int64_t pages = glia_lm_pages(&b->options);
     glia_type t = {b->options.kv_dtype,
                    4,

@@ -77,8 +77,9 @@ typedef struct glia_arch {
      * that would change results are refused unless they have their neutral value; see arch.c. */
     const char *takes[12];
 } glia_arch;
-extern const glia_arch glia_arch_llama, glia_arch_qwen2, glia_arch_qwen3, glia_arch_gpt2;
-extern const glia_arch glia_arch_qwen3moe, glia_arch_qwen2moe, glia_arch_bert;
+#define ARCH(name) extern const glia_arch glia_arch_##name;
+#include "llm/archs.def"
+#undef ARCH
 const glia_arch *glia_arch_at(int i); /* null past the end */
 
 typedef struct glia_lm_graph {
@@ -188,7 +189,11 @@ typedef struct glia_lm_decoder {
     bool sub_norms;                /* attn_sub_norm and ffn_sub_norm before the last product of each half */
     bool fused;                    /* attn_qkv is q, k, v; ffn_up is gate, up */
     bool gateless;                 /* no gate: down(act(up(x))) */
-    const char *activation;        /* "silu", "gelu", "relu2"; null: "silu". hidden_activation overrides */
+    bool sinks;                    /* attn_sinks: a logit a head in the softmax, with no value */
+    bool exact_ramp;               /* yarn's ramp lies between exact dims */
+    const char *ffn_norm;          /* what the file calls the norm before the second half; null: ffn_norm */
+    const char *activation;        /* "silu", "gelu_pytorch_tanh", "relu2"; null: "silu". The file's
+                                      hidden_activation overrides */
     double embed_scale, residual_scale, logit_divisor; /* 0: 1 */
     double attention_scale, softcap, final_softcap;    /* 0: the default, none */
     int64_t window;                                    /* 0: none */

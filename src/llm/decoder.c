@@ -96,6 +96,7 @@ static glia_value attention(glia_lm_builder *b, const decoder *c, int64_t layer,
         q = glia_lm_rope(b, q, d->neox, glia_lm_name(b, "blk.%lld.q_rope", l));
         k = glia_lm_rope(b, k, d->neox, glia_lm_name(b, "blk.%lld.k_rope", l));
     }
+    if (d->sinks) how.sinks = glia_lm_weight(b, glia_lm_name(b, "blk.%lld.attn_sinks.weight", l));
     x = glia_lm_attend(b, layer, q, k, v, &how);
     if (d->sub_norms) x = norm(b, c, x, glia_lm_name(b, "blk.%lld.attn_sub_norm", l));
     x = glia_lm_linear(b, x, glia_lm_name(b, "blk.%lld.attn_output", l));
@@ -151,7 +152,7 @@ glia_value glia_lm_swiglu(glia_lm_builder *b, int64_t layer, glia_value x)
 static const char *activation_of(glia_lm_builder *b, const glia_lm_decoder *d)
 {
     static const char *const known[][2] = {
-        {"silu", "swiglu"}, {"gelu", "gelu"}, {"gelu_pytorch_tanh", "gelu"}, {"relu2", "relu2"}};
+        {"silu", "swiglu"}, {"gelu_pytorch_tanh", "gelu"}, {"relu2", "relu2"}};
     for (int i = 0; i < GLIA_COUNT(known); i++) {
         bool own = glia_lm_has(b, "hidden_activation");
         if (own ? glia_lm_says(b, "hidden_activation", known[i][0])
@@ -179,7 +180,8 @@ void glia_lm_decode(glia_lm_builder *b, const glia_lm_decoder *d)
     decoder c = {.d = d, .activation = activation_of(b, d)};
     const double residual = or_one(d->residual_scale);
     glia_value x = glia_lm_begin(b);
-    glia_lm_rope_table(b);
+    if (d->exact_ramp) glia_lm_rope_table_exact_ramp(b);
+    else glia_lm_rope_table(b);
     c.rope = b->rope;
     if (d->local_base > 0) c.local_rope = glia_lm_rope_plain(b, "rope_table.local", d->local_base);
     x = glia_lm_scale(b, x, or_one(d->embed_scale), "embed.scaled");
@@ -188,7 +190,9 @@ void glia_lm_decode(glia_lm_builder *b, const glia_lm_decoder *d)
         glia_value h = d->no_pre_norms ? x : norm(b, &c, x, glia_lm_name(b, "blk.%lld.attn_norm", l));
         h = glia_lm_scale(b, attention(b, &c, i, h), residual, glia_lm_name(b, "blk.%lld.attn_scaled", l));
         x = glia_lm_add(b, x, h, glia_lm_name(b, "blk.%lld.attn_residual", l));
-        h = d->no_pre_norms ? x : norm(b, &c, x, glia_lm_name(b, "blk.%lld.ffn_norm", l));
+        h = d->no_pre_norms
+                ? x
+                : norm(b, &c, x, glia_lm_name(b, "blk.%lld.%s", l, d->ffn_norm ? d->ffn_norm : "ffn_norm"));
         h = d->ffn ? d->ffn(b, i, h) : feed_forward(b, &c, i, h);
         if (d->post_norms) h = norm(b, &c, h, glia_lm_name(b, "blk.%lld.post_ffw_norm", l));
         h = glia_lm_scale(b, h, residual, glia_lm_name(b, "blk.%lld.ffn_scaled", l));

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "llm/sampler.h"
+#include "llm/speculate.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,6 +13,7 @@ typedef struct generation {
     glia_session *s;
     glia_generate_options o;
     glia_sampler *sampler;
+    glia_speculation speculation;
     glia_detok detok;
     char *text;
     int64_t text_bytes;
@@ -126,7 +128,7 @@ static glia_status loop(generation *g, const float *logits, int64_t *made, glia_
         int32_t id;
         if (glia_sampler_done(g->sampler)) return GLIA_OK;
         glia_status st =
-            glia_sampler_sample(g->sampler, logits, s->sequences[0].tokens, s->sequences[0].length, &id, e);
+            glia_sampler_sample(g->sampler, logits, s->sequences[0].tokens, g->speculation.length, &id, e);
         if (st) return st;
         if (!g->o.ignore_end && id < glia_tokenizer_vocab_size(m->tokenizer) &&
             glia_tokenizer_is_eog(m->tokenizer, id))
@@ -138,19 +140,13 @@ static glia_status loop(generation *g, const float *logits, int64_t *made, glia_
         if (g->o.on_token && g->o.on_token(g->o.user, id, g->text, n < 0 ? 0 : n)) return GLIA_OK;
         if (g->o.tokens_max && *made >= g->o.tokens_max) return GLIA_OK;
         if (glia_sampler_done(g->sampler)) return GLIA_OK; /* without a step that nobody needs */
-        if (s->sequences[0].length == m->options.context) {
+        if (g->speculation.length == m->options.context) {
             if (!g->o.tokens_max) return GLIA_OK;
             return glia_fail(e, GLIA_E_CONTEXT, "G0718",
                              "the context of %lld tokens is full after %lld of %lld new tokens",
                              (long long)m->options.context, (long long)*made, (long long)g->o.tokens_max);
         }
-        int32_t zero = 0;
-        glia_batch b = GLIA_BATCH_INIT;
-        b.count = 1;
-        b.ids = &id;
-        b.rows = &zero;
-        b.row_count = 1;
-        st = glia_session_step_held(s, &b, &logits, e);
+        st = glia_speculation_next(&g->speculation, id, &logits, e);
         if (st) return st;
     }
 }
@@ -174,9 +170,12 @@ glia_status glia_session_generate(glia_session *s, const int32_t *ids, int64_t c
                          (long long)g.o.tokens_max);
     glia_status st = glia_session_enter(s, e);
     if (st) return st;
-    st = open_generation(&g, e);
+    st = glia_speculation_open(&g.speculation, s, &g.o, e);
+    if (!st) st = open_generation(&g, e);
     if (!st) st = glia_session_fill_held(s, 0, ids, count, &logits, e);
+    glia_speculation_begin(&g.speculation);
     if (!st) st = loop(&g, logits, made, e);
+    glia_speculation_close(&g.speculation);
     if (g.text && g.o.on_token) {
         int64_t n = glia_detok_flush(&g.detok, g.text, g.text_bytes);
         g.o.on_token(g.o.user, -1, g.text, n < 0 ? 0 : n);

@@ -303,7 +303,7 @@ struct tok_words {
     bool nomem;
 };
 typedef struct tok_pre_traits {
-    bool ignore_merges, adds_bos, adds_sep;
+    bool ignore_merges, adds_bos, adds_sep, composed; /* composed: the text is brought to NFC first */
 } tok_pre_traits;
 
 /* By the name of tokenizer.ggml.pre: G0602 for others. */
@@ -313,7 +313,8 @@ glia_status glia_tok_pretok_create(const struct tok_pretok **out, glia_arena *a,
 glia_status glia_tok_pretok_build(const struct tok_pretok **out, glia_arena *a, const tok_stage *stages,
                                   int count, glia_error *e);
 /* The name that GGUF has for these stages, or null. */
-const char *glia_tok_pretok_name(const tok_stage *stages, int count, bool word_level);
+glia_status glia_tok_pretok_name(const glia_os *os, const tok_stage *stages, int count, bool word_level,
+                                 bool composed, const char **name, glia_error *e);
 void glia_tok_words_init(tok_words *w, const struct tok_pretok *p, const glia_os *os, const char *text,
                          int64_t size);
 /* False at the end, and when glia_tok_words_status has something to say. */

@@ -39,7 +39,7 @@ static glia_status take_pipeline(glia_tokenizer *t, const tok_pipeline *p, glia_
 /* The pipeline that goes with kind and pre, and the tokens around a text. */
 static glia_status make_pipeline(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
 {
-    tok_pre_traits traits = {false, t->kind->adds_bos, t->kind->adds_sep};
+    tok_pre_traits traits = {false, t->kind->adds_bos, t->kind->adds_sep, false};
     glia_status s = GLIA_OK;
     t->adds_space = v->add_space_prefix < 0 ? t->kind->space_prefix : v->add_space_prefix > 0;
     t->drops_space = t->adds_space;
@@ -49,6 +49,11 @@ static glia_status make_pipeline(glia_tokenizer *t, const glia_vocab_source *v, 
         t->norm = GLIA_NEW(&t->arena, tok_norm);
         s = t->norm ? t->kind->plan(t, v, t->norm, e) : glia_tok_nomem(e);
     } else if (t->kind->words) s = glia_tok_pretok_create(&t->pretok, &t->arena, t->pre, &traits, e);
+    if (!s && traits.composed) {
+        t->norm = GLIA_NEW(&t->arena, tok_norm);
+        if (!t->norm || !glia_tok_norm_add(t->norm, glia_tok_norm_form, TOK_FORM_COMPOSE))
+            return glia_tok_nomem(e);
+    }
     if (s) return s;
     if (t->norm && !t->norm->count) t->norm = NULL;
     t->ignore_merges = traits.ignore_merges;

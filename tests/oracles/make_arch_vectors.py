@@ -4,7 +4,7 @@
 Needs numpy, torch, transformers and gguf; --verify needs llama-cpp-python too (tools/oracles.sh installs
 them all). Usage:
 
-    python make_arch_vectors.py            makes the files
+    python make_arch_vectors.py [names]    makes the files
     python make_arch_vectors.py --verify   compares the files that lie there with llama.cpp
 
 A case has random weights in a reduced but true shape. The weights are float32 in the GGUF file, named and laid
@@ -42,7 +42,10 @@ class Case:
     tokens: int
     config: dict
     tokenizer_pre: str = ""  # empty: a tokenizer of kind `llama`, which has no pre-tokenizer
-    rope_scaling: dict = field(default_factory=dict)
+    rope_scaling: dict = field(default_factory=dict)  # goes into rope_parameters of the config
+    keys: dict = field(default_factory=dict)  # further metadata: "key" of "ARCH.key"
+    differs: str = ""  # why llama.cpp gives other logits, so that it cannot verify this case
+    quant: str = ""  # "TQ1_0", "TQ2_0": matrices are ternary, with one scale each beside them
 
 
 def llama_like(hidden, heads, kv_heads, head_dim, ffn, layers, vocab, **more):
@@ -56,6 +59,28 @@ LLAMA3_SCALING = dict(
     rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
     original_max_position_embeddings=32,
 )
+
+LINEAR = dict(rope_type="linear", factor=4.0)
+DYNAMIC = dict(rope_type="dynamic", factor=2.0)
+YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16, beta_fast=8.0, beta_slow=1.0)
+
+
+def phi3_scaling(pairs, original, attention_factor):
+    """Divisors that are exact in float32."""
+    return dict(rope_type="longrope", original_max_position_embeddings=original,
+                attention_factor=float(np.float32(attention_factor)),
+                short_factor=[1.0 + i / 16 for i in range(pairs)],
+                long_factor=[1.0 + i * i / 8 for i in range(pairs)])
+
+
+PHI3_LONG, PHI3_SHORT = phi3_scaling(8, 16, 1.19), phi3_scaling(6, 32, 1.05)
+SMALL = llama_like(32, 2, 1, 16, 40, 2, 80, tie_word_embeddings=True, rms_norm_eps=1e-5, rope_theta=10000.0)
+
+
+def longrope_keys(scaling):
+    return {"rope.scaling.original_context_length": scaling["original_max_position_embeddings"],
+            "rope.scaling.attn_factor": scaling["attention_factor"]}
+
 
 # Sizes that are no multiple of 32 or 8 (ffn 140, hidden 72, head_dim 12 and 24) stand where vector code
 # would have a remainder. In llama31 the sixteen rope frequencies are of all three kinds: one is kept,
@@ -84,6 +109,58 @@ CASES = [
               layer_norm_epsilon=1e-5, activation_function="gelu_new", attn_pdrop=0.0, embd_pdrop=0.0,
               resid_pdrop=0.0, bos_token_id=None, eos_token_id=None, tie_word_embeddings=True),
          tokenizer_pre="gpt-2"),
+    # Windows are shorter than the text and soft caps are small, so that both are felt.
+    Case("mistral", "llama", "MistralConfig", 40, SMALL | dict(sliding_window=7),
+         keys={"attention.sliding_window": 7},
+         differs="it has no window in llama"),
+    Case("llama_bias", "llama", "LlamaConfig", 20, SMALL | dict(attention_bias=True, mlp_bias=True)),
+    Case("llama_linear", "llama", "LlamaConfig", 40, SMALL, rope_scaling=LINEAR,
+         keys={"rope.scaling.type": "linear", "rope.scaling.factor": 4.0}),
+    Case("llama_dynamic", "llama", "LlamaConfig", 48, SMALL | dict(max_position_embeddings=32),
+         rope_scaling=DYNAMIC,
+         keys={"rope.scaling.type": "dynamic", "rope.scaling.factor": 2.0,
+               "rope.scaling.original_context_length": 32},
+         differs="it has no such scaling"),
+    Case("llama_yarn", "llama", "LlamaConfig", 48, SMALL, rope_scaling=YARN,
+         keys={"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.yarn_beta_fast": 8.0,
+               "rope.scaling.original_context_length": 16}),
+    Case("gemma2", "gemma2", "Gemma2Config", 36,
+         llama_like(48, 4, 2, 16, 72, 3, 96, tie_word_embeddings=True, rms_norm_eps=1e-6, rope_theta=10000.0,
+                    query_pre_attn_scalar=16, sliding_window=9, attn_logit_softcapping=3.0,
+                    final_logit_softcapping=6.0),
+         keys={"attention.sliding_window": 9, "attn_logit_softcapping": 3.0, "final_logit_softcapping": 6.0}),
+    Case("gemma3", "gemma3", "Gemma3TextConfig", 40,
+         llama_like(32, 2, 1, 24, 36, 7, 80, tie_word_embeddings=True, rms_norm_eps=1e-6, rope_theta=1000000.0,
+                    query_pre_attn_scalar=24, sliding_window=6),
+         rope_scaling=dict(rope_type="linear", factor=8.0),
+         keys={"attention.sliding_window": 6, "rope.scaling.type": "linear", "rope.scaling.factor": 8.0}),
+    Case("phi3", "phi3", "Phi3Config", 40,
+         llama_like(32, 2, 1, 16, 40, 2, 80, tie_word_embeddings=False, rms_norm_eps=1e-5, rope_theta=10000.0,
+                    sliding_window=11, pad_token_id=0),
+         keys={"attention.sliding_window": 11},
+         differs="it has switched the window off"),
+    Case("phi3_long", "phi3", "Phi3Config", 40,
+         llama_like(32, 2, 2, 16, 40, 2, 80, tie_word_embeddings=False, rms_norm_eps=1e-5, rope_theta=10000.0,
+                    pad_token_id=0),
+         rope_scaling=PHI3_LONG, keys=longrope_keys(PHI3_LONG)),
+    Case("phi3_short", "phi3", "Phi3Config", 24,
+         llama_like(32, 2, 1, 16, 40, 2, 80, tie_word_embeddings=True, rms_norm_eps=1e-5, rope_theta=10000.0,
+                    pad_token_id=0),
+         rope_scaling=PHI3_SHORT | dict(partial_rotary_factor=0.75), keys=longrope_keys(PHI3_SHORT),
+         differs="it rounds the context up, beyond the original one"),
+    Case("bitnet", "bitnet", "BitNetConfig", 30, SMALL | dict(hidden_act="silu", pad_token_id=0)),
+    Case("bitnet_b158", "bitnet-b1.58", "BitNetConfig", 30, SMALL | dict(hidden_act="relu2", pad_token_id=0),
+         differs="it has no such architecture"),
+    Case("bitnet_tq2", "bitnet", "BitNetConfig", 16,
+         llama_like(256, 4, 2, 64, 256, 1, 64, tie_word_embeddings=True, rms_norm_eps=1e-5,
+                    rope_theta=10000.0, hidden_act="relu2", pad_token_id=0),
+         keys={"hidden_activation": "relu2"}, quant="TQ2_0",
+         differs="activations are quantised"),
+    Case("bitnet_tq1", "bitnet-b1.58", "BitNetConfig", 16,
+         llama_like(256, 4, 2, 64, 256, 1, 64, tie_word_embeddings=True, rms_norm_eps=1e-5,
+                    rope_theta=10000.0, hidden_act="relu2", pad_token_id=0),
+         quant="TQ1_0",
+         differs="activations are quantised"),
 ]
 
 
@@ -103,6 +180,14 @@ def make_model(case):
     if theta is not None:
         options["rope_parameters"] = dict(rope_type="default", rope_theta=theta)
         options["rope_parameters"] |= case.rope_scaling
+        if case.arch == "gemma3":  # the scaling is for layers without a window
+            options["rope_parameters"] = dict(
+                full_attention=options["rope_parameters"],
+                sliding_attention=dict(rope_type="default", rope_theta=10000.0))
+        if case.arch == "phi3":
+            original = case.rope_scaling.get("original_max_position_embeddings")
+            options |= dict(original_max_position_embeddings=original) if original else {}
+            options["rope_parameters"].setdefault("partial_rotary_factor", 1.0)
     for key in ("rms_norm_eps", "layer_norm_epsilon"):
         if key in options:
             options[key] = float(np.float32(options[key]))
@@ -112,9 +197,31 @@ def make_model(case):
         model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager")
     model.eval()
     fill_with_random_weights(case, model)
-    if case.rope_scaling:
+    if case.quant:
+        make_ternary(model)
+    if is_llama3(case):
         use_stored_rope_factors(case, model)
     return model
+
+
+def is_llama3(case):
+    return case.rope_scaling.get("rope_type") == "llama3"
+
+
+def make_ternary(model):
+    """Each matrix of a layer becomes its scale times -1, 0 or 1."""
+    import torch
+
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if is_ternary(name, parameter.shape):
+                scale = np.float32(parameter.abs().mean().item())
+                signs = torch.clamp(torch.round(parameter / float(scale)), -1, 1)
+                parameter.copy_(signs * float(scale))
+
+
+def is_ternary(name, shape):
+    return len(shape) == 2 and ".layers." in name
 
 
 class AllDouble:
@@ -149,16 +256,17 @@ def fill_with_random_weights(case, model):
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             rng = np.random.default_rng([SEED, *case.name.encode(), 0, *name.encode()])
-            values = random_weight(rng, name, tuple(parameter.shape), model.config.tie_word_embeddings)
+            values = random_weight(rng, name, tuple(parameter.shape), model.config.tie_word_embeddings,
+                                   case.arch.startswith("gemma"))
             parameter.copy_(torch.from_numpy(values.astype(np.float32).astype(np.float64)))
 
 
-def random_weight(rng, name, shape, tied):
+def random_weight(rng, name, shape, tied, zero_centred):
     """Spreads chosen so that attention is neither flat nor one-hot and logits are of order 1 to 10."""
     if name.endswith(".bias"):
         return 0.2 * rng.standard_normal(shape)
-    if len(shape) == 1:
-        return rng.uniform(0.5, 1.5, shape)
+    if len(shape) == 1:  # the weight w of a norm; w + 1 in Gemma
+        return rng.uniform(-0.5, 0.5, shape) if zero_centred else rng.uniform(0.5, 1.5, shape)
     if "wpe" in name:
         return 0.2 * rng.standard_normal(shape)
     if "wte" in name or "embed_tokens" in name:
@@ -217,13 +325,18 @@ def true_logits(model, ids):
 
 def write_gguf(case, model, path):
     writer = gguf.GGUFWriter(path, case.arch)
-    writer.add_name(case.name)
+    writer.add_name(case.name.replace("phi3", "phi"))  # llama.cpp expects special tokens by that name
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     (add_gpt2_parameters if case.arch == "gpt2" else add_llama_like_parameters)(case, writer)
     (add_bpe_tokenizer if case.tokenizer_pre else add_spm_tokenizer)(case, writer)
     for name, array in gguf_tensors(case, model):
-        writer.add_tensor(name, array)
+        if case.quant and name.startswith("blk.") and array.ndim == 2:
+            kind, scale = gguf.GGMLQuantizationType[case.quant], np.abs(array).max()
+            writer.add_tensor(name, gguf.quants.quantize(array / scale, kind), raw_dtype=kind)
+            writer.add_tensor(name.replace(".weight", ".scale"), np.array([scale], np.float32))
+        else:
+            writer.add_tensor(name, array)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -244,7 +357,7 @@ def add_llama_like_parameters(case, writer):
     """Only llama states its rope dimension and vocabulary size. Key and value lengths stand where the head
     size is not hidden / heads, or where the architecture always states them (qwen3)."""
     config = case.config
-    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_context_length(max(config["max_position_embeddings"], case.tokens))
     writer.add_embedding_length(config["hidden_size"])
     writer.add_block_count(config["num_hidden_layers"])
     writer.add_feed_forward_length(config["intermediate_size"])
@@ -255,35 +368,50 @@ def add_llama_like_parameters(case, writer):
     if case.arch == "qwen3" or config["head_dim"] * config["num_attention_heads"] != config["hidden_size"]:
         writer.add_key_length(config["head_dim"])
         writer.add_value_length(config["head_dim"])
-    if case.arch == "llama":
+    if case.arch in ("llama", "phi3"):
         writer.add_vocab_size(config["vocab_size"])
-        writer.add_rope_dimension_count(config["head_dim"])
+        partial = case.rope_scaling.get("partial_rotary_factor", 1.0)
+        writer.add_rope_dimension_count(int(config["head_dim"] * partial))
+    for key, value in case.keys.items():
+        add = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}[type(value)]
+        add(f"{case.arch}.{key}", value)
 
 
 def gguf_tensors(case, model):
     """Yields (name, float32 array) with llama.cpp's names and layouts. A tied output is left out."""
-    if case.rope_scaling:
+    if is_llama3(case):
         yield "rope_freqs.weight", rope_factors(case)
+    for kind in ("long", "short"):
+        if f"{kind}_factor" in case.rope_scaling:
+            factors = np.array(case.rope_scaling[f"{kind}_factor"], np.float32)
+            yield f"rope_factors_{kind}.weight", factors
     layers = case.config.get("num_hidden_layers", case.config.get("n_layer"))
-    arch = next(key for key, value in gguf.MODEL_ARCH_NAMES.items() if value == case.arch)
+    arch = next(key for key, value in gguf.MODEL_ARCH_NAMES.items() if value == case.arch.split("-")[0])
     names = gguf.get_tensor_name_map(arch, layers)
     for name, parameter in model.named_parameters():
         array = parameter.detach().numpy().astype(np.float32)
         if is_conv1d(name):
             array = np.ascontiguousarray(array.T)
+        if case.arch.startswith("gemma") and array.ndim == 1:
+            array = array + np.float32(1)
         if case.arch == "llama" and "q_proj" in name:
             array = pair_neighbours(array, case.config["num_attention_heads"])
         if case.arch == "llama" and "k_proj" in name:
             array = pair_neighbours(array, case.config["num_key_value_heads"])
-        yield names.get_name(name, try_suffixes=(".weight", ".bias")), array
+        yield names.get_name(old_name(name), try_suffixes=(".weight", ".bias")), array
+
+
+def old_name(name):
+    """The name map of gguf knows BitNet's norms by the names of its first release."""
+    return name.replace("self_attn.attn_sub_norm", "self_attn.inner_attn_ln").replace(
+        "mlp.ffn_sub_norm", "mlp.ffn_layernorm")
 
 
 def pair_neighbours(weight, heads):
     """Rope in transformers turns the rows i and i + head_dim/2 of a head together, in a llama GGUF the rows
     2i and 2i + 1: the two halves of each head are interleaved."""
-    rows, columns = weight.shape
-    halves = weight.reshape(heads, 2, rows // heads // 2, columns)
-    return np.ascontiguousarray(halves.swapaxes(1, 2)).reshape(rows, columns)
+    halves = weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:])
+    return np.ascontiguousarray(halves.swapaxes(1, 2)).reshape(weight.shape)
 
 
 # ---------------------------------------------------------------- the tokenizers
@@ -372,6 +500,9 @@ def make(case):
 def verify(case):
     """llama.cpp computes in float32, its GELU goes through a table in half precision: hence the bound.
     A wrong layout gives an error of order one."""
+    if case.differs:
+        print(f"{case.name}: not verified by llama.cpp: {case.differs}")
+        return True
     from llama_cpp import Llama
 
     expected = gvec.read(FOLDER / f"{case.name}.vec")
@@ -389,10 +520,13 @@ def verify(case):
 def main():
     parser = argparse.ArgumentParser(description="Makes or verifies tests/vectors/arch.")
     parser.add_argument("--verify", action="store_true", help="compare the files with llama.cpp")
-    if parser.parse_args().verify:
-        raise SystemExit(0 if all([verify(case) for case in CASES]) else "some case is off")
+    parser.add_argument("names", nargs="*", help="cases; all if none is named")
+    options = parser.parse_args()
+    cases = [case for case in CASES if not options.names or case.name in options.names]
+    if options.verify:
+        raise SystemExit(0 if all([verify(case) for case in cases]) else "some case is off")
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for case in CASES:
+    for case in cases:
         make(case)
 
 

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/cpu.h"
+#include "ops/attention.h"
 #include "ops/ops.h"
 #include "provider/cpu/kernel.h"
 #include "provider/cpu/rows.h"
@@ -164,6 +165,25 @@ GLIA_INLINE v16 swiglu_of(v16 gate, v16 up) { return v16_mul(silu_of(gate, gate)
 GLIA_INLINE v16 add_of(v16 a, v16 b) { return v16_add(a, b); }
 GLIA_INLINE v16 sub_of(v16 a, v16 b) { return v16_sub(a, b); }
 GLIA_INLINE v16 mul_of(v16 a, v16 b) { return v16_mul(a, b); }
+GLIA_INLINE v16 div_of(v16 a, v16 b) { return v16_div(a, b); }
+/* The steps of glia_gelu_tanhf (base/fmath.c). */
+GLIA_INLINE v16 gelu_of(v16 x, v16 unused)
+{
+    (void)unused;
+    const v16 t = v16_fma(v16_mul(v16_set(0.044715f), v16_mul(x, x)), x, x);
+    return v16_div(x, v16_add(v16_set(1.0f), v16_exp(v16_mul(t, v16_set(-0x1.988454p+0f)))));
+}
+GLIA_INLINE v16 tanh_of(v16 x, v16 unused)
+{
+    (void)unused;
+    return v16_tanh(x);
+}
+/* NaN where x is NaN; the sum makes 0 of -0. */
+GLIA_INLINE v16 relu_of(v16 x, v16 unused)
+{
+    (void)unused;
+    return v16_add(v16_max(v16_zero(), x), v16_zero());
+}
 
 typedef v16 binary_fn(v16 a, v16 b);
 
@@ -262,6 +282,10 @@ static void swiglu(const glia_kargs *k) { binary(k, swiglu_of); }
 static void add(const glia_kargs *k) { binary(k, add_of); }
 static void sub(const glia_kargs *k) { binary(k, sub_of); }
 static void mul(const glia_kargs *k) { binary(k, mul_of); }
+static void divide(const glia_kargs *k) { binary(k, div_of); }
+static void gelu(const glia_kargs *k) { unary(k, gelu_of); }
+static void tanh_row(const glia_kargs *k) { unary(k, tanh_of); }
+static void relu(const glia_kargs *k) { unary(k, relu_of); }
 
 /* ---- rope: per pair (a, b), a' = fma(a, cos, -(b sin)), b' = fma(b, cos, a sin) */
 
