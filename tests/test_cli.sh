@@ -12,7 +12,7 @@ data=${GLIA_TEST_DATA:-}
 tmp=$(mktemp -d) || exit 2
 trap 'rm -rf "$tmp"' EXIT
 failures=0
-commands="run inspect plan logits tokenize perplexity bench synth quantize imatrix convert explain"
+commands="run inspect plan logits tokenize embed perplexity bench synth quantize imatrix convert explain"
 
 say() { # NAME: the case is over; `bad` holds what went wrong
     if [ -z "$bad" ]; then
@@ -78,7 +78,7 @@ test_usage() {
         [ "$(wc -l <"$tmp/err")" -eq 1 ] || fault "$command: more than one line of complaint"
         expect 2 none "$command" one two three
     done
-    for command in run inspect plan logits tokenize perplexity bench synth; do expect 2 none "$command"; done
+    for command in run inspect plan logits tokenize embed perplexity bench synth; do expect 2 none "$command"; done
     expect 2 none run "$demo"
     expect 2 none run "$demo" -p
     expect 2 none run "$demo" -p a -f b
@@ -480,6 +480,34 @@ test_golden_story() {
     cmp -s "$tmp/begin" "$want" || fault "the text is $(head -c 200 "$tmp/out")"
 }
 
+test_embed() {
+    bert=$root/tests/vectors/arch/bert.gguf
+    printf 'the thing\n\nwas it\n' >"$tmp/texts"
+    expect 0 out embed "$bert" -f "$tmp/texts" -t 1
+    cp "$tmp/out" "$tmp/lines"
+    [ "$(wc -l <"$tmp/out")" -eq 3 ] || fault "three texts give $(wc -l <"$tmp/out") lines"
+    [ "$(head -1 "$tmp/out" | wc -w)" -eq 48 ] || fault "an embedding has $(head -1 "$tmp/out" | wc -w) elements, want 48"
+    expect 0 out embed "$bert" -f "$tmp/texts" -t 2 --isa portable
+    cmp -s "$tmp/out" "$tmp/lines" || fault "threads change the embeddings"
+    expect 0 out embed "$bert" -p "was it" --pooling cls
+    tail -1 "$tmp/lines" | cmp -s - "$tmp/out" || fault "a text alone has another embedding"
+    expect 0 out embed "$bert" -p "was it" --pooling mean --normalize --json
+    is_json
+    has '"pooling":"mean","normalized":true,"width":48,"tokens":[4],"embeddings":[['
+    expect 0 out embed "$bert" -p "was it" --pooling none
+    [ "$(wc -l <"$tmp/out")" -eq 4 ] || fault "four tokens give $(wc -l <"$tmp/out") lines"
+    expect 0 any embed "$bert" -f "$tmp/texts" -o "$tmp/e.npy"
+    head -c 128 "$tmp/e.npy" | grep -aq "(3, 48)" || fault "the shape is not (3, 48)"
+    expect 0 out embed "$demo" -p "Once upon a time"
+    expect 2 none embed "$bert" -p a --pooling max
+    expect 2 none embed "$bert" -p a -f "$tmp/texts"
+    expect 3 none embed "$bert" -p "the thing was it" -b 4
+    says "G0543"
+    says "text 1"
+    expect 3 none run "$bert" -p a
+    says "G0540"
+}
+
 test_example() {
     library=$(dirname "$glia")/libglia.a
     if [ ! -f "$library" ]; then
@@ -500,8 +528,8 @@ test_example() {
 }
 
 "$glia" synth --shape tiny --type Q8_0 "$tmp/tiny.gguf" || exit 2
-for name in help usage refusals vocabulary_only run loop interrupt full_disk inspect plan logits tokenize perplexity \
-    bench profile synth quantize imatrix convert explain generated_texts golden_story example; do
+for name in help usage refusals vocabulary_only run loop interrupt full_disk inspect plan logits tokenize embed \
+    perplexity bench profile synth quantize imatrix convert explain generated_texts golden_story example; do
     skipped=
     test_$name
     if [ -n "$skipped" ]; then echo "skip cli_$name: $skipped"; else say "cli_$name"; fi
