@@ -461,7 +461,7 @@ COMP_WORDS=(glia pl); COMP_CWORD=1; _glia; echo "${COMPREPLY[*]}"
 COMP_WORDS=(glia run --top); COMP_CWORD=2; _glia; echo "${COMPREPLY[*]}"
 END
     found=$(bash "$tmp/out" | tr '\n' ';')
-    [ "$found" = "avx2 avx512 avx512vnni;plan;--top-k --top-p;" ] || fault "completions are $found"
+    [ "$found" = "avx2 avx512 avx512vnni;plan;--top-k --top-p --top-nsigma;" ] || fault "completions are $found"
     expect 0 out --completion zsh
     has "#compdef glia"
     expect 0 out --completion fish
@@ -486,7 +486,8 @@ test_embed() {
     expect 0 out embed "$bert" -f "$tmp/texts" -t 1
     cp "$tmp/out" "$tmp/lines"
     [ "$(wc -l <"$tmp/out")" -eq 3 ] || fault "three texts give $(wc -l <"$tmp/out") lines"
-    [ "$(head -1 "$tmp/out" | wc -w)" -eq 48 ] || fault "an embedding has $(head -1 "$tmp/out" | wc -w) elements, want 48"
+    width=$(head -1 "$tmp/out" | wc -w)
+    [ "$width" -eq 48 ] || fault "an embedding has $width elements, want 48"
     expect 0 out embed "$bert" -f "$tmp/texts" -t 2 --isa portable
     cmp -s "$tmp/out" "$tmp/lines" || fault "threads change the embeddings"
     expect 0 out embed "$bert" -p "was it" --pooling cls
