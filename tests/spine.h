@@ -106,7 +106,7 @@ SPINE bool spine_vec_open(const char *path, spine_vec *v)
         if (name_size == 3 && !memcmp(name, "ids", 3)) {
             v->ids = copy;
             v->tokens = (int64_t)dims[0];
-        } else if (name_size == 6 && !memcmp(name, "logits", 6)) {
+        } else if (name_size == 6 && (!memcmp(name, "logits", 6) || !memcmp(name, "states", 6))) {
             v->logits = copy;
             v->vocab = (int64_t)dims[1];
         } else free(copy);

@@ -224,7 +224,7 @@ static void encoders_survive_anything(void)
     static const float odd[] = {0.0f,     -0.0f,    1e-45f,    -1e-45f, 1e-38f, 3.4e38f,
                                 -3.4e38f, INFINITY, -INFINITY, NAN,     1.0f,   65536.0f};
     enum { K = 512 };
-    float x[K], y[K];
+    float x[K], y[K], weight[K];
     uint8_t row[K * 4];
     for (int t = 1; t < GLIA_DTYPE_COUNT; t++) {
         const glia_dtype_info *info = glia_dtype_get((glia_dtype)t);
@@ -232,7 +232,8 @@ static void encoders_survive_anything(void)
         for (int pass = 0; pass < 60; pass++) {
             for (int i = 0; i < K; i++)
                 x[i] = pass < 12 ? odd[pass] : odd[random_u32() % (pass < 36 ? 7 : 12)];
-            info->encode(x, row, K, 0);
+            for (int i = 0; i < K; i++) weight[i] = pass % 3 == 1 ? 0.0f : fabsf(odd[random_u32() % 12]);
+            info->encode(x, row, K, pass % 3 ? weight : 0);
             info->decode(row, y, K);
             if (pass < 2)
                 for (int i = 0; i < K; i++) CHECK(y[i] == 0.0f);

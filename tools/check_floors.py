@@ -7,7 +7,8 @@ import re
 import sys
 
 FLOORS = {
-    "base": 0, "tensor": 1, "graph": 2, "ops": 3, "provider": 4, "compile": 5, "format": 5, "run": 6, "session": 7,
+    "base": 0, "tensor": 1, "graph": 2, "ops": 3, "provider": 4, "compile": 5, "format": 5, "text": 5,
+    "run": 6, "session": 7,
     "llm": 8, "learn": 9, "mind": 10, "serve": 11, "cli": 12,
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<(glia/[^>]+)>)')

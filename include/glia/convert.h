@@ -1,6 +1,7 @@
 /* Making model files: other types of weights, and other kinds of files.
  *
  *     glia_quantize   a GGUF model with its matrices in smaller types
+ *     glia_convert    a checkpoint of Hugging Face's layout as a GGUF model
  *
  * Files are written beside their place and renamed when they are complete, so that no half-written model is
  * ever found under the name that was asked for. Tensors pass through memory a few rows at a time. The same
@@ -73,6 +74,28 @@ GLIA_API const char *glia_quantize_type(int i);
 GLIA_API glia_status glia_quantize(const char *in, const char *out, const char *type,
                                    const glia_quantize_options *options, glia_quantize_summary *summary,
                                    glia_error *e);
+
+typedef struct glia_convert_options {
+    uint32_t size;     /* set by GLIA_CONVERT_OPTIONS_INIT */
+    const glia_os *os; /* null: the default */
+    const char *type;  /* of the matrices: "F32", "F16", "BF16", "Q8_0"; null: the checkpoint's own */
+    /* Called before each tensor; may be null. Nonzero: GLIA_E_CANCELLED. */
+    int (*on_tensor)(void *user, const char *name, int64_t index, int64_t count);
+    void *user;
+} glia_convert_options;
+#define GLIA_CONVERT_OPTIONS_INIT                                                                            \
+    {                                                                                                        \
+        .size = sizeof(glia_convert_options)                                                                 \
+    }
+
+/* Writes the checkpoint at `in` as a GGUF model to `out`. `in` is a folder with config.json, tokenizer.json
+ * and model.safetensors or model.safetensors.index.json, or one of the latter two; shards lie in the same
+ * folder. Architectures: docs/convert.md. Vectors and small tensors become F32. options may be null.
+ * Thread-safe. GLIA_E_ARG, GLIA_E_NOT_FOUND (a file, key or tensor is missing; it is named),
+ * GLIA_E_UNSUPPORTED (an architecture, tensor or setting without a place; it is named), GLIA_E_FORMAT,
+ * GLIA_E_SHAPE, GLIA_E_LIMIT, GLIA_E_IO, GLIA_E_NOMEM, GLIA_E_CANCELLED. */
+GLIA_API glia_status glia_convert(const char *in, const char *out, const glia_convert_options *options,
+                                  glia_error *e);
 
 #ifdef __cplusplus
 }

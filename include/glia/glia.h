@@ -8,5 +8,6 @@
 #include "graph.h"
 #include "model.h"
 #include "convert.h"
+#include "sampler.h"
 
 #endif

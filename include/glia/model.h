@@ -34,17 +34,19 @@ typedef struct glia_model_options {
     int32_t slots;          /* shares of the work, at most 64; 0: as many as threads */
     int32_t sequences;      /* sequences that a session may hold; 0: 1 */
     int64_t context;        /* tokens a sequence; 0: the model's own, at most 4096 */
-    int64_t batch;          /* most tokens in one step; 0: 128 */
-    int64_t logit_rows;     /* most tokens of a step whose logits are asked for; 0: 1 */
+    int64_t batch;          /* most tokens in one step; 0: 128, for encoders the context */
+    int64_t logit_rows;     /* most tokens of a step whose logits are asked for; 0: 1, for embeddings batch */
     glia_dtype kv_dtype;    /* of the key-value cache: GLIA_F32, GLIA_F16, or GLIA_Q8_0 (half of F16; heads in
-                               multiples of 32, else G0513); NONE: F32 for models whose token embedding is
-                               F32, else F16 */
+                               multiples of 32, else G0513); NONE: F32 for encoders and models whose token
+                               embedding is F32, else F16 */
     int32_t profile_events; /* room for so many events a thread; 0: no profile */
     int64_t memory_limit;   /* bytes of all classes together; 0: none. Checked before loading (G0804) */
     const char *isa;        /* "portable", "avx2", "avx512", "avx512vnni": no faster set; null: the best */
     const glia_adapter *adapters; /* [adapter_count]; their effects add up */
     int32_t adapter_count;        /* 0 to 16 */
     int64_t cache_tokens; /* tokens that a cache has room for, in pages of 32; 0: sequences times context */
+    int32_t embeddings;   /* 1: steps give the last hidden state of a token in place of its logits; the output
+                             matrix is not loaded. Encoders (bert) have nothing else: they need 1 (G0540) */
 } glia_model_options;
 #define GLIA_MODEL_OPTIONS_INIT                                                                              \
     {                                                                                                        \
@@ -89,6 +91,8 @@ GLIA_API void glia_model_close(glia_model *m);
 GLIA_API int64_t glia_model_vocab_size(const glia_model *m);
 GLIA_API int64_t glia_model_context(const glia_model *m); /* tokens that a session may hold per sequence */
 GLIA_API const char *glia_model_architecture(const glia_model *m);
+GLIA_API int64_t glia_model_embedding_size(const glia_model *m); /* elements of a hidden state */
+GLIA_API int glia_model_is_encoder(const glia_model *m);         /* 1: every token of a text sees all of it */
 GLIA_API void glia_model_memory(const glia_model *m,
                                 glia_memory *out);               /* what is in use, one session counted */
 GLIA_API int32_t glia_model_bos(const glia_model *m);            /* -1: none */
@@ -183,10 +187,37 @@ GLIA_API glia_status glia_session_save(glia_session *s, int32_t sequence, void *
 GLIA_API glia_status glia_session_restore(glia_session *s, int32_t sequence, const void *from, int64_t size,
                                           glia_error *e);
 
+/* How the hidden states of a text's tokens become its embedding. */
+typedef enum glia_pooling {
+    GLIA_POOLING_DEFAULT, /* as the file says; if it says nothing, MEAN for encoders, else LAST */
+    GLIA_POOLING_MEAN,    /* each element's mean, summed in ascending order in double precision */
+    GLIA_POOLING_FIRST,   /* that of the first token ([CLS]) */
+    GLIA_POOLING_LAST,    /* that of the last token */
+    GLIA_POOLING_NONE     /* all of them */
+} glia_pooling;
+/* The pooling that DEFAULT stands for. Thread-safe. */
+GLIA_API glia_pooling glia_model_pooling(const glia_model *m);
+
+/* The embedding of the text ids[0..count): its last hidden states after the final norm, pooled, into out
+ * [embedding size], for NONE [count, embedding size]. Sequence 0 is emptied before and after. The model was
+ * opened with embeddings 1 (GLIA_E_STATE, G0542). An encoder takes a text in one step: count is at most the
+ * model's batch, for MEAN and NONE its logit_rows (GLIA_E_LIMIT, G0543). GLIA_E_ARG, GLIA_E_CONTEXT, and the
+ * statuses of glia_session_step. Nothing is allocated. */
+GLIA_API glia_status glia_session_embed(glia_session *s, const int32_t *ids, int64_t count,
+                                        glia_pooling pooling, float *out, glia_error *e);
+/* v[0..n) divided by its Euclidean length, which is taken in double precision; zeros stay. */
+GLIA_API void glia_embedding_normalize(float *v, int64_t n);
+
 /* Stops the step that runs now, or else the next one, from any thread (or a signal handler). */
 GLIA_API void glia_session_cancel(glia_session *s);
 /* Steps fail with GLIA_E_DEADLINE once the os clock has passed this; 0: none. */
 GLIA_API void glia_session_set_deadline(glia_session *s, uint64_t clock_ns);
+
+struct glia_sampler_options;
+struct glia_logprob;
+typedef struct glia_draft_counts {    /* how speculation went */
+    int64_t steps, guessed, accepted; /* steps of the model; tokens guessed, and those that were right */
+} glia_draft_counts;
 
 typedef struct glia_generate_options {
     uint32_t size;
@@ -197,7 +228,7 @@ typedef struct glia_generate_options {
     int32_t top_k;                                             /* 0: off */
     int32_t penalty_last_n;                                    /* 0: 64 */
     uint64_t seed;
-    int32_t ignore_end; /* 1: go on after end tokens */
+    int32_t ignore_end; /* 1: go on after end tokens; 2: never choose them */
     int32_t bias_count;
     const int32_t *bias_ids; /* [bias_count] */
     const float *bias_values;
@@ -205,6 +236,24 @@ typedef struct glia_generate_options {
      * Non-zero stops. Called once more with id -1 and what was left over. */
     int (*on_token)(void *user, int32_t id, const char *text, int64_t size);
     void *user;
+    /* Every option of the sampler (glia/sampler.h), the grammar among them. Not null: the sampling fields
+     * above are not read, but for the biases, which are added. */
+    const struct glia_sampler_options *sampler;
+    /* Called before on_token, where it is not null: the log-probability of the token, and the `logprobs`
+     * likeliest ones, of the model's own distribution, before bias, grammar and chain. */
+    int32_t logprobs; /* 0 .. vocabulary */
+    int32_t reserved;
+    void (*on_logprobs)(void *user, const struct glia_logprob *chosen, const struct glia_logprob *top,
+                        int64_t count);
+    /* Speculation: tokens are guessed and several checked in one step. The text is that of plain decoding,
+     * bit for bit. Guesses are the likeliest tokens of `draft`, a session of another model with the same
+     * vocabulary, whose sequence 0 is used and which no other thread may be in; or what followed the last
+     * draft_ngram tokens when they occurred before. The model needs logit_rows of draft_max + 1. While this
+     * runs, glia_session_length may count guesses. */
+    glia_session *draft;
+    int32_t draft_ngram;             /* 0: none; up to 64 */
+    int32_t draft_max;               /* guesses a step, up to 64; 0: 8, or as logit_rows allows */
+    glia_draft_counts *draft_counts; /* filled in, if not null */
 } glia_generate_options;
 #define GLIA_GENERATE_OPTIONS_INIT                                                                           \
     {                                                                                                        \
@@ -213,8 +262,8 @@ typedef struct glia_generate_options {
 
 /* Continues sequence 0 from ids[0..count) (see glia_session_prefix). *made gets the number of new tokens,
  * also on errors. Statuses of glia_session_prefix. The end of the context ends the generation with
- * GLIA_E_CONTEXT only when tokens_max asked for more. Allocates the sampler before the first step, nothing
- * after it. */
+ * GLIA_E_CONTEXT only when tokens_max asked for more. A grammar that is at its end ends it too. Allocates the
+ * sampler before the first step, nothing after it. */
 GLIA_API glia_status glia_session_generate(glia_session *s, const int32_t *ids, int64_t count,
                                            const glia_generate_options *options, int64_t *made,
                                            glia_error *e);

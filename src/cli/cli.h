@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/reader.h"
 #include "llm/model.h"
+#include <glia/sampler.h>
 
 enum { /* exit codes */
        CLI_OK = 0,
@@ -50,6 +51,11 @@ typedef struct cli_adapters {
     int64_t count, capacity;
 } cli_adapters;
 
+typedef struct cli_texts {
+    const char **v;
+    int64_t count, capacity;
+} cli_texts;
+
 #define CLI_UNSET INT64_MIN /* an integer option that was not given */
 
 typedef struct cli_settings { /* what the options set; texts are null, integers CLI_UNSET when not given */
@@ -63,19 +69,25 @@ typedef struct cli_settings { /* what the options set; texts are null, integers 
     double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
     cli_ints ids, thread_list;
     cli_biases biases;
+    double typical_p, top_n_sigma, xtc_probability, xtc_threshold, dynatemp_range, dynatemp_exponent;
+    double mirostat_tau, mirostat_eta, dry_multiplier, dry_base;
+    int64_t min_keep, mirostat, dry_allowed_length, dry_last_n, logprobs;
+    const char *samplers, *grammar, *grammar_file, *json_schema, *json_schema_file;
+    cli_texts dry_breakers;
     cli_adapters adapters;
 } cli_settings;
 
 typedef enum {
-    CLI_FLAG,   /* bool */
-    CLI_INT,    /* int64_t within [min, max] */
-    CLI_REAL,   /* double within [min, max] */
-    CLI_TEXT,   /* const char * */
-    CLI_BYTES,  /* int64_t with K, M or G behind it, in powers of 1024 */
-    CLI_CHOICE, /* const char *, one of `choices` */
-    CLI_INTS,   /* cli_ints, separated by commas, each within [min, max] */
-    CLI_BIAS,   /* cli_biases, ID=VALUE, may be repeated */
-    CLI_ADAPTER /* cli_adapters, FILE[:SCALE], may be repeated */
+    CLI_FLAG,    /* bool */
+    CLI_INT,     /* int64_t within [min, max] */
+    CLI_REAL,    /* double within [min, max] */
+    CLI_TEXT,    /* const char * */
+    CLI_BYTES,   /* int64_t with K, M or G behind it, in powers of 1024 */
+    CLI_CHOICE,  /* const char *, one of `choices` */
+    CLI_INTS,    /* cli_ints, separated by commas, each within [min, max] */
+    CLI_BIAS,    /* cli_biases, ID=VALUE, may be repeated */
+    CLI_ADAPTER, /* cli_adapters, FILE[:SCALE], may be repeated */
+    CLI_TEXTS    /* cli_texts, may be repeated */
 } cli_kind;
 
 typedef struct cli_option {
@@ -174,6 +186,17 @@ int cli_encode(cli *c, const glia_tokenizer *t, const char *text, int64_t size, 
 /* The profile that --profile asks for, after the work. */
 int cli_profile(cli *c, const glia_model *m);
 
+/* ---- run_sampling.c */
+typedef struct cli_sampling { /* what the options say about sampling; on the model's side of the command line
+                               */
+    glia_sampler_options options;
+    glia_vocab_tree *tree;
+    glia_grammar *grammar;
+} cli_sampling;
+/* CLI_OK, or the exit code of what was refused. */
+int cli_sampling_open(cli *c, const glia_model *m, cli_sampling *out);
+void cli_sampling_close(cli_sampling *s);
+
 /* ---- lines.c */
 typedef struct cli_lines {
     int fd;
@@ -197,6 +220,7 @@ int cli_cmd_perplexity(cli *c);
 int cli_cmd_bench(cli *c);
 int cli_cmd_synth(cli *c);
 int cli_cmd_quantize(cli *c);
+int cli_cmd_convert(cli *c);
 int cli_cmd_explain(cli *c);
 
 #endif

@@ -26,6 +26,9 @@ typedef struct generation {
     cli_ints ids;
     uint64_t begin_ns, first_ns, last_ns;
     int64_t made;
+    const glia_sampler_options *sampling;
+    glia_writer logprobs; /* an array that is not closed */
+    glia_json_writer logprobs_json;
 } generation;
 
 static uint64_t now_ns(void)
@@ -75,25 +78,49 @@ static int on_token(void *user, int32_t id, const char *text, int64_t size)
     return cli_interrupted();
 }
 
-static glia_generate_options generate_options(const cli_settings *s)
+static void put_token(glia_json_writer *j, const glia_tokenizer *t, const glia_logprob *p)
+{
+    char text[256];
+    const int64_t size = glia_tokenizer_piece(t, p->id, text, sizeof text, GLIA_TOK_RENDER);
+    char valid[3 * sizeof text + 16];
+    glia_detok d;
+    glia_detok_init(t, &d, GLIA_TOK_RENDER | GLIA_TOK_CONTINUE);
+    int64_t n = size > (int64_t)sizeof text ? 0 : glia_detok_push(t, &d, p->id, valid, sizeof valid);
+    if (n >= 0) n += glia_max(0, glia_detok_flush(&d, valid + n, (int64_t)sizeof valid - n));
+    glia_json_put_i64(j, "id", p->id);
+    glia_json_put_string(j, "text", valid, glia_max(n, 0)); /* as UTF-8: cut characters are U+FFFD */
+    glia_json_put_f64(j, "logprob", (double)p->logprob);
+}
+
+static void on_logprobs(void *user, const glia_logprob *chosen, const glia_logprob *top, int64_t count)
+{
+    generation *g = user;
+    glia_json_writer *j = &g->logprobs_json;
+    glia_json_open(j, NULL, '{');
+    put_token(j, g->t, chosen);
+    glia_json_open(j, "top", '[');
+    for (int64_t i = 0; i < count; i++) {
+        glia_json_open(j, NULL, '{');
+        put_token(j, g->t, &top[i]);
+        glia_json_close(j, '}');
+    }
+    glia_json_close(j, ']');
+    glia_json_close(j, '}');
+}
+
+static glia_generate_options generate_options(const cli_settings *s, const glia_sampler_options *sampler)
 {
     glia_generate_options o = GLIA_GENERATE_OPTIONS_INIT;
-    o.temperature = (float)s->temperature;
     o.tokens_max = s->tokens == CLI_UNSET ? 0 : s->tokens;
-    o.top_k = s->top_k == CLI_UNSET ? 0 : (int32_t)s->top_k;
-    o.top_p = (float)s->top_p;
-    o.min_p = (float)s->min_p;
-    if (s->repeat_last_n != 0) { /* 0 recent tokens: nothing to penalise */
-        o.repeat_penalty = (float)s->repeat_penalty;
-        o.presence_penalty = (float)s->presence_penalty;
-        o.frequency_penalty = (float)s->frequency_penalty;
-        o.penalty_last_n = s->repeat_last_n == CLI_UNSET ? 0 : (int32_t)s->repeat_last_n;
-    }
-    o.seed = s->seed == CLI_UNSET ? 0 : (uint64_t)s->seed;
-    o.ignore_end = s->ignore_end;
+    o.sampler = sampler;
+    o.ignore_end = s->ignore_end ? 2 : 0;
     o.bias_count = (int32_t)s->biases.count;
     o.bias_ids = s->biases.ids;
     o.bias_values = s->biases.values;
+    if (s->logprobs != CLI_UNSET) {
+        o.logprobs = (int32_t)s->logprobs;
+        o.on_logprobs = on_logprobs;
+    }
     return o;
 }
 
@@ -120,6 +147,11 @@ static void put_json(generation *g, double prompt_speed, double text_speed)
     glia_json_put_string(j, "text", g->text.size ? (const char *)g->text.data : "", g->text.size);
     put_ids(j, "prompt_ids", g->prompt, NULL, g->prompt_count);
     put_ids(j, "ids", NULL, g->ids.v, g->ids.count);
+    if (g->c->set.logprobs != CLI_UNSET) {
+        glia_json_open(j, "logprobs", '[');
+        glia_write_bytes(&g->c->out, g->logprobs.data + 1, g->logprobs.size - 1); /* behind its own bracket */
+        glia_json_close(j, ']');
+    }
     glia_json_put_i64(j, "prompt_tokens", g->prompt_count);
     glia_json_put_i64(j, "tokens", g->made);
     glia_json_put_f64(j, "prompt_tokens_per_second", prompt_speed);
@@ -177,10 +209,15 @@ static int run_text(generation *shared, const char *text, int64_t size)
     int32_t *ids;
     int code = prepare(&g, text, size, &ids);
     if (code) return code;
-    g.prompt_text.arena = g.text.arena = &c->arena;
+    g.prompt_text.arena = g.text.arena = g.logprobs.arena = &c->arena;
+    g.logprobs_json = (glia_json_writer){.w = &g.logprobs};
+    glia_json_open(&g.logprobs_json, NULL, '[');
+    if (c->set.logprobs > glia_model_vocab_size(g.m))
+        return cli_refuse(c, GLIA_E_ARG, "G0902", "--logprobs is %lld; the vocabulary has %lld tokens",
+                          (long long)c->set.logprobs, (long long)glia_model_vocab_size(g.m));
     if (c->set.json) g.to = &g.prompt_text;
     glia_detok_init(g.t, &g.detok, c->set.special ? GLIA_TOK_RENDER : 0);
-    glia_generate_options o = generate_options(&c->set);
+    glia_generate_options o = generate_options(&c->set, g.sampling);
     o.on_token = on_token;
     o.user = &g;
     g.begin_ns = now_ns();
@@ -240,6 +277,8 @@ int cli_cmd_run(cli *c)
     generation g = {.c = c};
     const char *text = NULL;
     int64_t size = 0;
+    cli_sampling sampling = {0};
+    if (c->set.logprobs != CLI_UNSET && !c->set.json) return cli_usage(c, "--logprobs needs --json");
     if (c->set.loop && c->set.prompt) return cli_usage(c, "--loop and --prompt exclude each other");
     int code = c->set.loop ? CLI_OK : cli_read_text(c, &text, &size);
     if (code) return code;
@@ -250,8 +289,11 @@ int cli_cmd_run(cli *c)
     g.piece_bytes = 3 * (glia_tokenizer_piece_max(g.t) + GLIA_DETOK_PENDING);
     g.piece = glia_arena_alloc(&c->arena, g.piece_bytes, 1);
     code = g.piece ? cli_session(c, g.m, &g.s) : cli_no_memory(c);
+    if (!code) code = cli_sampling_open(c, g.m, &sampling);
+    g.sampling = &sampling.options;
     if (!code) code = c->set.loop ? run_loop(&g) : run_text(&g, text, size);
     if (!code) code = cli_profile(c, g.m);
+    cli_sampling_close(&sampling);
     cli_session_close(g.s);
     glia_model_close(g.m);
     return code;

@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "llm/synth.h"
-#include "tensor/dtype.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -29,11 +28,10 @@ static int unknown_shape(cli *c, const char *name)
 
 static int write_synth(cli *c, const char *shape, const char *type, const char *path)
 {
-    glia_dtype t = glia_dtype_parse(type);
     if (!known_shape(shape)) return unknown_shape(c, shape);
-    if (t == GLIA_DTYPE_NONE) return cli_usage(c, "there is no type `%.60s`", type);
     uint64_t seed = c->set.seed == CLI_UNSET ? 0 : (uint64_t)c->set.seed;
-    glia_status s = glia_synth(NULL, shape, t, seed, path, &c->error);
+    glia_status s = glia_synth_named(NULL, shape, type, seed, path, &c->error);
+    if (s == GLIA_E_NOT_FOUND) return cli_usage(c, "%s", c->error.text);
     return !s ? CLI_OK : s == GLIA_E_UNSUPPORTED ? cli_refused(c) : cli_failed(c);
 }
 
@@ -64,7 +62,7 @@ int cli_cmd_synth(cli *c)
     glia_json_open(&c->json, NULL, '{');
     glia_json_put_string(&c->json, "output", c->args[0], -1);
     glia_json_put_string(&c->json, "shape", set->shape, -1);
-    glia_json_put_string(&c->json, "type", glia_dtype_name(glia_dtype_parse(type)), -1);
+    glia_json_put_string(&c->json, "type", type, -1);
     glia_json_close(&c->json, '}');
     glia_write_text(&c->out, "\n");
     return CLI_OK;

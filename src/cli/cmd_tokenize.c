@@ -3,7 +3,9 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "format/file.h"
 #include "format/gguf.h"
+#include "llm/tok_json.h"
 
 #include <string.h>
 
@@ -105,6 +107,18 @@ static int encode(cli *c, const glia_tokenizer *t, const char *text, int64_t siz
     return code ? code : put_ids(c, t, ids, count);
 }
 
+static glia_status open_json(const char *path, glia_tokenizer **t, glia_error *e)
+{
+    const glia_os *os = glia_os_default();
+    char *bytes;
+    int64_t size;
+    glia_status s = glia_file_load(os, path, (int64_t)256 << 20, &bytes, &size, e);
+    if (s) return s;
+    s = glia_tokenizer_from_json(os, bytes, size, t, e);
+    os->mem_free(os->ctx, bytes, (size_t)size + 1);
+    return s;
+}
+
 int cli_cmd_tokenize(cli *c)
 {
     const char *text;
@@ -113,8 +127,11 @@ int cli_cmd_tokenize(cli *c)
     glia_tokenizer *t = NULL;
     if (c->set.decode && c->set.pieces) return cli_usage(c, "--decode and --pieces exclude each other");
     if (!c->set.prompt && !c->set.file) c->set.file = "-";
-    glia_status s = glia_gguf_open(NULL, c->args[0], NULL, &file, &c->error);
-    if (!s) s = glia_tokenizer_from_gguf(NULL, file, &t, &c->error);
+    const size_t name = strlen(c->args[0]);
+    const bool json = name > 5 && !strcmp(c->args[0] + name - 5, ".json");
+    glia_status s = json ? open_json(c->args[0], &t, &c->error)
+                         : glia_gguf_open(NULL, c->args[0], NULL, &file, &c->error);
+    if (!s && !json) s = glia_tokenizer_from_gguf(NULL, file, &t, &c->error);
     glia_gguf_close(file);
     if (s) return cli_refused(c);
     int code = cli_read_text(c, &text, &size);

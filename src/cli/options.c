@@ -53,6 +53,13 @@ const cli_command cli_commands[] = {
      "name\n"
      "when it is complete, with the same bytes for any number of threads.\n",
      "glia quantize model-f16.gguf model-q4.gguf Q4_K_M", cli_cmd_quantize},
+    {"convert", CLI_CONVERT, "CHECKPOINT OUT", 2, 2, "Write a Hugging Face checkpoint as a GGUF model",
+     "CHECKPOINT is a folder with config.json, tokenizer.json and weights as SafeTensors, or the weights' "
+     "file in "
+     "it.\n"
+     "Matrices keep their type unless --type says otherwise. What has no place in a GGUF file is refused by "
+     "name.\n",
+     "glia convert Qwen3-0.6B/ qwen3-0.6b.gguf --type Q8_0", cli_cmd_convert},
     {"explain", CLI_EXPLAIN, "[CODE]", 0, 1, "Explain an error code",
      "Without a code: the list of all of them.\n", "glia explain G0102", cli_cmd_explain},
     {0},
@@ -96,9 +103,20 @@ const cli_option cli_options[] = {
     INT('d', "depth", CLI_BENCH, 0, 1 << 24, depth, "tokens in the context before decode (as -p)"),
     INT('r', "repetitions", CLI_BENCH, 1, 1000000, repetitions, "counted repetitions (5)"),
     REAL("temp", CLI_RUN, 0, 1e6, temperature, "temperature; 0: always the likeliest token (0)"),
+    REAL("dynatemp-range", CLI_RUN, 0, 1e6, dynatemp_range,
+         "the temperature follows the entropy within temp -+ X; 0: off (0)"),
+    REAL("dynatemp-exp", CLI_RUN, 0, 1e6, dynatemp_exponent, "exponent of the dynamic temperature (1)"),
     INT(0, "top-k", CLI_RUN, 0, INT32_MAX, top_k, "keep the N likeliest tokens; 0: all (0)"),
-    REAL("top-p", CLI_RUN, 0, 1, top_p, "keep the likeliest tokens that reach probability X; 0: all (0)"),
+    REAL("top-p", CLI_RUN, 0, 1, top_p, "keep the likeliest tokens that reach probability X; 0, 1: all (0)"),
     REAL("min-p", CLI_RUN, 0, 1, min_p, "keep tokens of at least X times the likeliest; 0: all (0)"),
+    REAL("typical", CLI_RUN, 0, 1, typical_p,
+         "keep the tokens nearest to the entropy that reach X; 0, 1: all (0)"),
+    REAL("top-nsigma", CLI_RUN, 0, 1e6, top_n_sigma,
+         "keep logits within X standard deviations of the highest; 0: all (0)"),
+    REAL("xtc-probability", CLI_RUN, 0, 1, xtc_probability,
+         "how often the likely tokens but the last of them are excluded (0)"),
+    REAL("xtc-threshold", CLI_RUN, 0, 1, xtc_threshold, "what is likely then; above 0.5: nothing (0.1)"),
+    INT(0, "min-keep", CLI_RUN, 0, INT32_MAX, min_keep, "tokens that cuts by probability leave at least (1)"),
     REAL("repeat-penalty", CLI_RUN, 0, 1e6, repeat_penalty,
          "divide the logits of recent tokens; 0, 1: off (0)"),
     REAL("presence-penalty", CLI_RUN, -1e6, 1e6, presence_penalty,
@@ -107,11 +125,32 @@ const cli_option cli_options[] = {
          "subtract, times how often a token is recent (0)"),
     INT(0, "repeat-last-n", CLI_RUN, -1, INT32_MAX, repeat_last_n,
         "how many tokens are recent; 0: none, -1: all (64)"),
+    REAL("dry-multiplier", CLI_RUN, 0, 1e6, dry_multiplier,
+         "penalise tokens that would continue a repetition; 0: off (0)"),
+    REAL("dry-base", CLI_RUN, 0, 1e6, dry_base, "by MULTIPLIER * X^(length - allowed length) (1.75)"),
+    INT(0, "dry-allowed-length", CLI_RUN, 0, INT32_MAX, dry_allowed_length,
+        "repetitions shorter than this are free (2)"),
+    INT(0, "dry-penalty-last-n", CLI_RUN, -1, INT32_MAX, dry_last_n,
+        "how far back repetitions are looked for; 0: off, -1: the context (-1)"),
+    {0, "dry-sequence-breaker", "TEXT", CLI_TEXTS, CLI_RUN, 0, 0, NULL, AT(dry_breakers),
+     "a text that ends a repetition, none: no text; may be repeated (\\n : \" *)"},
+    INT(0, "mirostat", CLI_RUN, 0, 2, mirostat, "1, 2: cut by surprise instead of all cuts above (0)"),
+    REAL("mirostat-ent", CLI_RUN, 0, 1e6, mirostat_tau, "the surprise that mirostat aims at, in bits (5)"),
+    REAL("mirostat-lr", CLI_RUN, 0, 1e6, mirostat_eta, "how fast mirostat adapts (0.1)"),
+    TEXT(0, "samplers", "NAMES", CLI_RUN, samplers,
+         "the chain (penalties;dry;top_n_sigma;top_k;typ_p;top_p;min_p;xtc;temperature)"),
+    TEXT(0, "grammar", "TEXT", CLI_RUN, grammar, "only texts of this grammar (GBNF)"),
+    TEXT(0, "grammar-file", "FILE", CLI_RUN, grammar_file, "the same from a file"),
+    TEXT('j', "json-schema", "TEXT", CLI_RUN, json_schema,
+         "only JSON that this schema allows; {}: any value"),
+    TEXT(0, "json-schema-file", "FILE", CLI_RUN, json_schema_file, "the same from a file"),
+    INT(0, "logprobs", CLI_RUN, 0, 1 << 20, logprobs,
+        "with --json: the log-probability of each token, and of the N likeliest"),
     {0, "logit-bias", "ID=BIAS", CLI_BIAS, CLI_RUN, -1e30, 1e30, NULL, AT(biases),
      "add BIAS to a token's logit; -inf forbids it; may be repeated"},
     INT(0, "seed", CLI_RUN | CLI_SYNTH | CLI_BENCH, 0, 9007199254740992.0, seed,
         "seed of the random numbers (0)"),
-    FLAG(0, "ignore-eos", CLI_RUN, ignore_end, "go on after end tokens"),
+    FLAG(0, "ignore-eos", CLI_RUN, ignore_end, "never choose end tokens"),
     FLAG(0, "special", CLI_RUN | CLI_TOKENIZE | CLI_LOGITS | CLI_PERPLEXITY, special,
          "control tokens written in the text are taken as such, and shown"),
     FLAG(0, "no-bos", CLI_TOKENIZE, no_bos, "add no beginning token, whatever the model's policy"),
@@ -138,6 +177,8 @@ const cli_option cli_options[] = {
     TEXT(0, "profile", "FILE", CLI_RUN | CLI_LOGITS | CLI_PERPLEXITY, profile,
          "write a trace for a trace viewer (JSON); -: a table to stderr"),
     FLAG(0, "graph", CLI_PLAN, graph, "print the graph's text form instead"),
+    CHOICE(0, "type", "TYPE", CLI_CONVERT, "F32|F16|BF16|Q8_0", type,
+           "type of the matrices (the checkpoint's own)"),
     TEXT(0, "imatrix", "FILE", CLI_QUANTIZE, imatrix,
          "weigh the columns by an importance matrix (GGUF or .dat)"),
     FLAG(0, "pure", CLI_QUANTIZE, pure, "the same type for all matrices"),
@@ -147,9 +188,9 @@ const cli_option cli_options[] = {
     TEXT(0, "shape", "NAME", CLI_SYNTH, shape,
          "llama-3.2-1b, qwen3-0.6b, gemma-3-1b, gpt-oss-20b ...; a wrong name lists them all"),
     TEXT(0, "synth", "SHAPE[:TYPE]", CLI_BENCH, synth,
-         "measure random weights in this shape, written to a temporary file (Q4_0)"),
+         "measure random weights in this shape and type or mixture, in a temporary file (Q4_0)"),
     TEXT(0, "type", "TYPE", CLI_SYNTH, type,
-         "type of the matrices, for example F32, F16, Q8_0, Q4_0, Q4_K (Q4_0)"),
+         "type of the matrices, or a mixture: F16, Q8_0, Q4_0, Q4_K_M ... (Q4_0)"),
     FLAG('v', "verbose", CLI_RUN | CLI_LOGITS | CLI_PERPLEXITY | CLI_BENCH, verbose, "report on stderr"),
     FLAG(0, "json", CLI_ALL, json, "print the result as JSON"),
     FLAG('h', "help", CLI_ALL, help, "print this help"),
@@ -294,6 +335,17 @@ static int set_adapter(cli *c, const cli_option *o, const char *value, void *to)
     return CLI_OK;
 }
 
+static int set_texts(cli *c, const cli_option *o, const char *value, void *to)
+{
+    cli_texts *list = to;
+    (void)o;
+    const char **v = glia_arena_grow(&c->arena, list->v, list->count, &list->capacity, sizeof *v);
+    if (!v) return cli_no_memory(c);
+    list->v = v;
+    v[list->count++] = value;
+    return CLI_OK;
+}
+
 static int set_text(cli *c, const cli_option *o, const char *value, void *to)
 {
     (void)c;
@@ -305,8 +357,9 @@ static int set_text(cli *c, const cli_option *o, const char *value, void *to)
 static int set_value(cli *c, const cli_option *o, const char *value)
 {
     static int (*const setters[])(cli *, const cli_option *, const char *, void *) = {
-        [CLI_INT] = set_int,       [CLI_REAL] = set_real, [CLI_TEXT] = set_text, [CLI_BYTES] = set_bytes,
-        [CLI_CHOICE] = set_choice, [CLI_INTS] = set_ints, [CLI_BIAS] = set_bias, [CLI_ADAPTER] = set_adapter,
+        [CLI_INT] = set_int,     [CLI_REAL] = set_real,       [CLI_TEXT] = set_text,
+        [CLI_BYTES] = set_bytes, [CLI_CHOICE] = set_choice,   [CLI_INTS] = set_ints,
+        [CLI_BIAS] = set_bias,   [CLI_ADAPTER] = set_adapter, [CLI_TEXTS] = set_texts,
     };
     return setters[o->kind](c, o, value, (char *)&c->set + o->offset);
 }

@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const glia_arch *const archs[] = {&glia_arch_llama, &glia_arch_qwen2,  &glia_arch_qwen3,
-                                         &glia_arch_gpt2,  &glia_arch_gemma2, &glia_arch_gemma3,
-                                         &glia_arch_phi3,  &glia_arch_bitnet, &glia_arch_bitnet_b158};
+static const glia_arch *const archs[] = {
+#define ARCH(name) &glia_arch_##name,
+#include "llm/archs.def"
+#undef ARCH
+};
 
 const glia_arch *glia_arch_at(int i) { return i >= 0 && i < GLIA_COUNT(archs) ? archs[i] : NULL; }
 
@@ -288,6 +290,7 @@ glia_value glia_lm_begin(glia_lm_builder *b)
     b->seq = input_i32(b, "seq", b->tokens, -1);
     b->table = input_i32(b, "table", o->sequences, pages);
     b->out_rows = input_i32(b, "rows", b->rows, -1);
+    if (b->encoder) b->until = input_i32(b, "until", b->tokens, -1);
     glia_value w = glia_lm_weight(b, "token_embd.weight");
     glia_type t;
     if (!glia_value_type(b->g, w, &t)) return w;
@@ -300,7 +303,7 @@ glia_value glia_lm_begin(glia_lm_builder *b)
     int64_t told = glia_lm_int(b, "vocab_size", 0, INT32_MAX);
     if (told) glia_lm_expect_rows(b, "token_embd.weight", told, "vocab_size");
     if (b->options.kv_dtype == GLIA_DTYPE_NONE)
-        b->options.kv_dtype = t.dtype == GLIA_F32 || t.dtype == GLIA_F64 ? GLIA_F32 : GLIA_F16;
+        b->options.kv_dtype = b->encoder || t.dtype == GLIA_F32 || t.dtype == GLIA_F64 ? GLIA_F32 : GLIA_F16;
     glia_attr_arg max[] = {GLIA_INT("max", b->vocab), {0}};
     glia_value ids = glia_graph_node(b->g, "guard_range", "ids.checked", &b->ids, 1, max);
     return glia_graph_node(b->g, "embed", "embed", (glia_value[]){w, ids}, 2, NULL);
@@ -396,8 +399,13 @@ glia_value glia_lm_attend(glia_lm_builder *b, int64_t layer, glia_value q, glia_
     static const glia_lm_attention plain = {0};
     if (b->status) return (glia_value){0};
     if (!how) how = &plain;
-    glia_value in[7] = {
-        q, put(b, "k", layer, k, true), put(b, "v", layer, v, false), b->table, b->seq, b->pos, how->sinks};
+    glia_value in[7] = {q,
+                        put(b, "k", layer, k, true),
+                        put(b, "v", layer, v, false),
+                        b->table,
+                        b->seq,
+                        b->encoder ? b->until : b->pos,
+                        how->sinks};
     glia_attr_arg attrs[] = {GLIA_FLOAT("scale", how->scale > 0 ? how->scale : 1 / sqrt((double)b->head_dim)),
                              GLIA_INT("window", how->window),
                              GLIA_FLOAT("softcap", how->softcap),
@@ -415,14 +423,29 @@ glia_value glia_lm_add(glia_lm_builder *b, glia_value x, glia_value y, const cha
     return b->status ? (glia_value){0} : glia_graph_node(b->g, "add", name, (glia_value[]){x, y}, 2, NULL);
 }
 
+static glia_value wanted_rows(glia_lm_builder *b, glia_value x)
+{
+    glia_attr_arg max[] = {{"max", GLIA_ATTR_INT, b->options.batch, 0, 0, 0}, {0}};
+    if (b->status) return (glia_value){0};
+    glia_value rows = glia_graph_node(b->g, "guard_range", "rows.checked", &b->out_rows, 1, max);
+    return glia_graph_node(b->g, "gather_rows", "last", (glia_value[]){x, rows}, 2, NULL);
+}
+
+void glia_lm_embeddings(glia_lm_builder *b, glia_value x)
+{
+    glia_source_tensor unused;
+    find_tensor(b, "output.weight", &unused);
+    find_tensor(b, "output.bias", &unused);
+    x = wanted_rows(b, x);
+    if (!b->status) glia_graph_output(b->g, "embeddings", x);
+}
+
 glia_value glia_lm_logits(glia_lm_builder *b, glia_value x)
 {
     glia_value w = glia_lm_weight_if(b, "output.weight");
     if (glia_is_null(w)) w = glia_lm_weight(b, "token_embd.weight"); /* tied */
+    x = wanted_rows(b, x);
     if (b->status) return w;
-    glia_attr_arg max[] = {{"max", GLIA_ATTR_INT, b->options.batch, 0, 0, 0}, {0}};
-    glia_value rows = glia_graph_node(b->g, "guard_range", "rows.checked", &b->out_rows, 1, max);
-    x = glia_graph_node(b->g, "gather_rows", "last", (glia_value[]){x, rows}, 2, NULL);
     glia_value bias = glia_lm_weight_if(b, "output.bias");
     glia_value logits = glia_graph_node(b->g, "linear", "output", (glia_value[]){x, w, bias}, 3, NULL);
     return glia_lm_adapt(b, x, logits, "output.weight", 0, 0);
@@ -430,6 +453,10 @@ glia_value glia_lm_logits(glia_lm_builder *b, glia_value x)
 
 void glia_lm_end(glia_lm_builder *b, glia_value x)
 {
+    if (b->options.embeddings) {
+        glia_lm_embeddings(b, x);
+        return;
+    }
     x = glia_lm_logits(b, x);
     if (!b->status) glia_graph_output(b->g, "logits", x);
 }
@@ -468,6 +495,41 @@ static const glia_arch *find_arch(glia_lm_builder *b)
     return NULL;
 }
 
+/* How large steps are where the caller leaves it open, and what they give. */
+static void settle_steps(glia_lm_builder *b, const glia_arch *arch)
+{
+    glia_lm_options *o = &b->options;
+    const glia_gguf_value *causal = glia_gguf_find(b->file, glia_lm_name(b, "%s.attention.causal", b->arch));
+    int64_t is = 1;
+    if (o->context <= 0) {
+        b->context_train = glia_lm_int(b, "context_length", -1, INT32_MAX);
+        o->context = glia_min(b->context_train, 4096);
+    }
+    b->encoder =
+        causal && taken(arch, "attention.causal") && glia_gguf_element_i64(causal, 0, &is) && is == 0;
+    if (b->encoder && !o->embeddings)
+        glia_lm_fail(
+            b, GLIA_E_UNSUPPORTED, "G0540",
+            "architecture `%s` gives embeddings, not logits: it cannot generate; open it for embeddings",
+            b->arch);
+    if (o->batch <= 0) o->batch = b->encoder ? glia_min(o->context, 65536) : 128;
+    if (o->logit_rows <= 0) o->logit_rows = o->embeddings ? o->batch : 1;
+    if (!b->status && o->logit_rows > o->batch)
+        glia_lm_fail(b, GLIA_E_ARG, "G0709", "option logit_rows is %lld; a step has at most %lld tokens",
+                     (long long)o->logit_rows, (long long)o->batch);
+}
+
+/* What the file says of pooling: 0 none, 1 mean, 2 first, 3 last, 4 a ranker's. */
+static glia_pooling pooling_of(glia_lm_builder *b)
+{
+    if (!b->options.embeddings || !glia_lm_has(b, "pooling_type")) return GLIA_POOLING_DEFAULT;
+    int64_t kind = glia_lm_int(b, "pooling_type", 0, INT32_MAX);
+    if (kind > 3)
+        glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0544",
+                     "`%s.pooling_type` is %lld; 0 (none) to 3 (last) are built", b->arch, (long long)kind);
+    return kind ? (glia_pooling)kind : GLIA_POOLING_NONE;
+}
+
 glia_status glia_lm_build(const glia_gguf *file, glia_lm_options *options, glia_lm_graph *out, glia_error *e)
 {
     glia_arena arena;
@@ -491,10 +553,8 @@ glia_status glia_lm_build(const glia_gguf *file, glia_lm_options *options, glia_
     if (!b.status && !b.used)
         b.status = glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while building the model");
     if (b.status) goto done;
-    if (b.options.context <= 0) {
-        b.context_train = glia_lm_int(&b, "context_length", -1, INT32_MAX);
-        b.options.context = glia_min(b.context_train, 4096);
-    }
+    settle_steps(&b, out->arch);
+    out->pooling = pooling_of(&b);
     if (!b.status) glia_lm_adapters_begin(&b, options);
     if (!b.status) check_settings(&b, out->arch);
     if (!b.status) out->arch->build(&b);
@@ -505,6 +565,8 @@ done:
     if (!b.status) {
         out->graph = b.g;
         out->vocab = b.vocab;
+        out->width = b.width;
+        out->encoder = b.encoder;
         out->context_train = b.context_train;
         out->layers = b.layers;
         out->kv_dtype = b.options.kv_dtype;

@@ -3,7 +3,8 @@
  * The graph of a step, whatever the architecture:
  *     inputs   ids i32[T], pos i32[T], seq i32[T], table i32[S, M] (pages of each sequence), rows i32[R]
  *     states   blk.N.k [P, g, d, c] and blk.N.v [P, g, c, d] (c: tokens a page)
- *     output   logits f32[R, vocab]
+ *     output   logits f32[R, vocab], or, where the model is opened for embeddings, embeddings f32[R, width]
+ * Encoders have one more input, until i32[T]: the last position of a token's text, up to which it sees.
  * T is symbol 0 (tokens of a step), R symbol 1 (rows whose logits are wanted).
  *
  * Refused by name: unknown architectures, missing or superfluous tensors, rope scalings that rope.c does not
@@ -26,6 +27,7 @@ typedef struct glia_lm_options {
     glia_gguf *const *adapter_files;               /* [adapter_count], open */
     int32_t adapter_count;
     int64_t cache_tokens; /* 0: sequences times context */
+    int32_t embeddings;   /* 1: hidden states instead of logits; batch and logit_rows may be 0 then */
 } glia_lm_options;
 
 /* How many pages a cache has. */
@@ -36,6 +38,14 @@ typedef struct glia_lm_adapter {
     double scale, alpha;
     uint8_t *used; /* by tensor of the file */
 } glia_lm_adapter;
+
+/* A mixture of experts, in every layer alike; experts 0: there is none. */
+typedef struct glia_lm_mixture {
+    int64_t experts, used, hidden, shared_hidden; /* from the file */
+    bool softmax_of_chosen;                       /* probabilities among the chosen, not among all */
+    bool normalise;                               /* the chosen weights are divided by their sum */
+    double scale, alpha, limit;                   /* limit above 0: swiglu_limited */
+} glia_lm_mixture;
 
 typedef struct glia_lm_builder {
     const glia_gguf *file;
@@ -52,9 +62,11 @@ typedef struct glia_lm_builder {
     /* common metadata */
     int64_t layers, width, heads, groups, head_dim, value_dim, hidden, vocab, context_train, rope_dims;
     double eps;
+    glia_lm_mixture mixture;
+    bool encoder; /* attention.causal is false, and the architecture takes it: a token sees its whole text */
     /* common values */
     glia_dim tokens, rows;
-    glia_value ids, pos, seq, table, out_rows;
+    glia_value ids, pos, seq, table, out_rows, until;
     glia_value rope; /* the rotary table that glia_lm_rope applies */
 } glia_lm_builder;
 
@@ -65,15 +77,17 @@ typedef struct glia_arch {
      * that would change results are refused unless they have their neutral value; see arch.c. */
     const char *takes[12];
 } glia_arch;
-extern const glia_arch glia_arch_llama, glia_arch_qwen2, glia_arch_qwen3, glia_arch_gpt2;
-extern const glia_arch glia_arch_gemma2, glia_arch_gemma3, glia_arch_phi3, glia_arch_bitnet,
-    glia_arch_bitnet_b158;
+#define ARCH(name) extern const glia_arch glia_arch_##name;
+#include "llm/archs.def"
+#undef ARCH
 const glia_arch *glia_arch_at(int i); /* null past the end */
 
 typedef struct glia_lm_graph {
     glia_graph *graph; /* sealed; owned by the caller */
     const glia_arch *arch;
-    int64_t vocab, context_train, layers;
+    int64_t vocab, width, context_train, layers;
+    bool encoder;
+    glia_pooling pooling; /* DEFAULT: the file does not say */
     glia_dtype kv_dtype;
 } glia_lm_graph;
 
@@ -144,10 +158,15 @@ glia_value glia_lm_scale(glia_lm_builder *b, glia_value x, double factor, const 
 glia_value glia_lm_add(glia_lm_builder *b, glia_value x, glia_value y, const char *name);
 /* silu(x gate) * (x up), down. */
 glia_value glia_lm_swiglu(glia_lm_builder *b, int64_t layer, glia_value x);
+/* Reads what the file says of its mixture of experts, if it is one, into b->mixture; what the file does not
+ * say is the architecture's to set before. "expert_count" has to be among the keys that it takes. */
+void glia_lm_experts(glia_lm_builder *b);
 /* Picks the wanted rows of the normalised x and gives the logits [R, vocab], with tied embeddings if there is
  * no output.weight. */
 glia_value glia_lm_logits(glia_lm_builder *b, glia_value x);
-/* The same, as the graph's output. */
+/* The wanted rows themselves, as the graph's output `embeddings`; the output matrix stays in the file. */
+void glia_lm_embeddings(glia_lm_builder *b, glia_value x);
+/* Embeddings or logits, as the options say, as the graph's output. */
 void glia_lm_end(glia_lm_builder *b, glia_value x);
 
 /* ---- the whole decoder ---------------------------------------------------------------------------
@@ -170,6 +189,9 @@ typedef struct glia_lm_decoder {
     bool sub_norms;                /* attn_sub_norm and ffn_sub_norm before the last product of each half */
     bool fused;                    /* attn_qkv is q, k, v; ffn_up is gate, up */
     bool gateless;                 /* no gate: down(act(up(x))) */
+    bool sinks;                    /* attn_sinks: a logit a head in the softmax, with no value */
+    bool exact_ramp;               /* yarn's ramp lies between exact dims */
+    const char *ffn_norm;          /* what the file calls the norm before the second half; null: ffn_norm */
     const char *activation;        /* "silu", "gelu_pytorch_tanh", "relu2"; null: "silu". The file's
                                       hidden_activation overrides */
     double embed_scale, residual_scale, logit_divisor; /* 0: 1 */
@@ -186,6 +208,10 @@ typedef struct glia_lm_decoder {
 void glia_lm_decode(glia_lm_builder *b, const glia_lm_decoder *d);
 /* "attention.sliding_window", 0 if there is none. */
 int64_t glia_lm_window(glia_lm_builder *b);
+
+/* For glia_lm_decoder.ffn: the mixture of experts if the file is one, else null. */
+typedef glia_value glia_lm_ffn(glia_lm_builder *b, int64_t layer, glia_value x);
+glia_lm_ffn *glia_lm_mixture_if(const glia_lm_builder *b);
 
 #define GLIA_LM_RMS_EPS "attention.layer_norm_rms_epsilon"
 #define GLIA_LM_NORM_EPS "attention.layer_norm_epsilon"

@@ -96,6 +96,7 @@ static glia_value attention(glia_lm_builder *b, const decoder *c, int64_t layer,
         q = glia_lm_rope(b, q, d->neox, glia_lm_name(b, "blk.%lld.q_rope", l));
         k = glia_lm_rope(b, k, d->neox, glia_lm_name(b, "blk.%lld.k_rope", l));
     }
+    if (d->sinks) how.sinks = glia_lm_weight(b, glia_lm_name(b, "blk.%lld.attn_sinks.weight", l));
     x = glia_lm_attend(b, layer, q, k, v, &how);
     if (d->sub_norms) x = norm(b, c, x, glia_lm_name(b, "blk.%lld.attn_sub_norm", l));
     x = glia_lm_linear(b, x, glia_lm_name(b, "blk.%lld.attn_output", l));
@@ -179,7 +180,8 @@ void glia_lm_decode(glia_lm_builder *b, const glia_lm_decoder *d)
     decoder c = {.d = d, .activation = activation_of(b, d)};
     const double residual = or_one(d->residual_scale);
     glia_value x = glia_lm_begin(b);
-    glia_lm_rope_table(b);
+    if (d->exact_ramp) glia_lm_rope_table_exact_ramp(b);
+    else glia_lm_rope_table(b);
     c.rope = b->rope;
     if (d->local_base > 0) c.local_rope = glia_lm_rope_plain(b, "rope_table.local", d->local_base);
     x = glia_lm_scale(b, x, or_one(d->embed_scale), "embed.scaled");
@@ -188,13 +190,20 @@ void glia_lm_decode(glia_lm_builder *b, const glia_lm_decoder *d)
         glia_value h = d->no_pre_norms ? x : norm(b, &c, x, glia_lm_name(b, "blk.%lld.attn_norm", l));
         h = glia_lm_scale(b, attention(b, &c, i, h), residual, glia_lm_name(b, "blk.%lld.attn_scaled", l));
         x = glia_lm_add(b, x, h, glia_lm_name(b, "blk.%lld.attn_residual", l));
-        h = d->no_pre_norms ? x : norm(b, &c, x, glia_lm_name(b, "blk.%lld.ffn_norm", l));
+        h = d->no_pre_norms
+                ? x
+                : norm(b, &c, x, glia_lm_name(b, "blk.%lld.%s", l, d->ffn_norm ? d->ffn_norm : "ffn_norm"));
         h = d->ffn ? d->ffn(b, i, h) : feed_forward(b, &c, i, h);
         if (d->post_norms) h = norm(b, &c, h, glia_lm_name(b, "blk.%lld.post_ffw_norm", l));
         h = glia_lm_scale(b, h, residual, glia_lm_name(b, "blk.%lld.ffn_scaled", l));
         x = glia_lm_add(b, x, h, glia_lm_name(b, "blk.%lld.ffn_residual", l));
     }
-    x = glia_lm_logits(b, norm(b, &c, x, "output_norm"));
+    x = norm(b, &c, x, "output_norm");
+    if (b->options.embeddings) {
+        glia_lm_embeddings(b, x);
+        return;
+    }
+    x = glia_lm_logits(b, x);
     x = glia_lm_scale(b, x, 1 / or_one(d->logit_divisor), "logits.scaled");
     x = capped(b, x, d->final_softcap, "logits.capped");
     if (!b->status) glia_graph_output(b->g, "logits", x);

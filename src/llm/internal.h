@@ -20,7 +20,8 @@ struct glia_model {
     glia_queue queue; /* whose turn on the lane it is */
     void *weights, *packed;
     int64_t pages_a_sequence, pages;             /* that a table has room for; that a cache has */
-    uint32_t ids, pos, seq, table, rows, logits; /* value ids */
+    uint32_t ids, pos, seq, table, rows, logits; /* value ids; logits: what steps give */
+    uint32_t until;                              /* 0 but for encoders */
     uint8_t graph_identity[32];
 };
 
@@ -40,8 +41,10 @@ struct glia_session {
     _Atomic uint32_t *cancelled_by; /* what stops a step: `cancel`, or that of the session it drafts for */
     uint64_t deadline_ns;
     glia_sequence *sequences;
-    int32_t *table; /* [sequences, pages_a_sequence] */
-    float *logits;  /* [logit_rows, vocab] */
+    int32_t *table;    /* [sequences, pages_a_sequence] */
+    float *logits;     /* [logit_rows, glia_model_row_size] */
+    int32_t *all_rows; /* [logit_rows] 0, 1, ..; for embeddings */
+    double *pooled;    /* [width]; for embeddings */
 };
 
 /* Takes the session for this thread (GLIA_E_BUSY, G0715), and gives it back. */
@@ -59,6 +62,12 @@ int64_t glia_session_bytes(const glia_model *m);
 /* identity.c: what distinguishes a graph beyond its file; and a model, for snapshots. GLIA_E_IO. */
 void glia_graph_identity(const glia_graph *g, uint8_t out[32]);
 glia_status glia_model_identity(const glia_model *m, uint8_t out[32], glia_error *e);
+
+/* Elements of what a step gives of a token: logits, or the hidden state. */
+static inline int64_t glia_model_row_size(const glia_model *m)
+{
+    return m->options.embeddings ? m->lm.width : m->lm.vocab;
+}
 
 static inline int64_t glia_pages_of(int64_t tokens)
 {

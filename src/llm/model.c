@@ -24,16 +24,17 @@ static glia_status settle(const glia_model_options *given, glia_model_options *o
     if (!o->threads) o->threads = (int32_t)glia_min(o->os->cpu_count(o->os->ctx), GLIA_SLOTS_MAX);
     if (!o->slots) o->slots = (int32_t)glia_min(o->threads, GLIA_SLOTS_MAX);
     if (!o->sequences) o->sequences = 1;
-    if (!o->batch) o->batch = 128;
-    if (!o->logit_rows) o->logit_rows = 1;
+    if (!o->batch && !o->embeddings) o->batch = 128; /* for embeddings the architecture decides */
+    if (!o->logit_rows && !o->embeddings) o->logit_rows = 1;
     if (o->threads < 1 || o->threads > 1024) return bad_option(e, "threads", o->threads, 1, 1024);
     if (o->slots < 1 || o->slots > GLIA_SLOTS_MAX) return bad_option(e, "slots", o->slots, 1, GLIA_SLOTS_MAX);
     if (o->sequences < 1 || o->sequences > 4096) return bad_option(e, "sequences", o->sequences, 1, 4096);
     if (o->context < 0 || o->context > INT32_MAX / 2)
         return bad_option(e, "context", o->context, 1, INT32_MAX / 2);
-    if (o->batch < 1 || o->batch > 65536) return bad_option(e, "batch", o->batch, 1, 65536);
-    if (o->logit_rows < 1 || o->logit_rows > o->batch)
-        return bad_option(e, "logit_rows", o->logit_rows, 1, o->batch);
+    if (o->embeddings < 0 || o->embeddings > 1) return bad_option(e, "embeddings", o->embeddings, 0, 1);
+    if (o->batch < !o->embeddings || o->batch > 65536) return bad_option(e, "batch", o->batch, 1, 65536);
+    if (o->logit_rows < !o->embeddings || o->logit_rows > (o->batch ? o->batch : 65536))
+        return bad_option(e, "logit_rows", o->logit_rows, 1, o->batch ? o->batch : 65536);
     if (o->profile_events < 0) return bad_option(e, "profile_events", o->profile_events, 0, INT32_MAX);
     if (o->cache_tokens < 0 || o->cache_tokens > INT32_MAX / 2)
         return bad_option(e, "cache_tokens", o->cache_tokens, 1, INT32_MAX / 2);
@@ -70,7 +71,8 @@ static glia_status build(glia_model *m, glia_error *e)
                           .adapters = o->adapters,
                           .adapter_files = m->adapters,
                           .adapter_count = o->adapter_count,
-                          .cache_tokens = o->cache_tokens};
+                          .cache_tokens = o->cache_tokens,
+                          .embeddings = o->embeddings};
     glia_status s = GLIA_OK;
     for (int i = 0; i < o->adapter_count && !s; i++)
         s = glia_adapter_open(o->os, &o->adapters[i], m->file, &m->adapters[i], e);
@@ -78,12 +80,14 @@ static glia_status build(glia_model *m, glia_error *e)
     m->options.adapters = NULL; /* the caller's */
     if (s) return s;
     m->options.context = lo.context;
+    m->options.batch = lo.batch;
+    m->options.logit_rows = lo.logit_rows;
     m->options.kv_dtype = lo.kv_dtype;
     m->pages_a_sequence = glia_ceil_div(lo.context, GLIA_PAGE_TOKENS);
     m->pages = glia_lm_pages(&lo);
     m->options.cache_tokens = m->pages * GLIA_PAGE_TOKENS;
     glia_graph_identity(m->lm.graph, m->graph_identity);
-    glia_compile_options co = {o->os, o->slots, glia_cpu_features(), o->isa, o->batch};
+    glia_compile_options co = {o->os, o->slots, glia_cpu_features(), o->isa, lo.batch};
     s = glia_compile(m->lm.graph, &co, &m->plan, e);
     glia_graph_destroy(m->lm.graph);
     m->lm.graph = NULL;
@@ -103,9 +107,12 @@ static glia_status find_ports(glia_model *m, glia_error *e)
     m->seq = value_named(p, "seq");
     m->table = value_named(p, "table");
     m->rows = value_named(p, "rows");
+    const char *output = m->options.embeddings ? "embeddings" : "logits";
+    m->until = value_named(p, "until"); /* of encoders alone */
     for (int64_t i = 0; i < p->graph->output_count; i++)
-        if (!strcmp(p->graph->outputs[i].name, "logits")) m->logits = p->graph->outputs[i].value.id;
-    if (!m->ids || !m->pos || !m->seq || !m->table || !m->rows || !m->logits)
+        if (!strcmp(p->graph->outputs[i].name, output)) m->logits = p->graph->outputs[i].value.id;
+    if (!m->ids || !m->pos || !m->seq || !m->table || !m->rows || !m->logits ||
+        m->lm.encoder != (m->until != 0))
         return glia_fail(e, GLIA_E_INTERNAL, "G0713", "the step's graph has lost an input or its output");
     return GLIA_OK;
 }
@@ -245,6 +252,8 @@ void glia_model_close(glia_model *m)
 
 int64_t glia_model_vocab_size(const glia_model *m) { return m ? m->lm.vocab : 0; }
 int64_t glia_model_context(const glia_model *m) { return m ? m->options.context : 0; }
+int64_t glia_model_embedding_size(const glia_model *m) { return m ? m->lm.width : 0; }
+int glia_model_is_encoder(const glia_model *m) { return m && m->lm.encoder; }
 const char *glia_model_architecture(const glia_model *m) { return m ? m->lm.arch->name : ""; }
 int32_t glia_model_bos(const glia_model *m)
 {

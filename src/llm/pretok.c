@@ -60,14 +60,11 @@
     "\\x{118A0}-\\x{118DF}\\x{1E900}-\\x{1E943}"
 #define WIDE_MARKS "[!-/:-~\\uFF01-\\uFF0F\\uFF1A-\\uFF5E\\u2018-\\u201F\\u3000-\\u3002]+"
 #define BLOOM " ?[^(\\s|.,!?\\u2026\\u3002\\uFF0C\\u3001\\u0964\\u06D4\\u060C)]+"
-/* Punctuation as that library means it: category P or an ASCII character that is no letter, digit or space.
- */
-#define PUNCTUATION "[\\p{P}$+<=>^`|~]"
 #define JAIS2_SPACES                                                                                         \
     "\\s{512}(?!\\S)|\\s{256}(?!\\S)|\\s{128}(?!\\S)|\\s{64}(?!\\S)|\\s{32}(?!\\S)|\\s{16}(?!\\S)|"          \
     "\\s{8}(?!\\S)|\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|\\s{1}"
 
-enum { NAMES = 14, WORD_LEVEL = 1, WITH_BOS = 2, WITH_SEP = 4 };
+enum { NAMES = 14, WORD_LEVEL = 1, WITH_BOS = 2, WITH_SEP = 4, COMPOSED = 8 };
 
 typedef struct pre_row {
     const char *names[NAMES];
@@ -77,12 +74,13 @@ typedef struct pre_row {
 } pre_row;
 
 static const pre_row pre_rows[] = {
-    {{"gpt-2", "phi-2", "mpt", "olmo", "jais", "trillion", "granite-docling", "jina-v2-es", "jina-v2-de",
-      "jina-es", "jina-de", "exaone4", "modern-bert"},
+    {{"gpt-2", "phi-2", "jais", "trillion", "granite-docling", "jina-v2-es", "jina-v2-de", "jina-es",
+      "jina-de", "exaone4", "modern-bert"},
      {GPT2},
      0,
      0},
-    {{"jina-v1-en", "jina-v2-code", "roberta-bpe"}, {GPT2}, WITH_SEP, 0},
+    {{"olmo", "mpt"}, {GPT2}, COMPOSED, 0},
+    {{"roberta-bpe", "jina-v1-en", "jina-v2-code"}, {GPT2}, WITH_SEP, 0},
     {{"gigachat", "a.x-4.0", "mellum"}, {GPT2}, 0, 0},
     {{"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2",
       "jina-v5-nano"},
@@ -90,15 +88,15 @@ static const pre_row pre_rows[] = {
      WORD_LEVEL | WITH_BOS,
      0},
     {{"dbrx", "smaug-bpe", "chatglm-bpe", "glm4"}, {LLAMA3("\\p{N}{1,3}")}, 0, 0},
-    {{"qwen2", "deepseek-r1-qwen", "stablelm2", "hunyuan", "megrez", "grok-2", "solar-open", "kormo",
-      "f2llmv2"},
+    {{"qwen2", "megrez"}, {LLAMA3("\\p{N}")}, COMPOSED, 0},
+    {{"deepseek-r1-qwen", "stablelm2", "hunyuan", "grok-2", "solar-open", "kormo", "f2llmv2"},
      {LLAMA3("\\p{N}")},
      0,
      0},
     {{"qwen35"},
      {CONTRACTIONS
       "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*" SPACES},
-     0,
+     COMPOSED,
      0},
     {{"gpt-4o", "llama4", "kanana2", "minimax-m2"}, {O200K("\\p{N}{1,3}", CONTRACTIONS "?")}, 0, 0},
     {{"tekken"}, {O200K("\\p{N}", "")}, WORD_LEVEL | WITH_BOS, 0},
@@ -113,7 +111,7 @@ static const pre_row pre_rows[] = {
      0},
     {{"deepseek-coder"}, {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", CJK_OLD, "\\p{N}"}, 0, 0},
     {{"deepseek-v3", "hunyuan-dense", "joyai-llm"}, {"\\p{N}{1,3}", CJK_KANA, DEEPSEEK3}, 0, 0},
-    {{"falcon"}, {PUNCTUATION "+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}, 0, 2},
+    {{"falcon"}, {TOK_PUNCTUATION "+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}, 0, 2},
     {{"bloom", "poro-chat", "gpt3-finnish"}, {BLOOM}, 0, 0},
     {{"viking"}, {BLOOM, "\\p{N}"}, 0, 0},
     {{"bailingmoe", "bailingmoe2", "llada-moe"},
@@ -200,25 +198,53 @@ glia_status glia_tok_pretok_create(const struct tok_pretok **out, glia_arena *a,
     for (; count < TOK_STAGES && row->expressions[count]; count++)
         stages[count] = (tok_stage){row->expressions[count], (int64_t)strlen(row->expressions[count]),
                                     TOK_ISOLATED, false, row->bytes_from && count >= row->bytes_from};
-    *traits = (tok_pre_traits){row->traits & WORD_LEVEL, row->traits & WITH_BOS, row->traits & WITH_SEP};
+    *traits = (tok_pre_traits){row->traits & WORD_LEVEL, row->traits & WITH_BOS, row->traits & WITH_SEP,
+                               row->traits & COMPOSED};
     return glia_tok_pretok_build(out, a, stages, count, e);
 }
 
-const char *glia_tok_pretok_name(const tok_stage *stages, int count, bool word_level)
+/* Equal expressions give equal automata however they are spelled. */
+static bool same_regex(const tok_regex *a, const tok_regex *b)
 {
-    for (int i = 0; i < GLIA_COUNT(pre_rows); i++) {
+    const int64_t steps = a->state_count * (a->class_count + 1);
+    return a->class_count == b->class_count && a->bytes == b->bytes && a->page_count == b->page_count &&
+           a->state_count == b->state_count && !memcmp(a->ascii, b->ascii, sizeof a->ascii) &&
+           !memcmp(a->page, b->page, sizeof a->page) &&
+           !memcmp(a->pages, b->pages, (size_t)a->page_count * 256) &&
+           !memcmp(a->step, b->step, (size_t)steps * sizeof *a->step);
+}
+
+static bool same_stages(const struct tok_pretok *a, const struct tok_pretok *b)
+{
+    bool same = a->count == b->count;
+    for (int i = 0; i < a->count && same; i++)
+        same = a->stages[i].behaviour == b->stages[i].behaviour &&
+               a->stages[i].invert == b->stages[i].invert &&
+               same_regex(&a->stages[i].regex, &b->stages[i].regex);
+    return same;
+}
+
+glia_status glia_tok_pretok_name(const glia_os *os, const tok_stage *stages, int count, bool word_level,
+                                 bool composed, const char **name, glia_error *e)
+{
+    const struct tok_pretok *want, *have;
+    tok_pre_traits traits;
+    glia_arena a;
+    *name = NULL;
+    glia_arena_init(&a, os, 0);
+    glia_status s = glia_tok_pretok_build(&want, &a, stages, count, e);
+    for (int i = 0; i < GLIA_COUNT(pre_rows) && !s && !*name; i++) {
         const pre_row *row = &pre_rows[i];
-        int k = 0;
-        bool same = word_level == !!(row->traits & WORD_LEVEL);
-        for (; k < count && same; k++)
-            same = k < TOK_STAGES && row->expressions[k] &&
-                   (int64_t)strlen(row->expressions[k]) == stages[k].size &&
-                   !memcmp(row->expressions[k], stages[k].expression, (size_t)stages[k].size) &&
-                   stages[k].behaviour == TOK_ISOLATED && !stages[k].invert &&
-                   stages[k].bytes == (row->bytes_from && k >= row->bytes_from);
-        if (same && count > 0 && (k == TOK_STAGES || !row->expressions[k])) return row->names[0];
+        const bool traits_fit =
+            word_level == !!(row->traits & WORD_LEVEL) && composed == !!(row->traits & COMPOSED);
+        int stage_count = 0;
+        while (stage_count < TOK_STAGES && row->expressions[stage_count]) stage_count++;
+        if (!traits_fit || stage_count != count) continue;
+        s = glia_tok_pretok_create(&have, &a, row->names[0], &traits, e);
+        if (!s && same_stages(want, have)) *name = row->names[0];
     }
-    return NULL;
+    glia_arena_free(&a);
+    return s;
 }
 
 /* ---- cutting */

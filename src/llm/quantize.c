@@ -89,11 +89,6 @@ static int64_t arch_number(const quantizer *q, const char *key, int64_t fallback
     return v;
 }
 
-static bool makes_values(const char *name)
-{
-    return strstr(name, "attn_v.weight") || strstr(name, "attn_qkv.weight");
-}
-
 static void read_model(quantizer *q)
 {
     glia_mix_model *m = &q->model;
@@ -107,7 +102,7 @@ static void read_model(quantizer *q)
     m->pure = q->options.pure != 0;
     for (int64_t i = 0; i < glia_gguf_tensor_count(q->file); i++) {
         const char *name = glia_gguf_tensor_at(q->file, i)->name;
-        m->values += makes_values(name);
+        m->values += glia_mix_makes_values(name);
         m->output = m->output || !strcmp(name, "output.weight");
     }
 }
@@ -132,7 +127,7 @@ static glia_status count_values(quantizer *q, int64_t *before, glia_error *e)
             at_layer = seen;
         }
         before[order[i]] = at_layer;
-        seen += makes_values(name);
+        seen += glia_mix_makes_values(name);
     }
     return GLIA_OK;
 }

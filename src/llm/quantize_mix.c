@@ -1,5 +1,5 @@
 /* The table of mixtures and their rules; see quantize_mix.h. Falcon's own exceptions are left out: the
- * architecture is not built here. */
+ * architecture is not built here. MXFP4 is for the stacked matrices of experts alone. */
 #include "llm/quantize_mix.h"
 
 #include "base/check.h"
@@ -8,22 +8,26 @@
 #include <string.h>
 
 static const glia_mix mixes[] = {
-    {"F32", GLIA_F32, 0},      {"F16", GLIA_F16, 1},        {"BF16", GLIA_BF16, 32},
-    {"Q8_0", GLIA_Q8_0, 7},    {"Q6_K", GLIA_Q6_K, 18},     {"Q5_K_M", GLIA_Q5_K, 17},
-    {"Q5_K_S", GLIA_Q5_K, 16}, {"Q5_1", GLIA_Q5_1, 9},      {"Q5_0", GLIA_Q5_0, 8},
-    {"Q4_K_M", GLIA_Q4_K, 15}, {"Q4_K_S", GLIA_Q4_K, 14},   {"Q4_1", GLIA_Q4_1, 3},
-    {"Q4_0", GLIA_Q4_0, 2},    {"IQ4_NL", GLIA_IQ4_NL, 25}, {"Q3_K_L", GLIA_Q3_K, 13},
-    {"Q3_K_M", GLIA_Q3_K, 12}, {"Q3_K_S", GLIA_Q3_K, 11},   {"Q2_K", GLIA_Q2_K, 10},
-    {"Q2_K_S", GLIA_Q2_K, 21}, {"TQ1_0", GLIA_TQ1_0, 36},   {"TQ2_0", GLIA_TQ2_0, 37},
+    {"F32", GLIA_F32, 0},        {"F16", GLIA_F16, 1},          {"BF16", GLIA_BF16, 32},
+    {"Q8_0", GLIA_Q8_0, 7},      {"Q6_K", GLIA_Q6_K, 18},       {"Q5_K_M", GLIA_Q5_K, 17},
+    {"Q5_K_S", GLIA_Q5_K, 16},   {"Q5_1", GLIA_Q5_1, 9},        {"Q5_0", GLIA_Q5_0, 8},
+    {"Q4_K_M", GLIA_Q4_K, 15},   {"Q4_K_S", GLIA_Q4_K, 14},     {"Q4_1", GLIA_Q4_1, 3},
+    {"Q4_0", GLIA_Q4_0, 2},      {"IQ4_NL", GLIA_IQ4_NL, 25},   {"Q3_K_L", GLIA_Q3_K, 13},
+    {"Q3_K_M", GLIA_Q3_K, 12},   {"Q3_K_S", GLIA_Q3_K, 11},     {"Q2_K", GLIA_Q2_K, 10},
+    {"Q2_K_S", GLIA_Q2_K, 21},   {"TQ1_0", GLIA_TQ1_0, 36},     {"TQ2_0", GLIA_TQ2_0, 37},
+    {"IQ4_XS", GLIA_IQ4_XS, 30}, {"MXFP4_MOE", GLIA_MXFP4, 38},
 };
 
 /* Where a tensor stands. The name decides, by the first row that is part of it. */
-typedef enum { OTHER, EMBED, VALUES, KEYS, FUSED, ATTENDED, DOWN } place;
+typedef enum { OTHER, EMBED, VALUES, KEYS, ATTENDED, DOWN } place;
 static const struct {
     const char *part;
     place place;
-} places[] = {{"token_embd.weight", EMBED}, {"attn_v.weight", VALUES},        {"attn_k.weight", KEYS},
-              {"attn_qkv.weight", FUSED},   {"attn_output.weight", ATTENDED}, {"ffn_down", DOWN}};
+} places[] = {
+    {"token_embd.weight", EMBED}, {"attn_v.weight", VALUES}, {"attn_qkv.weight", VALUES},
+    {"attn_kv_b.weight", VALUES}, {"attn_k.weight", KEYS},   {"attn_output.weight", ATTENDED},
+    {"ffn_down", DOWN},
+};
 
 typedef enum {
     ALWAYS,
@@ -63,11 +67,6 @@ static const struct rule {
 
     {NULL, KEYS, EIGHT_EXPERTS, GLIA_Q8_0},
 
-    {"Q3_K_M", FUSED, ALWAYS, GLIA_Q4_K},
-    {"Q3_K_L", FUSED, ALWAYS, GLIA_Q4_K},
-    {"Q4_K_M", FUSED, ALWAYS, GLIA_Q5_K},
-    {"Q5_K_M", FUSED, ALWAYS, GLIA_Q6_K},
-
     {"Q2_K", ATTENDED, EIGHT_EXPERTS, GLIA_Q5_K},
     {"Q3_K_S", ATTENDED, EIGHT_EXPERTS, GLIA_Q5_K},
     {"Q3_K_M", ATTENDED, EIGHT_EXPERTS, GLIA_Q5_K},
@@ -97,9 +96,9 @@ static const struct rule {
 /* Types that stand in where rows are no multiple of 256. */
 static const struct {
     glia_dtype from, to;
-} stand_ins[] = {{GLIA_TQ1_0, GLIA_Q4_0},  {GLIA_TQ2_0, GLIA_Q4_0}, {GLIA_Q2_K, GLIA_IQ4_NL},
-                 {GLIA_Q3_K, GLIA_IQ4_NL}, {GLIA_Q4_K, GLIA_Q5_0},  {GLIA_Q5_K, GLIA_Q5_1},
-                 {GLIA_Q6_K, GLIA_Q8_0}};
+} stand_ins[] = {{GLIA_TQ1_0, GLIA_Q4_0}, {GLIA_TQ2_0, GLIA_Q4_0},    {GLIA_Q2_K, GLIA_Q4_0},
+                 {GLIA_Q3_K, GLIA_Q4_0},  {GLIA_IQ4_XS, GLIA_IQ4_NL}, {GLIA_Q4_K, GLIA_Q5_0},
+                 {GLIA_Q5_K, GLIA_Q5_1},  {GLIA_Q6_K, GLIA_Q8_0}};
 
 const glia_mix *glia_mix_at(int i) { return i >= 0 && i < GLIA_COUNT(mixes) ? &mixes[i] : NULL; }
 
@@ -154,6 +153,8 @@ static place place_of(const char *name)
         if (strstr(name, places[i].part)) return places[i].place;
     return OTHER;
 }
+
+bool glia_mix_makes_values(const char *name) { return place_of(name) == VALUES; }
 
 static bool more_bits(int64_t i, int64_t n) { return i < n / 8 || i >= 7 * n / 8 || (i - n / 8) % 3 == 2; }
 
@@ -211,6 +212,8 @@ glia_dtype glia_mix_choose(const glia_mix *mix, const glia_mix_model *m, const c
             type = mix->base == GLIA_Q8_0 || k % glia_dtype_get(mix->base)->block_elements ? GLIA_Q8_0
                                                                                            : GLIA_Q6_K;
     }
+    bool stacked = rank > 2 && dims[rank - 3] > 1;
+    if (mix->base == GLIA_MXFP4 && !m->pure) type = stacked && !is_output(m, name) ? GLIA_MXFP4 : GLIA_Q8_0;
     wanted = type;
     for (int i = 0; i < GLIA_COUNT(stand_ins) && k % glia_dtype_get(type)->block_elements; i++)
         if (stand_ins[i].from == type) type = stand_ins[i].to;

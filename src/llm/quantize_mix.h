@@ -18,7 +18,7 @@ const glia_mix *glia_mix_find(const char *name);
 typedef struct glia_mix_model { /* what the rules ask about a model */
     int64_t layers, experts;
     int64_t sharing; /* attention heads that share a key-value head */
-    int64_t values;  /* tensors that make values: attn_v.weight, attn_qkv.weight */
+    int64_t values;  /* tensors that make values: glia_mix_makes_values */
     bool output;     /* there is an output.weight, so token_embd.weight only embeds */
     bool large;      /* 80 layers with shared heads: values are so small that more bits cost nothing */
     bool imatrix, pure;
@@ -27,6 +27,8 @@ typedef struct glia_mix_model { /* what the rules ask about a model */
 /* Whether a tensor is a matrix that mixtures change: vectors, norms, routers, positions, token types and the
  * small matrices of recurrent layers are not. */
 bool glia_mix_changes(const char *name, int rank, const int64_t *dims);
+/* Whether it makes the values that attention mixes, alone or with queries and keys. */
+bool glia_mix_makes_values(const char *name);
 /* The type of such a tensor. values_before: tensors that make values in lower layers. *fallback: the rows are
  * no multiple of the wanted type's block, and another stands in. */
 glia_dtype glia_mix_choose(const glia_mix *mix, const glia_mix_model *m, const char *name, int rank,

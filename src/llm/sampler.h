@@ -1,65 +1,97 @@
-/* Sampling: from the logits of one position to the next token.
+/* What the sampler's own files share. The interface is include/glia/sampler.h.
  *
- * The steps, each only where its option asks for it, in this order:
+ *     sampler.c          the object, bias, grammar, mirostat, the draw, log-probabilities
+ *     sampler_chain.c    the steps of the chain that keep or weigh candidates
+ *     sampler_penalty.c  the steps that look at recent tokens: penalties and dry
+ *     sampler_select.c   heaps: the best k, the best until a sum
  *
- *     1 logit bias      l[id] += bias
- *     2 penalties       over the last penalty_last_n recent tokens; c = how often a token is among them:
- *                       l > 0 ? l / repeat_penalty : l * repeat_penalty, then l -= c * frequency + presence
- *     3 greedy          temperature 0: the highest logit, of equal ones the lowest id; the rest is skipped
- *     4 top-k           the k highest, of equal ones the lowest ids
- *     5 top-p           the fewest of these, highest first, whose probabilities reach top_p
- *     6 min-p           of these, those whose probability is at least min_p times the highest
- *     7 temperature     p ~ exp(l / temperature)
- *     8 draw            number n of the seed, from a counter-based generator
- *
- * Sums are in double precision in a fixed order with our own exp, so that a seed gives the same ids on
- * every machine. Nothing is allocated after creation, and the work is bounded by vocabulary * log(kept).
- * A sampler belongs to one sequence: not for two threads at once. */
+ * Candidates are two arrays, logit and id, of which a step keeps a part, in an order of its own. */
 #ifndef GLIA_LLM_SAMPLER_H
 #define GLIA_LLM_SAMPLER_H
 
-#include <glia/os.h>
+#include <glia/sampler.h>
 
-typedef struct glia_logit_bias {
+#include "base/arena.h"
+#include "llm/grammar.h"
+#include "provider/cpu/kernel.h"
+
+enum {
+    SAMPLER_STEPS_MAX = 16,
+    SAMPLER_DRY_LAST_N = 65536, /* of dry_last_n 0 */
+    SAMPLER_STREAM_DRAW = 0,    /* of the generator; block n belongs to position n */
+    SAMPLER_STREAM_XTC = 1
+};
+
+typedef struct sampler_candidate {
+    float key;
     int32_t id;
-    float bias; /* -infinity forbids the token */
-} glia_logit_bias;
+} sampler_candidate;
 
-typedef struct glia_sampler_options {
-    uint32_t size;           /* sizeof, set by GLIA_SAMPLER_OPTIONS_INIT */
-    float temperature;       /* >= 0; 0: greedy */
-    int32_t top_k;           /* 0: off */
-    float top_p;             /* 0..1; 0 and 1: off */
-    float min_p;             /* 0..1; 0: off */
-    float repeat_penalty;    /* >= 0; 0 and 1: off */
-    float presence_penalty;  /* finite; 0: off */
-    float frequency_penalty; /* finite; 0: off */
-    int32_t penalty_last_n;  /* recent tokens that are looked at; 0: 64, -1: all that are given */
-    uint64_t seed;
-    const glia_logit_bias *biases; /* copied; entries for one id add up */
-    int64_t bias_count;
-} glia_sampler_options;
-#define GLIA_SAMPLER_OPTIONS_INIT                                                                            \
-    {                                                                                                        \
-        .size = sizeof(glia_sampler_options)                                                                 \
-    }
+typedef struct sampler_dry { /* all null where dry is off */
+    int32_t window;
+    int32_t *first;  /* [vocab] 1 + the first breaker that begins with the token, 0: none */
+    int32_t *next;   /* [breakers] 1 + the next one with the same first token */
+    int64_t *begin;  /* [breakers + 1] in o.dry_breakers; each ends with its -1 */
+    int32_t *recent; /* [window] newest first */
+    int32_t *match;  /* [window] */
+} sampler_dry;
 
-typedef struct glia_sampler glia_sampler;
+struct glia_sampler {
+    glia_arena arena;
+    const glia_os *os;
+    glia_sampler_options o; /* defaults filled in, pointers into the arena */
+    int64_t vocab;
+    uint8_t steps[SAMPLER_STEPS_MAX]; /* rows of glia_sampler_chain, in order */
+    int32_t step_count;
+    glia_bound_kernel softmax;
+    glia_matcher *matcher; /* null: no grammar */
 
-/* os null: the default table; options null: greedy. GLIA_E_ARG (G0620), GLIA_E_NOMEM. */
-glia_status glia_sampler_create(const glia_os *os, int64_t vocab_size, const glia_sampler_options *options,
-                                glia_sampler **out, glia_error *e);
-/* Null is allowed. */
-void glia_sampler_destroy(glia_sampler *s);
+    uint64_t position;
+    double mu; /* mirostat's bound on surprise, in bits */
 
-/* logits [vocab_size], not changed. recent [count]: the tokens so far, newest last (null when count is 0).
- * GLIA_E_GUARD (G0621: a logit is NaN or +infinity, or all are -infinity), GLIA_E_ARG (G0622). On error
- * nothing is drawn. Never allocates. */
-glia_status glia_sampler_sample(glia_sampler *s, const float *logits, const int32_t *recent, int64_t count,
-                                int32_t *id, glia_error *e);
+    int64_t n;
+    float *logit;            /* [vocab] of the n candidates */
+    int32_t *id;             /* [vocab] */
+    bool sorted;             /* best first */
+    float *p;                /* [vocab] probabilities, where a step has asked for them */
+    sampler_candidate *heap; /* [vocab] */
+    int32_t *times;          /* [vocab] all zero between steps */
+    sampler_dry dry;
+};
 
-/* How many tokens were sampled; the next draw is that number of the seed. Setting it replays or rewinds. */
-uint64_t glia_sampler_position(const glia_sampler *s);
-void glia_sampler_seek(glia_sampler *s, uint64_t position);
+typedef struct sampler_step {
+    const char *name, *other_name; /* the second is also understood; null: none */
+    bool greedy;                   /* also taken at temperature 0, and with mirostat */
+    bool (*on)(const glia_sampler_options *o);
+    void (*run)(glia_sampler *s, const int32_t *recent, int64_t count);
+} sampler_step;
+extern const sampler_step glia_sampler_chain[]; /* in the default order, ends with a null name */
+
+/* ---- generate.c: the sampler that these options ask for */
+glia_status glia_generate_sampler(const glia_model *m, const glia_generate_options *g, glia_sampler **out,
+                                  glia_error *e);
+
+/* ---- sampler_penalty.c */
+void glia_sampler_penalise(glia_sampler *s, const int32_t *recent, int64_t count);
+void glia_sampler_dry(glia_sampler *s, const int32_t *recent, int64_t count);
+/* Indexes o.dry_breakers. GLIA_E_ARG, GLIA_E_NOMEM. */
+glia_status glia_sampler_dry_open(glia_sampler *s, glia_error *e);
+
+/* ---- sampler_chain.c */
+/* p of the candidates: softmax of logit, in their present order. */
+void glia_sampler_probabilities(glia_sampler *s);
+float glia_sampler_max(const glia_sampler *s);
+void glia_sampler_temper(glia_sampler *s, double temperature);
+
+/* ---- sampler_select.c. Better: the higher key, of equal keys the lower id. */
+void glia_sampler_heap(sampler_candidate *h, int64_t n, bool worst_on_top);
+void glia_sampler_sift(sampler_candidate *h, int64_t n, bool worst_on_top);
+/* The k best of n, best first, into heap; ids null: 0, 1, 2 ..; -infinity is left out. How many there are. */
+int64_t glia_sampler_best(const float *keys, const int32_t *ids, int64_t n, int64_t k,
+                          sampler_candidate *heap);
+/* Keeps the k best candidates, best first. */
+void glia_sampler_keep_best(glia_sampler *s, int64_t k);
+/* Keeps the fewest candidates, best first, whose probabilities reach `sum`, but at least `least`. */
+void glia_sampler_keep_sum(glia_sampler *s, double sum, int64_t least);
 
 #endif

@@ -11,7 +11,7 @@
 #include <string.h>
 
 typedef struct parts { /* offsets within a session's block */
-    int64_t sequences, table, tokens, logits, bytes;
+    int64_t sequences, table, tokens, logits, all_rows, pooled, bytes;
 } parts;
 
 static int64_t add_part(int64_t *at, int64_t bytes)
@@ -30,7 +30,9 @@ static parts lay_out(const glia_model *m)
     p.sequences = add_part(&at, o->sequences * (int64_t)sizeof(glia_sequence));
     p.table = add_part(&at, o->sequences * m->pages_a_sequence * 4);
     p.tokens = add_part(&at, o->sequences * o->context * 4);
-    p.logits = add_part(&at, o->logit_rows * m->lm.vocab * 4);
+    p.logits = add_part(&at, o->logit_rows * glia_model_row_size(m) * 4);
+    p.all_rows = add_part(&at, o->embeddings ? o->logit_rows * 4 : 0);
+    p.pooled = add_part(&at, o->embeddings ? m->lm.width * 8 : 0);
     p.bytes = at;
     return p;
 }
@@ -55,6 +57,9 @@ glia_status glia_session_create_in(glia_cache *c, glia_session **out, glia_error
     s->sequences = (glia_sequence *)(void *)(block + p.sequences);
     s->table = (int32_t *)(void *)(block + p.table);
     s->logits = (float *)(void *)(block + p.logits);
+    s->all_rows = (int32_t *)(void *)(block + p.all_rows);
+    s->pooled = (double *)(void *)(block + p.pooled);
+    for (int32_t i = 0; m->options.embeddings && i < m->options.logit_rows; i++) s->all_rows[i] = i;
     for (int32_t q = 0; q < m->options.sequences; q++) {
         s->sequences[q].table = s->table + q * m->pages_a_sequence;
         s->sequences[q].tokens = (int32_t *)(void *)(block + p.tokens) + q * m->options.context;
@@ -249,6 +254,12 @@ static glia_status admit(glia_session *s, const glia_batch *b, glia_error *e)
                              b->count);
     for (int32_t i = 0; i < o->sequences; i++) {
         const glia_sequence *q = &s->sequences[i];
+        if (s->m->lm.encoder && q->length && q->added)
+            return glia_fail(
+                e, GLIA_E_STATE, "G0543",
+                "sequence %d holds %lld tokens: architecture `%s` reads a text in one step, since "
+                "its first token sees its last; trim the sequence before the next",
+                i, (long long)q->length, glia_model_architecture(s->m));
         if (q->length + q->added > o->context)
             return glia_fail(e, GLIA_E_CONTEXT, "G0718",
                              "sequence %d would hold %lld tokens; the context is %lld", i,
@@ -271,6 +282,13 @@ static void write_inputs(glia_session *s, const glia_batch *b)
         pos[i] = (int32_t)(q->length + q->added);
         q->tokens[q->length + q->added++] = b->ids[i];
     }
+    if (m->lm.encoder) { /* each token sees its text up to the last one */
+        int32_t *until = glia_lane_input(m->lane, m->until);
+        for (int32_t i = 0; i < b->count; i++) {
+            const glia_sequence *q = &s->sequences[sequence_of(b, i)];
+            until[i] = (int32_t)(q->length + q->added - 1);
+        }
+    }
     memcpy(glia_lane_input(m->lane, m->table), s->table,
            (size_t)(m->options.sequences * m->pages_a_sequence) * sizeof *s->table);
     if (b->row_count)
@@ -291,7 +309,7 @@ static glia_status compute(glia_session *s, const glia_batch *b, glia_error *e)
     }
     if (!st && b->row_count)
         memcpy(s->logits, glia_lane_output(m->lane, m->logits),
-               (size_t)b->row_count * (size_t)m->lm.vocab * sizeof(float));
+               (size_t)b->row_count * (size_t)glia_model_row_size(m) * sizeof(float));
     glia_queue_leave(&m->queue);
     return st;
 }
@@ -305,7 +323,8 @@ static void commit(glia_session *s)
         int64_t before = q->length;
         if (!q->added) continue;
         q->length += q->added;
-        seal_pages(s, q, before);
+        /* An encoder's keys depend on the whole text, so no beginning of it can serve another. */
+        if (!s->m->lm.encoder) seal_pages(s, q, before);
     }
     glia_cache_unlock(s->cache);
 }
@@ -358,6 +377,7 @@ glia_status glia_session_fill_held(glia_session *s, int32_t sequence, const int3
                          (long long)count, (long long)o->context);
     for (int i = 0; i < PIECE; i++) numbers[i] = sequence;
     int64_t same = 0;
+    if (s->m->lm.encoder) glia_session_trim_held(s, sequence, 0);
     while (same < count - 1 && same < q->length && q->tokens[same] == ids[same]) same++;
     same = adopt_pages(s, sequence, ids, count - 1, same);
     glia_session_trim_held(s, sequence, same);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/fmath.h"
 #include "format/gguf_write.h"
+#include "llm/quantize_mix.h"
 #include "llm/synth_shapes.h"
 #include "llm/synth_vocab.h"
 #include "tensor/dtype.h"
@@ -22,7 +23,9 @@ typedef struct plan_row {
 
 typedef struct synth {
     const glia_synth_model *model;
-    glia_dtype type;
+    glia_dtype type; /* of all matrices, where mix is null */
+    const glia_mix *mix;
+    glia_mix_model facts; /* of the model, for the mixture's rules */
     uint64_t seed;
     glia_gguf_writer *writer;
     glia_arena arena;
@@ -90,7 +93,7 @@ static void set_hyperparameters(synth *s)
     glia_gguf_set_string(w, "general.architecture", f->arch, -1);
     glia_gguf_set_string(w, "general.name", m->name, -1);
     glia_gguf_set_string(w, "general.description", "random weights, for tests and benchmarks", -1);
-    glia_gguf_set_u32(w, "general.file_type", file_type(s->type));
+    glia_gguf_set_u32(w, "general.file_type", s->mix ? s->mix->number : file_type(s->type));
     glia_gguf_set_u32(w, "general.quantization_version", 2);
     set_size(s, "block_count", GLIA_SIZE_LAYERS);
     set_size(s, "context_length", GLIA_SIZE_CONTEXT);
@@ -135,6 +138,18 @@ static void set_all_types(glia_gguf_writer *w)
     glia_gguf_set_array(w, "glia.test.array.empty", GLIA_GGUF_U32, NULL, 0);
 }
 
+/* In the mixture each layer makes its values once. */
+static glia_dtype type_of(const synth *s, const glia_synth_part *part, const char *name, int rank,
+                          const int64_t *dims)
+{
+    int64_t k = dims[rank - 1], layer = glia_mix_layer(name);
+    bool fallback;
+    if (part->fill != GLIA_FILL_MATRIX) return GLIA_F32;
+    if (s->mix) return glia_mix_choose(s->mix, &s->facts, name, rank, dims, glia_max(0, layer), &fallback);
+    if (k % glia_dtype_get(s->type)->block_elements == 0) return s->type;
+    return k % 32 ? GLIA_F16 : GLIA_Q8_0;
+}
+
 static glia_status add_tensor(synth *s, const char *prefix, const glia_synth_part *part, glia_error *e)
 {
     const uint8_t sizes[3] = {part->e, part->n, part->k};
@@ -142,11 +157,10 @@ static glia_status add_tensor(synth *s, const char *prefix, const glia_synth_par
     int rank = 0;
     for (int i = 0; i < 3; i++)
         if (sizes[i]) dims[rank++] = glia_synth_size_of(s->model, sizes[i]);
-    glia_dtype dtype = part->fill == GLIA_FILL_MATRIX ? s->type : GLIA_F32;
-    if (k % glia_dtype_get(dtype)->block_elements) dtype = k % 32 ? GLIA_F16 : GLIA_Q8_0;
+    const char *name = glia_arena_printf(&s->arena, "%s%s", prefix, part->name);
+    glia_dtype dtype = name ? type_of(s, part, name, rank, dims) : GLIA_F32;
     plan_row row = {(glia_synth_fill)part->fill, dtype, k, 0};
     plan_row *grown = glia_arena_grow(&s->arena, s->rows, s->count, &s->capacity, sizeof row);
-    const char *name = glia_arena_printf(&s->arena, "%s%s", prefix, part->name);
     if (!grown || !name || !glia_dtype_row_bytes(dtype, k, &row.row_bytes))
         return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a list of tensors");
     s->rows = grown;
@@ -272,24 +286,53 @@ static glia_status write_model(synth *s, const char *path, glia_error *e)
     return glia_gguf_writer_write(s->writer, path, produce, s, e);
 }
 
-glia_status glia_synth(const glia_os *os, const char *shape_name, glia_dtype type, uint64_t seed,
-                       const char *path, glia_error *e)
+static bool can_write(glia_dtype type)
+{
+    const glia_dtype_info *info = glia_dtype_get(type);
+    return info->encode && info->gguf_type >= 0 && (info->classes & (GLIA_CLASS_FLOAT | GLIA_CLASS_QUANT)) &&
+           !(info->classes & GLIA_CLASS_ACTIVATION);
+}
+
+static glia_status synthesise(synth *s, const glia_os *os, const char *shape, const char *path, glia_error *e)
+{
+    glia_error_clear(e);
+    if (!shape || !path) return glia_fail(e, GLIA_E_ARG, "G0340", "no shape or no path");
+    s->model = glia_synth_model_find(shape);
+    if (!s->model) return glia_fail(e, GLIA_E_NOT_FOUND, "G0340", "no shape is called '%.64s'", shape);
+    if (!can_write(s->type))
+        return glia_fail(e, GLIA_E_UNSUPPORTED, "G0340", "models cannot be written in the type %s",
+                         glia_dtype_name(s->type));
+    const int64_t *size = s->model->size;
+    s->facts = (glia_mix_model){.layers = size[GLIA_SIZE_LAYERS],
+                                .experts = size[GLIA_SIZE_EXPERTS],
+                                .sharing = size[GLIA_SIZE_HEADS] / size[GLIA_SIZE_GROUPS],
+                                .values = size[GLIA_SIZE_LAYERS],
+                                .output = s->model->untied,
+                                .large = size[GLIA_SIZE_LAYERS] == 80};
+    glia_status status = glia_gguf_writer_create(os, &s->writer, e);
+    if (status) return status;
+    glia_arena_init(&s->arena, os, 0);
+    status = write_model(s, path, e);
+    glia_arena_free(&s->arena);
+    glia_gguf_writer_destroy(s->writer);
+    return status;
+}
+
+glia_status glia_synth(const glia_os *os, const char *shape, glia_dtype type, uint64_t seed, const char *path,
+                       glia_error *e)
 {
     synth s = {.type = type, .seed = seed};
-    glia_error_clear(e);
-    if (!shape_name || !path) return glia_fail(e, GLIA_E_ARG, "G0340", "no shape or no path");
-    s.model = glia_synth_model_find(shape_name);
-    if (!s.model) return glia_fail(e, GLIA_E_NOT_FOUND, "G0340", "no shape is called '%.64s'", shape_name);
-    const glia_dtype_info *info = glia_dtype_get(type);
-    if (!info->encode || info->gguf_type < 0 || !(info->classes & (GLIA_CLASS_FLOAT | GLIA_CLASS_QUANT)) ||
-        (info->classes & GLIA_CLASS_ACTIVATION))
-        return glia_fail(e, GLIA_E_UNSUPPORTED, "G0340", "models cannot be written in the type %s",
-                         glia_dtype_name(type));
-    glia_status status = glia_gguf_writer_create(os, &s.writer, e);
-    if (status) return status;
-    glia_arena_init(&s.arena, os, 0);
-    status = write_model(&s, path, e);
-    glia_arena_free(&s.arena);
-    glia_gguf_writer_destroy(s.writer);
-    return status;
+    return synthesise(&s, os, shape, path, e);
+}
+
+glia_status glia_synth_named(const glia_os *os, const char *shape, const char *type, uint64_t seed,
+                             const char *path, glia_error *e)
+{
+    synth s = {.type = type ? glia_dtype_parse(type) : GLIA_DTYPE_NONE, .seed = seed};
+    if (type && s.type == GLIA_DTYPE_NONE) s.mix = glia_mix_find(type);
+    if (s.mix) s.type = s.mix->base;
+    if (s.type == GLIA_DTYPE_NONE)
+        return glia_fail(e, GLIA_E_NOT_FOUND, "G0340", "no type or mixture is called '%.64s'",
+                         type ? type : "");
+    return synthesise(&s, os, shape, path, e);
 }

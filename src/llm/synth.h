@@ -21,4 +21,9 @@ const char *glia_synth_shape(int i);
 glia_status glia_synth(const glia_os *os, const char *shape, glia_dtype type, uint64_t seed, const char *path,
                        glia_error *e);
 
+/* The same with a type by name, or a mixture ("Q4_K_M"): then each matrix has the type that glia_quantize
+ * gives it. GLIA_E_NOT_FOUND: no such type. */
+glia_status glia_synth_named(const glia_os *os, const char *shape, const char *type, uint64_t seed,
+                             const char *path, glia_error *e);
+
 #endif

@@ -6,9 +6,14 @@
  *     tok_merge.c   the merge engine of both kinds: pairs of ids with a rank, lowest rank first
  *     tok_spm.c     symbols and pairs of SentencePiece BPE
  *     tok_bpe.c     symbols and pairs of byte-level BPE
+ *     tok_wordpiece.c, tok_unigram.c   the kinds of their names
+ *     tok_trie.c    all keys that a text begins with
+ *     tok_norm.c    what happens to a text before it is cut
  *     pretok.c      the expressions that cut text into words
  *     tok_regex.c   expressions to automata, and their scan
+ *     tok_special.c tokens that are looked for in text
  *     tok_gguf.c    a vocabulary out of GGUF metadata
+ *     tok_json.c, tok_json_parts.c     a vocabulary and its pipeline out of tokenizer.json
  *
  * The *key* of a token is the text for which encoding may choose it: in SentencePiece its spelling
  * with the space mark as a space, in byte-level BPE the bytes that its spelling stands for. Control,
@@ -18,6 +23,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "llm/tok_norm.h"
 #include "llm/tok_regex.h"
 #include "llm/tokenizer.h"
 
@@ -116,18 +122,67 @@ static inline void tok_emit(tok_out *o, int32_t id)
     o->count++;
 }
 
+/* How a kind encodes what lies between special tokens, word by word where there are stages. */
+typedef glia_status tok_encode_fn(const glia_tokenizer *t, const char *text, int64_t size, bool first,
+                                  tok_scratch *s, tok_out *out, glia_error *e);
+
 typedef struct tok_kind {
     const char *name;
-    bool adds_bos, space_prefix;
+    bool adds_bos, adds_eos, adds_sep, space_prefix;
+    bool words; /* cuts text into words before it encodes; `pre` names how, or the kind knows */
     /* Fills pieces, keys and byte ids; then pairs, once the key table stands. */
     glia_status (*keys)(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e);
     glia_status (*pairs)(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e);
-    /* Encodes text between special tokens; `first` where a space prefix belongs. */
-    glia_status (*encode)(const glia_tokenizer *t, const char *text, int64_t size, bool first, tok_scratch *s,
-                          tok_out *out, glia_error *e);
+    /* Normalizer and stages where no pipeline says them; null: `pre` names the stages. */
+    glia_status (*plan)(glia_tokenizer *t, const glia_vocab_source *v, tok_norm *norm, glia_error *e);
+    /* Encodes a word, or all between special tokens; `first` where a space prefix belongs. */
+    tok_encode_fn *encode;
 } tok_kind;
 
-extern const tok_kind glia_tok_kind_spm, glia_tok_kind_bpe;
+extern const tok_kind glia_tok_kind_spm, glia_tok_kind_bpe, glia_tok_kind_wordpiece, glia_tok_kind_unigram,
+    glia_tok_kind_gemma;
+
+/* What is done with the matches of a stage. */
+enum { TOK_ISOLATED, TOK_REMOVED, TOK_WITH_PREVIOUS, TOK_WITH_NEXT, TOK_CONTIGUOUS };
+typedef struct tok_stage {
+    const char *expression;
+    int64_t size;
+    int behaviour;
+    bool invert; /* what lies between the matches counts as the matches */
+    bool bytes;  /* reads byte-level spelling, because it comes after it */
+} tok_stage;
+#define TOK_STAGE(expression, behaviour)                                                                     \
+    {                                                                                                        \
+        expression, sizeof(expression) - 1, behaviour, false, false                                          \
+    }
+
+/* What a tokenizer.json says beside its vocabulary. */
+enum { TOK_AFFIX_MAX = 8 };
+typedef struct tok_pipeline {
+    const tok_norm *norm;
+    const tok_stage *stages;
+    int stage_count;
+    bool ignore_merges, byte_fallback, fuse_unknown, drops_space;
+    int64_t word_chars_max;
+    int prefix_count, suffix_count; /* tokens around the text */
+    int32_t prefix[TOK_AFFIX_MAX], suffix[TOK_AFFIX_MAX];
+} tok_pipeline;
+
+typedef struct tok_specials { /* tokens that are looked for in text */
+    int32_t *ids;             /* [count] sorted by key */
+    int32_t count;
+    tok_strings keys; /* [count] */
+    int64_t max;      /* bytes of the longest */
+    uint8_t begins[256];
+} tok_specials;
+
+typedef struct tok_trie { /* keys by their bytes: a hash table of edges */
+    uint64_t *edge;       /* node << 8 | byte, plus 1; 0: free */
+    int32_t *child;
+    int32_t *id; /* [node_count] the token that ends here, or -1 */
+    uint64_t mask;
+    int32_t node_count, root[256];
+} tok_trie;
 
 struct glia_tokenizer {
     glia_arena arena;
@@ -150,14 +205,20 @@ struct glia_tokenizer {
     const struct tok_pretok *pretok; /* byte-level BPE */
     bool ignore_merges;              /* a word that is a token is that token, reachable or not */
     bool words_end_at_spaces;        /* SentencePiece: no key has a space after a non-space */
-    int32_t *special;                /* [special_count] ids with text, sorted by text */
-    int32_t special_count;
-    int64_t special_max;        /* bytes of the longest */
-    uint8_t special_first[256]; /* 1: some special token starts so */
-    int32_t bos, eos, unk, pad, eot, eom;
+    tok_specials special[2];         /* looked for before and after normalizing */
+    const uint8_t *attributes;       /* [count] or null */
+    tok_regex word;                  /* \w, where an attribute asks for it */
+    tok_norm *norm;                  /* or null */
+    tok_trie trie;                   /* WordPiece, unigram */
+    float score_min;
+    bool byte_fallback, fuse_unknown, by_pipeline;
+    int64_t word_chars_max;
+    int prefix_count, suffix_count;
+    int32_t prefix[TOK_AFFIX_MAX], suffix[TOK_AFFIX_MAX];
+    int32_t bos, eos, unk, pad, eot, eom, sep, cls, mask;
     int32_t eog[16];
     int32_t eog_count;
-    bool adds_bos, adds_eos, adds_space;
+    bool adds_bos, adds_eos, adds_sep, adds_space, drops_space;
 };
 
 static inline int64_t tok_size(const tok_strings *s, int64_t i) { return s->at[i + 1] - s->at[i] - s->gap; }
@@ -194,6 +255,15 @@ static inline int32_t tok_key_find(const glia_tokenizer *t, const char *s, int64
 /* Checks the source and fills text, type, score and the special ids. */
 glia_status glia_tok_vocab_load(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e);
 glia_status glia_tok_specials_build(glia_tokenizer *t, glia_error *e);
+/* The longest token of the list that text[at..size) begins with and that may stand there, or -1; what belongs
+ * to it is [*begin, *end), begin >= from. */
+int32_t glia_tok_special_at(const glia_tokenizer *t, const tok_specials *list, const char *text, int64_t from,
+                            int64_t at, int64_t size, bool control, int64_t *begin, int64_t *end);
+bool glia_tok_trie_create(tok_trie *r, glia_arena *a, int64_t bytes);
+/* False: the table is being attacked. The first of equal keys stays. */
+bool glia_tok_trie_add(tok_trie *r, const char *key, int64_t size, int32_t id);
+/* The node behind `node` on byte b, or -1; 0 is the root. */
+int32_t glia_tok_trie_step(const tok_trie *r, int32_t node, uint8_t b);
 /* The byte of "<0xHH>", or -1. */
 int glia_tok_byte_of_text(const char *s, int64_t size);
 /* Marks with keyed = 2 the keys that merge to themselves; symbols(t, key, scratch) fills the scratch. */
@@ -206,15 +276,9 @@ glia_status glia_tok_nomem(glia_error *e);
 
 /* ---- pretok.c */
 
-/* What is done with the matches of a stage. */
-enum { TOK_ISOLATED, TOK_REMOVED, TOK_WITH_PREVIOUS, TOK_WITH_NEXT, TOK_CONTIGUOUS };
-typedef struct tok_stage {
-    const char *expression;
-    int64_t size;
-    int behaviour;
-    bool invert; /* what lies between the matches counts as the matches */
-    bool bytes;  /* reads byte-level spelling, because it comes after it */
-} tok_stage;
+/* Punctuation as Hugging Face's library means it: category P, or an ASCII character that is no letter, digit
+ * or space. */
+#define TOK_PUNCTUATION "[\\p{P}$+<=>^`|~]"
 
 /* A cut of text into words: the next word is [*begin, *end). */
 enum { TOK_STAGES = 12 };
@@ -232,7 +296,7 @@ struct tok_words {
     bool nomem;
 };
 typedef struct tok_pre_traits {
-    bool ignore_merges, adds_bos, adds_sep;
+    bool ignore_merges, adds_bos, adds_sep, composed; /* composed: the text is brought to NFC first */
 } tok_pre_traits;
 
 /* By the name of tokenizer.ggml.pre: G0602 for others. */
@@ -242,7 +306,8 @@ glia_status glia_tok_pretok_create(const struct tok_pretok **out, glia_arena *a,
 glia_status glia_tok_pretok_build(const struct tok_pretok **out, glia_arena *a, const tok_stage *stages,
                                   int count, glia_error *e);
 /* The name that GGUF has for these stages, or null. */
-const char *glia_tok_pretok_name(const tok_stage *stages, int count, bool word_level);
+glia_status glia_tok_pretok_name(const glia_os *os, const tok_stage *stages, int count, bool word_level,
+                                 bool composed, const char **name, glia_error *e);
 void glia_tok_words_init(tok_words *w, const struct tok_pretok *p, const glia_os *os, const char *text,
                          int64_t size);
 /* False at the end, and when glia_tok_words_status has something to say. */

@@ -130,9 +130,10 @@ static glia_status bpe_pairs(glia_tokenizer *t, const glia_vocab_source *v, glia
 }
 
 /* One word: a token as it is, or what merging its bytes gives. */
-static glia_status encode_word(const glia_tokenizer *t, const char *word, int64_t size, tok_scratch *s,
-                               tok_out *out, glia_error *e)
+static glia_status bpe_encode(const glia_tokenizer *t, const char *word, int64_t size, bool first,
+                              tok_scratch *s, tok_out *out, glia_error *e)
 {
+    (void)first;
     if (size <= t->key_max) {
         const int32_t id = tok_key_find(t, word, size);
         if (id >= 0 && t->keyed[id] == 2) {
@@ -153,19 +154,5 @@ static glia_status encode_word(const glia_tokenizer *t, const char *word, int64_
     return GLIA_OK;
 }
 
-static glia_status bpe_encode(const glia_tokenizer *t, const char *text, int64_t size, bool first,
-                              tok_scratch *s, tok_out *out, glia_error *e)
-{
-    tok_words w;
-    int64_t begin, end;
-    glia_status status = GLIA_OK;
-    (void)first;
-    glia_tok_words_init(&w, t->pretok, t->os, text, size);
-    while (!status && glia_tok_words_next(&w, &begin, &end))
-        status = encode_word(t, text + begin, end - begin, s, out, e);
-    if (!status) status = glia_tok_words_status(&w, e);
-    glia_tok_words_free(&w);
-    return status;
-}
-
-const tok_kind glia_tok_kind_bpe = {"gpt2", false, false, bpe_keys, bpe_pairs, bpe_encode};
+const tok_kind glia_tok_kind_bpe = {
+    .name = "gpt2", .words = true, .keys = bpe_keys, .pairs = bpe_pairs, .encode = bpe_encode};

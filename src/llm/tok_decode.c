@@ -37,7 +37,7 @@ static void drop_space(const glia_tokenizer *t, int32_t id, bool *at_start, cons
 int64_t glia_tokenizer_decode(const glia_tokenizer *t, const int32_t *ids, int64_t count, char *out,
                               int64_t capacity, int flags)
 {
-    bool at_start = t->adds_space && !(flags & GLIA_TOK_CONTINUE);
+    bool at_start = t->drops_space && !(flags & GLIA_TOK_CONTINUE);
     int64_t total = 0;
     for (int64_t i = 0; i < count; i++) {
         int64_t size;
@@ -53,7 +53,7 @@ void glia_detok_init(const glia_tokenizer *t, glia_detok *d, int flags)
 {
     memset(d, 0, sizeof *d);
     d->flags = flags;
-    d->at_start = t->adds_space && !(flags & GLIA_TOK_CONTINUE);
+    d->at_start = t->drops_space && !(flags & GLIA_TOK_CONTINUE);
 }
 
 typedef struct sink { /* counts all, writes what fits */

@@ -80,14 +80,20 @@ static glia_status read_switches(const glia_gguf *g, glia_vocab_source *v, glia_
     const struct {
         const char *key;
         int64_t *out;
-    } ids[] = {{KEY "bos_token_id", &v->bos},     {KEY "eos_token_id", &v->eos},
-               {KEY "unknown_token_id", &v->unk}, {KEY "padding_token_id", &v->pad},
-               {KEY "eot_token_id", &v->eot},     {KEY "eom_token_id", &v->eom}};
+    } ids[] = {{KEY "bos_token_id", &v->bos},      {KEY "eos_token_id", &v->eos},
+               {KEY "unknown_token_id", &v->unk},  {KEY "padding_token_id", &v->pad},
+               {KEY "eot_token_id", &v->eot},      {KEY "eom_token_id", &v->eom},
+               {KEY "cls_token_id", &v->cls},      {KEY "mask_token_id", &v->mask},
+               {KEY "seperator_token_id", &v->sep} /* so spelled */};
     glia_status s = GLIA_OK;
     for (int i = 0; i < GLIA_COUNT(ids) && !s; i++) s = read_id(g, ids[i].key, ids[i].out, e);
     if (!s) s = read_switch(g, KEY "add_bos_token", &v->add_bos, e);
     if (!s) s = read_switch(g, KEY "add_eos_token", &v->add_eos, e);
     if (!s) s = read_switch(g, KEY "add_space_prefix", &v->add_space_prefix, e);
+    if (!s) s = read_switch(g, KEY "add_sep_token", &v->add_sep, e);
+    if (!s) s = read_switch(g, KEY "remove_extra_whitespaces", &v->remove_extra_spaces, e);
+    if (!s) s = read_switch(g, KEY "normalizer.lowercase", &v->lowercase, e);
+    if (!s) s = read_switch(g, KEY "normalizer.strip_accents", &v->strip_accents, e);
     return s;
 }
 
@@ -104,13 +110,57 @@ static glia_status read_name(glia_arena *a, const glia_gguf *g, const char *key,
     return *out ? GLIA_OK : glia_tok_nomem(e);
 }
 
-/* Where the file is silent, SentencePiece's own numbers, if the types agree. */
+/* Where the file is silent: the original's own numbers, if the texts or types agree. */
 static void default_ids(glia_vocab_source *v)
 {
-    if (strcmp(v->kind, "llama")) return;
-    if (v->unk < 0 && v->count > 0 && v->types && v->types[0] == GLIA_TOK_TYPE_UNKNOWN) v->unk = 0;
-    if (v->bos < 0 && v->count > 1 && v->types && v->types[1] == GLIA_TOK_TYPE_CONTROL) v->bos = 1;
-    if (v->eos < 0 && v->count > 2 && v->types && v->types[2] == GLIA_TOK_TYPE_CONTROL) v->eos = 2;
+    const struct {
+        const char *kind, *text; /* text null: what SentencePiece numbers so, if the type agrees */
+        int64_t *out, id;
+        int32_t type;
+    } rows[] = {{"llama", NULL, &v->unk, 0, GLIA_TOK_TYPE_UNKNOWN},
+                {"llama", NULL, &v->bos, 1, GLIA_TOK_TYPE_CONTROL},
+                {"llama", NULL, &v->eos, 2, GLIA_TOK_TYPE_CONTROL},
+                {"t5", NULL, &v->pad, 0, GLIA_TOK_TYPE_CONTROL},
+                {"t5", NULL, &v->eos, 1, GLIA_TOK_TYPE_CONTROL},
+                {"t5", NULL, &v->unk, 2, GLIA_TOK_TYPE_UNKNOWN},
+                {"bert", "[UNK]", &v->unk, 100, 0},
+                {"bert", "[CLS]", &v->cls, 101, 0},
+                {"bert", "[SEP]", &v->sep, 102, 0},
+                {"bert", "[MASK]", &v->mask, 103, 0}};
+    for (int i = 0; i < GLIA_COUNT(rows); i++) {
+        const int64_t id = rows[i].id;
+        if (strcmp(v->kind, rows[i].kind) || *rows[i].out >= 0 || id >= v->count) continue;
+        const bool same = rows[i].text ? v->text_size[id] == (int64_t)strlen(rows[i].text) &&
+                                             !memcmp(v->text[id], rows[i].text, strlen(rows[i].text))
+                                       : v->types && v->types[id] == rows[i].type;
+        if (same) *rows[i].out = id;
+    }
+}
+
+static glia_status read_charsmap(const glia_gguf *g, glia_vocab_source *v, glia_error *e)
+{
+    const glia_gguf_value *m = glia_gguf_find(g, KEY "precompiled_charsmap");
+    if (!m) return GLIA_OK;
+    if (m->type != GLIA_GGUF_ARRAY || (m->element != GLIA_GGUF_I8 && m->element != GLIA_GGUF_U8))
+        return glia_fail_at(e, GLIA_E_FORMAT, "G0625", m->offset, "the charsmap is no array of bytes");
+    v->charsmap = m->data;
+    v->charsmap_size = m->count;
+    return GLIA_OK;
+}
+
+/* <mask> takes the space before it in the models with these pre-tokenizers. */
+static glia_status read_attributes(glia_arena *a, glia_vocab_source *v, glia_error *e)
+{
+    static const char *const pres[] = {"jina-v2-de", "jina-v2-es", "jina-v2-code", "roberta-bpe"};
+    bool any = false;
+    for (int i = 0; i < GLIA_COUNT(pres); i++) any |= v->pre && !strcmp(v->pre, pres[i]);
+    if (!any) return GLIA_OK;
+    uint8_t *attributes = GLIA_NEW_ARRAY(a, uint8_t, v->count);
+    if (!attributes) return glia_tok_nomem(e);
+    for (int64_t i = 0; i < v->count; i++)
+        if (v->text_size[i] == 6 && !memcmp(v->text[i], "<mask>", 6)) attributes[i] = GLIA_TOK_ATTR_LSTRIP;
+    v->attributes = attributes;
+    return GLIA_OK;
 }
 
 static glia_status fill(glia_arena *a, const glia_gguf *g, glia_vocab_source *v, glia_error *e)
@@ -130,6 +180,8 @@ static glia_status fill(glia_arena *a, const glia_gguf *g, glia_vocab_source *v,
         s = read_strings(a, merges, &v->merges, &v->merge_size, e);
     }
     if (!s) s = read_switches(g, v, e);
+    if (!s) s = read_charsmap(g, v, e);
+    if (!s) s = read_attributes(a, v, e);
     if (!s) default_ids(v);
     return s;
 }

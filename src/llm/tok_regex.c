@@ -646,6 +646,7 @@ static glia_status build_classes(builder *b, tok_regex *r, glia_arena *arena, gl
         }
     }
     r->class_count = b->class_count;
+    r->page_count = count;
     return GLIA_OK;
 }
 
@@ -745,6 +746,7 @@ static glia_status build(tok_regex *r, glia_arena *arena, builder *b, glia_error
         r->step = grown;
         for (int k = 0; k <= r->class_count; k++) r->step[state * row + k] = step_for(b, state, k);
     }
+    r->state_count = b->state_count;
     if (!c->why && r->bytes)
         for (int k = 0; k < 256; k++) r->ascii[k] = (uint8_t)class_of(r, spelled(k));
     return GLIA_OK;

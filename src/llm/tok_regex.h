@@ -18,6 +18,7 @@ typedef struct tok_regex {
     uint8_t ascii[256];  /* class of a byte: below 128, or any in `bytes` */
     uint16_t page[4352]; /* which block of 256 a code point's class is in */
     uint8_t *pages;
+    int64_t page_count, state_count;
     uint16_t *step; /* [states, class_count + 1]: next state << 1 | a match ends before this character */
 } tok_regex;
 

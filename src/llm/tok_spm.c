@@ -1,6 +1,6 @@
-/* SentencePiece BPE, kind "llama". Text is split into characters; the neighbours whose joined text is the
- * token of highest score merge, leftmost first among equals; a character without a token is spelled with
- * the tokens of its bytes.
+/* SentencePiece BPE, kind "llama", and BPE over characters with merges, kind "gemma4". Text is split into
+ * characters; the neighbours whose joined text is the token of highest score merge, leftmost first among
+ * equals; a character without a token is spelled with the tokens of its bytes.
  *
  * Joined texts are looked up once, when the vocabulary is loaded: every way to cut a token into two symbols
  * becomes a row of the pair table, with the score as rank. So encoding compares no strings.
@@ -202,15 +202,46 @@ static bool spm_symbols(const glia_tokenizer *t, const char *s, int64_t size, to
     return true;
 }
 
+/* Merges with a rank of their own, "left right", in place of scores. */
+static glia_status spm_merges(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
+{
+    if (v->merge_count > TOK_VOCAB_MAX)
+        return glia_fail(e, GLIA_E_LIMIT, "G0608", "%lld merges; the limit is %lld",
+                         (long long)v->merge_count, (long long)TOK_VOCAB_MAX);
+    if (!glia_tok_pairs_create(&t->merges, &t->arena, v->merge_count)) return glia_tok_nomem(e);
+    for (int64_t i = 0; i < v->merge_count; i++) {
+        char joined[2 * TOK_KEY_MAX + 2];
+        const char *s = v->merges[i];
+        const int64_t size = v->merge_size[i];
+        const char *gap = s && size > 2 ? memchr(s + 1, ' ', (size_t)size - 1) : NULL;
+        int32_t a = -1, b = -1, ab = -1;
+        if (gap && size <= 2 * TOK_KEY_MAX) {
+            const int64_t n = unescape(joined, s, gap - s);
+            const int64_t m = unescape(joined + n, gap + 1, size - (gap - s) - 1);
+            a = tok_key_find(t, joined, n);
+            b = tok_key_find(t, joined + n, m);
+            ab = tok_key_find(t, joined, n + m);
+        }
+        if (a < 0 || b < 0 || ab < 0)
+            return glia_fail(e, GLIA_E_FORMAT, "G0606",
+                             "merge %lld is not two tokens with a space between, whose text is a token, too",
+                             (long long)i);
+        if (!glia_tok_pairs_add(&t->merges, a, b, (uint32_t)i, ab))
+            return glia_fail(e, GLIA_E_LIMIT, "G0608", "the merges are made to collide (merge %lld)",
+                             (long long)i);
+    }
+    return glia_tok_mark_whole(t, spm_symbols, e);
+}
+
 static glia_status spm_pairs(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
 {
     int64_t count = 0, again = 0;
-    (void)v;
     for (int c = 0; c < 128; c++) {
         const char s = (char)c;
         const int32_t id = symbol_find(t, &s, 1, tok_hash(&s, 1));
         t->ascii_id[c] = id < 0 ? TOK_CHAR(c) : id;
     }
+    if (t->kind == &glia_tok_kind_gemma || v->pipeline) return spm_merges(t, v, e);
     for (int32_t i = 0; i < t->count; i++)
         if (t->keyed[i] && tok_key_find(t, tok_at(&t->piece, i), tok_size(&t->piece, i)) == i)
             spm_cuts(t, i, false, &count);
@@ -224,31 +255,47 @@ static glia_status spm_pairs(glia_tokenizer *t, const glia_vocab_source *v, glia
     return glia_tok_mark_whole(t, spm_symbols, e);
 }
 
-static glia_status spm_emit(const glia_tokenizer *t, int32_t symbol, tok_out *out, glia_error *e)
+/* The bytes of a symbol that is no token. */
+static int64_t symbol_bytes(const glia_tokenizer *t, int32_t symbol, char c[4])
 {
-    char c[4];
-    const char *s = c;
-    int64_t size;
-    if (symbol >= 0 && symbol < t->count) {
-        tok_emit(out, symbol);
-        return GLIA_OK;
-    }
     if (symbol >= 0) {
-        s = tok_at(&t->virt, symbol - t->count);
-        size = tok_size(&t->virt, symbol - t->count);
-    } else if (symbol <= TOK_BYTE(0)) {
-        c[0] = (char)(TOK_BYTE(0) - symbol);
-        size = 1;
-    } else size = glia_utf8_encode((uint32_t)(-1 - symbol), c);
-    if (size == 1 && *s == ' ') {
-        s = space_mark;
-        size = 3;
+        const int64_t size = tok_size(&t->virt, symbol - t->count);
+        memcpy(c, tok_at(&t->virt, symbol - t->count), (size_t)size);
+        return size;
     }
-    for (int64_t i = 0; i < size; i++) {
-        glia_status status = glia_tok_emit_byte(t, (uint8_t)s[i], out, e);
+    if (symbol > TOK_BYTE(0)) return glia_utf8_encode((uint32_t)(-1 - symbol), c);
+    c[0] = (char)(TOK_BYTE(0) - symbol);
+    return 1;
+}
+
+/* Bytes for a character without a token; where the model has none for them, its unknown token, of which
+ * neighbours become one if it says so. Without an unknown token such a model drops the character. */
+static glia_status emit_stranger(const glia_tokenizer *t, const char *s, int64_t size, bool *unknown,
+                                 tok_out *out, glia_error *e)
+{
+    bool bytes = t->byte_fallback || !t->by_pipeline;
+    for (int64_t i = 0; i < size && bytes && t->by_pipeline; i++) bytes = t->byte_id[(uint8_t)s[i]] >= 0;
+    for (int64_t i = 0; i < size && bytes; i++) {
+        const glia_status status = glia_tok_emit_byte(t, (uint8_t)s[i], out, e);
         if (status) return status;
     }
+    if (!bytes && t->unk >= 0 && !(*unknown && t->fuse_unknown)) tok_emit(out, t->unk);
+    *unknown = !bytes;
     return GLIA_OK;
+}
+
+static glia_status spm_emit(const glia_tokenizer *t, int32_t symbol, bool *unknown, tok_out *out,
+                            glia_error *e)
+{
+    char c[4];
+    if (symbol >= 0 && symbol < t->count) {
+        tok_emit(out, symbol);
+        *unknown = false;
+        return GLIA_OK;
+    }
+    const int64_t size = symbol_bytes(t, symbol, c);
+    if (size == 1 && *c == ' ') return emit_stranger(t, space_mark, 3, unknown, out, e);
+    return emit_stranger(t, c, size, unknown, out, e);
 }
 
 /* The end of the word that begins at `at`: before the next space that follows something else; *hash is the
@@ -270,7 +317,7 @@ static int64_t word_end(const glia_tokenizer *t, const char *s, int64_t at, int6
 static glia_status spm_encode(const glia_tokenizer *t, const char *text, int64_t size, bool first,
                               tok_scratch *s, tok_out *out, glia_error *e)
 {
-    bool prefix = first && t->adds_space;
+    bool prefix = first && t->adds_space, unknown = false;
     for (int64_t at = 0, end; at < size; at = end, prefix = false) {
         uint64_t hash;
         end = word_end(t, text, at, size, &hash);
@@ -278,6 +325,7 @@ static glia_status spm_encode(const glia_tokenizer *t, const char *text, int64_t
             const int32_t id = glia_tok_table_find(&t->by_key, &t->piece, text + at, end - at, hash);
             if (id >= 0 && t->keyed[id] == 2) {
                 tok_emit(out, id);
+                unknown = false;
                 continue;
             }
         }
@@ -286,11 +334,33 @@ static glia_status spm_encode(const glia_tokenizer *t, const char *text, int64_t
         if (!spm_symbols(t, text + at, end - at, s)) return glia_tok_nomem(e);
         glia_tok_merge(&t->merges, s);
         for (int64_t i = 0; i < s->used; i++) {
-            glia_status status = spm_emit(t, s->id[i], out, e);
+            glia_status status = spm_emit(t, s->id[i], &unknown, out, e);
             if (status) return status;
         }
     }
     return GLIA_OK;
 }
 
-const tok_kind glia_tok_kind_spm = {"llama", true, true, spm_keys, spm_pairs, spm_encode};
+const tok_kind glia_tok_kind_spm = {.name = "llama",
+                                    .adds_bos = true,
+                                    .space_prefix = true,
+                                    .keys = spm_keys,
+                                    .pairs = spm_pairs,
+                                    .encode = spm_encode};
+
+/* Gemma 4: merges of their own, cut at newlines, no space before the text. */
+static glia_status gemma_plan(glia_tokenizer *t, const glia_vocab_source *v, tok_norm *norm, glia_error *e)
+{
+    static const tok_stage stage = TOK_STAGE("[^\\n]+|[\\n]+", TOK_ISOLATED);
+    (void)v;
+    (void)norm;
+    return glia_tok_pretok_build(&t->pretok, &t->arena, &stage, 1, e);
+}
+
+const tok_kind glia_tok_kind_gemma = {.name = "gemma4",
+                                      .adds_bos = true,
+                                      .words = true,
+                                      .keys = spm_keys,
+                                      .pairs = spm_pairs,
+                                      .plan = gemma_plan,
+                                      .encode = spm_encode};

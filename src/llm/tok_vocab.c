@@ -155,8 +155,9 @@ static glia_status copy_special_ids(glia_tokenizer *t, const glia_vocab_source *
         const char *name;
         int64_t id;
         int32_t *out;
-    } ids[] = {{"bos", v->bos, &t->bos},     {"eos", v->eos, &t->eos}, {"unknown", v->unk, &t->unk},
-               {"padding", v->pad, &t->pad}, {"eot", v->eot, &t->eot}, {"eom", v->eom, &t->eom}};
+    } ids[] = {{"bos", v->bos, &t->bos},       {"eos", v->eos, &t->eos},   {"unknown", v->unk, &t->unk},
+               {"padding", v->pad, &t->pad},   {"eot", v->eot, &t->eot},   {"eom", v->eom, &t->eom},
+               {"separator", v->sep, &t->sep}, {"class", v->cls, &t->cls}, {"mask", v->mask, &t->mask}};
     for (int i = 0; i < GLIA_COUNT(ids); i++) {
         glia_status s = take_id(ids[i].name, ids[i].id, v->count, ids[i].out, e);
         if (s) return s;
@@ -164,6 +165,9 @@ static glia_status copy_special_ids(glia_tokenizer *t, const glia_vocab_source *
     if (!v->types) { /* nothing says which tokens are control tokens: those that have a role */
         if (t->bos >= 0) t->type[t->bos] = GLIA_TOK_TYPE_CONTROL;
         if (t->eos >= 0) t->type[t->eos] = GLIA_TOK_TYPE_CONTROL;
+        if (t->sep >= 0) t->type[t->sep] = GLIA_TOK_TYPE_CONTROL;
+        if (t->cls >= 0) t->type[t->cls] = GLIA_TOK_TYPE_CONTROL;
+        if (t->mask >= 0) t->type[t->mask] = GLIA_TOK_TYPE_CONTROL;
         if (t->unk >= 0) t->type[t->unk] = GLIA_TOK_TYPE_UNKNOWN;
     }
     add_eog(t, t->eos);
@@ -191,83 +195,13 @@ glia_status glia_tok_vocab_load(glia_tokenizer *t, const glia_vocab_source *v, g
     glia_status s = copy_text(t, v, e);
     if (!s) s = copy_types(t, v, e);
     if (!s) s = copy_special_ids(t, v, e);
+    if (!s && v->attributes) {
+        uint8_t *attributes = GLIA_NEW_ARRAY(&t->arena, uint8_t, v->count);
+        if (!attributes) return glia_tok_nomem(e);
+        memcpy(attributes, v->attributes, (size_t)v->count);
+        t->attributes = attributes;
+    }
     return s;
-}
-
-/* ---- special tokens in text */
-
-/* Orders by bytes, a prefix before what it begins, equal texts by id. */
-static int special_compare(const glia_tokenizer *t, int32_t a, int32_t b)
-{
-    const int64_t na = tok_size(&t->piece, a), nb = tok_size(&t->piece, b);
-    const int c = memcmp(tok_at(&t->piece, a), tok_at(&t->piece, b), (size_t)glia_min(na, nb));
-    if (c) return c;
-    if (na != nb) return na < nb ? -1 : 1;
-    return a < b ? -1 : a > b;
-}
-
-static void sift_down(const glia_tokenizer *t, int32_t *a, int64_t root, int64_t n)
-{
-    for (int64_t child; (child = 2 * root + 1) < n; root = child) {
-        if (child + 1 < n && special_compare(t, a[child], a[child + 1]) < 0) child++;
-        if (special_compare(t, a[root], a[child]) >= 0) return;
-        const int32_t swap = a[root];
-        a[root] = a[child];
-        a[child] = swap;
-    }
-}
-
-/* Heap sort: in place, without recursion, n log n on any input. */
-static void special_sort(const glia_tokenizer *t, int32_t *a, int64_t n)
-{
-    for (int64_t i = n / 2 - 1; i >= 0; i--) sift_down(t, a, i, n);
-    for (int64_t i = n - 1; i > 0; i--) {
-        const int32_t swap = a[0];
-        a[0] = a[i];
-        a[i] = swap;
-        sift_down(t, a, 0, i);
-    }
-}
-
-static bool is_special(const glia_tokenizer *t, int64_t id)
-{
-    return (t->type[id] == GLIA_TOK_TYPE_CONTROL || t->type[id] == GLIA_TOK_TYPE_USER_DEFINED ||
-            t->type[id] == GLIA_TOK_TYPE_UNKNOWN) &&
-           tok_size(&t->piece, id) > 0;
-}
-
-glia_status glia_tok_specials_build(glia_tokenizer *t, glia_error *e)
-{
-    int64_t n = 0;
-    for (int64_t i = 0; i < t->count; i++) {
-        if (!is_special(t, i)) continue;
-        n++;
-        if (tok_size(&t->piece, i) > TOK_KEY_MAX)
-            return glia_fail(e, GLIA_E_LIMIT, "G0608", "special token %lld has %lld bytes; the limit is %d",
-                             (long long)i, (long long)tok_size(&t->piece, i), TOK_KEY_MAX);
-    }
-    if (n > TOK_SPECIAL_MAX)
-        return glia_fail(e, GLIA_E_LIMIT, "G0608", "%lld special tokens; the limit is %d", (long long)n,
-                         TOK_SPECIAL_MAX);
-    t->special = GLIA_NEW_ARRAY(&t->arena, int32_t, n + 1);
-    if (!t->special) return glia_tok_nomem(e);
-    n = 0;
-    for (int64_t i = 0; i < t->count; i++)
-        if (is_special(t, i)) t->special[n++] = (int32_t)i;
-    special_sort(t, t->special, n);
-    int32_t kept = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const int32_t id = t->special[i];
-        const int64_t size = tok_size(&t->piece, id);
-        if (kept && tok_size(&t->piece, t->special[kept - 1]) == size &&
-            !memcmp(tok_at(&t->piece, t->special[kept - 1]), tok_at(&t->piece, id), (size_t)size))
-            continue;
-        t->special[kept++] = id;
-        t->special_max = glia_max(t->special_max, size);
-        t->special_first[(uint8_t)tok_at(&t->piece, id)[0]] = 1;
-    }
-    t->special_count = kept;
-    return GLIA_OK;
 }
 
 /* ---- whole words */

@@ -2,11 +2,14 @@
  *
  *     "llama"  SentencePiece BPE: pairs merge by score, unknown bytes become byte tokens
  *     "gpt2"   byte-level BPE: a published expression cuts the text into words, pairs merge by rank
+ *     "bert"   WordPiece: words are spelled by the longest tokens from left to right
+ *     "t5"     SentencePiece unigram: the spelling of highest score
+ *     "gemma4" BPE with merges over characters, unknown ones become byte tokens
  *
- * Other kinds, and expressions that are not in the table of pretok.c, are refused by name.
- * A tokenizer is immutable after creation and may be shared by any threads. Encoding belongs to the
- * control plane: its scratch memory comes from the os table and is gone when it returns. Turning a
- * token into bytes belongs to the data plane: no memory, bounded work.
+ * Other kinds, and expressions that are not in the table of pretok.c, are refused by name. What a
+ * tokenizer.json says is read by tok_json.h. A tokenizer is immutable after creation and may be shared by any
+ * threads. Encoding belongs to the control plane: its scratch memory comes from the os table and is gone when
+ * it returns. Turning a token into bytes belongs to the data plane: no memory, bounded work.
  *
  * Text is bytes. Malformed UTF-8 is never an error: byte-level BPE carries the bytes through as they
  * are, SentencePiece spells them with its byte tokens. */
@@ -35,7 +38,7 @@ enum {
  * Ids are -1 where there is none, switches -1 where the source does not say. */
 typedef struct glia_vocab_source {
     uint32_t size;            /* sizeof, set by GLIA_VOCAB_SOURCE_INIT */
-    const char *kind;         /* tokenizer.ggml.model: "llama", "gpt2" */
+    const char *kind;         /* tokenizer.ggml.model: "llama", "gpt2", "bert", "t5", "gemma4" */
     const char *pre;          /* tokenizer.ggml.pre, or null */
     int64_t count;            /* tokens */
     const char *const *text;  /* [count], need not end in NUL */
@@ -47,12 +50,27 @@ typedef struct glia_vocab_source {
     const int64_t *merge_size; /* [merge_count] bytes */
     int64_t bos, eos, unk, pad, eot, eom;
     int add_bos, add_eos, add_space_prefix; /* -1, 0, 1 */
+    int64_t sep, cls, mask;
+    int add_sep, remove_extra_spaces, lowercase, strip_accents; /* -1, 0, 1 */
+    const char *charsmap; /* SentencePiece's map of characters, or null */
+    int64_t charsmap_size;
+    const uint8_t *attributes;           /* [count] GLIA_TOK_ATTR_*, or null */
+    const struct tok_pipeline *pipeline; /* what tokenizer.json says; null: by kind and pre */
 } glia_vocab_source;
+
+/* How a token that is looked for in text behaves there. */
+enum {
+    GLIA_TOK_ATTR_LSTRIP = 1,    /* white characters before it belong to it */
+    GLIA_TOK_ATTR_RSTRIP = 2,    /* those behind it */
+    GLIA_TOK_ATTR_WORD = 4,      /* only where no word character touches it */
+    GLIA_TOK_ATTR_NORMALIZED = 8 /* looked for after the text was normalized */
+};
 
 #define GLIA_VOCAB_SOURCE_INIT                                                                               \
     {                                                                                                        \
         .size = sizeof(glia_vocab_source), .bos = -1, .eos = -1, .unk = -1, .pad = -1, .eot = -1, .eom = -1, \
-        .add_bos = -1, .add_eos = -1, .add_space_prefix = -1                                                 \
+        .add_bos = -1, .add_eos = -1, .add_space_prefix = -1, .sep = -1, .cls = -1, .mask = -1,              \
+        .add_sep = -1, .remove_extra_spaces = -1, .lowercase = -1, .strip_accents = -1                       \
     }
 
 /* Builds a tokenizer. os null: the default table.
@@ -123,6 +141,8 @@ int32_t glia_tokenizer_eos(const glia_tokenizer *t);
 int32_t glia_tokenizer_eot(const glia_tokenizer *t);
 int32_t glia_tokenizer_unk(const glia_tokenizer *t);
 int32_t glia_tokenizer_pad(const glia_tokenizer *t);
+int32_t glia_tokenizer_sep(const glia_tokenizer *t);
+int32_t glia_tokenizer_mask(const glia_tokenizer *t);
 /* Ends a generation: eos, eot, eom and the tokens whose text is known to end a turn. */
 bool glia_tokenizer_is_eog(const glia_tokenizer *t, int32_t id);
 bool glia_tokenizer_adds_bos(const glia_tokenizer *t);
@@ -133,7 +153,7 @@ const char *glia_tokenizer_text(const glia_tokenizer *t, int32_t id, int64_t *si
 int32_t glia_tokenizer_find(const glia_tokenizer *t, const char *text, int64_t size);
 /* A GLIA_TOK_TYPE_*; UNDEFINED for a bad id. */
 int glia_tokenizer_type(const glia_tokenizer *t, int32_t id);
-const char *glia_tokenizer_kind(const glia_tokenizer *t); /* "llama", "gpt2" */
+const char *glia_tokenizer_kind(const glia_tokenizer *t); /* the kind it was made as */
 const char *glia_tokenizer_pre(const glia_tokenizer *t);  /* "" if none */
 
 #endif

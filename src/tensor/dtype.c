@@ -191,7 +191,7 @@ static const glia_dtype_info table[GLIA_DTYPE_COUNT] = {
 #define INFO_A8X32 A, GLIA_DTYPE_NONE, -1, "activation", glia_decode_a8x32, glia_encode_a8x32
 #define INFO_A8X256 A, GLIA_DTYPE_NONE, -1, "activation", glia_decode_a8x256, glia_encode_a8x256
 #define INFO_MXFP4 Q, GLIA_A8X32, 39, CHAIN_S, glia_decode_mxfp4, glia_encode_mxfp4
-#define INFO_IQ4_XS Q, GLIA_A8X256, 23, CHAIN_K, glia_decode_iq4_xs, 0
+#define INFO_IQ4_XS Q, GLIA_A8X256, 23, CHAIN_K, glia_decode_iq4_xs, glia_encode_iq4_xs
 #define INFO_IQ3_S Q, GLIA_A8X256, 21, CHAIN_K, glia_decode_iq3_s, 0
 #define INFO_IQ3_XXS Q, GLIA_A8X256, 18, CHAIN_K, glia_decode_iq3_xxs, 0
 #define INFO_IQ2_S Q, GLIA_A8X256, 22, CHAIN_K, glia_decode_iq2_s, 0

@@ -34,7 +34,9 @@ typedef struct glia_dtype_info {
     /* One row of n elements (a multiple of block_elements) to f32; exact for all formats but
      * F64 and wide integers. Never null for floats and block formats. */
     void (*decode)(const void *row, float *out, int64_t n);
-    /* The inverse; null if this format is not written. weight: importance per element or null. */
+    /* The inverse; null if this format is not written. weight: importance per element [n], not negative, or
+     * null; formats that are fitted minimise the sum of weight * (x - y)^2, the others take no notice of it.
+     */
     void (*encode)(const float *in, void *row, int64_t n, const float *weight);
 } glia_dtype_info;
 

@@ -25,11 +25,12 @@ glia_encode_fn glia_encode_q8_0, glia_encode_q4_0, glia_encode_q4_1, glia_encode
 glia_encode_fn glia_encode_iq4_nl, glia_encode_mxfp4, glia_encode_tq1_0, glia_encode_tq2_0;
 glia_encode_fn glia_encode_q2_k, glia_encode_q3_k, glia_encode_q4_k, glia_encode_q5_k, glia_encode_q6_k,
     glia_encode_q8_k;
-glia_encode_fn glia_encode_q1_0, glia_encode_q2_0;
+glia_encode_fn glia_encode_iq4_xs, glia_encode_q1_0, glia_encode_q2_0;
 glia_encode_fn glia_encode_a8x32, glia_encode_a8x256;
 
 /* The 16 values of IQ4_NL's codebook, ascending. */
 extern const int8_t glia_iq4_nl_values[16];
+int glia_iq4_nl_nearest(float v); /* the index of the nearest value; of two equally near, the lower */
 /* The 16 values of MXFP4 (E2M1), doubled so that they are integers: nibble 8 is a second zero. */
 extern const int8_t glia_mxfp4_values[16];
 /* Half of the power of two that an E8M0 byte stands for, the scale of the doubled values: 2^(e - 128). */

@@ -1,7 +1,7 @@
-/* Block formats of 32 elements: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, MXFP4, IQ4_NL. The byte layouts, and the
- * rounding of all but the last, are those of GGUF files, bit for bit. IQ4_NL's encoder searches on its own.
- */
-#include "tensor/formats.h"
+/* Block formats of 32 elements: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, MXFP4, IQ4_NL. The byte layouts, and without
+ * importance the rounding of all but the last, are those of GGUF files, bit for bit. With importance Q4_0,
+ * Q4_1, Q5_0 and Q5_1 are fitted to it, as IQ4_NL always is; Q8_0 and MXFP4 take no notice of it. */
+#include "tensor/fit.h"
 
 #include <math.h>
 
@@ -128,7 +128,7 @@ static float round_away(float v)
 }
 
 /* The reciprocal of a scale; a zero scale keeps all quants at zero. */
-static float inverse(float d) { return d == 0.0f ? 0.0f : 1.0f / d; }
+static float inverse(float d) { return glia_fit_inverse(d); }
 
 void glia_encode_q8_0(const float *in, void *row, int64_t n, const float *weight)
 {
@@ -175,6 +175,34 @@ static void quantise_symmetric(const float in[N], int half, uint8_t *scale, uint
     }
 }
 
+/* Stores the scale that fits best, and gives the inverse of what it reads back as. */
+static float fitted_inverse(const glia_fit *range, const float in[N], const float *importance, uint8_t *scale)
+{
+    float weights[N];
+    glia_fit_weights(in, importance, N, weights);
+    glia_store_f16(scale, glia_fit_symmetric(range, in, weights));
+    return inverse(glia_load_f16(scale));
+}
+
+static void fit_symmetric(const float in[N], const float *importance, int half, uint8_t *scale, uint8_t q[N])
+{
+    const glia_fit range = {.count = N, .lo = -half, .hi = half - 1};
+    const float id = fitted_inverse(&range, in, importance, scale);
+    for (int i = 0; i < N; i++) q[i] = (uint8_t)(glia_fit_nearest(in[i] * id, -half, half - 1) + half);
+}
+
+static void fit_affine(const float in[N], const float *importance, int most, uint8_t *scales, uint8_t q[N])
+{
+    const glia_fit range = {.count = N, .hi = most, .any_offset = true};
+    float d, m, weights[N];
+    glia_fit_weights(in, importance, N, weights);
+    glia_fit_affine(&range, in, weights, &d, &m);
+    glia_store_f16(scales, d);
+    glia_store_f16(scales + 2, m + 0.0f);
+    const float id = inverse(glia_load_f16(scales)), lo = glia_load_f16(scales + 2);
+    for (int i = 0; i < N; i++) q[i] = (uint8_t)glia_fit_nearest((in[i] - lo) * id, 0, most);
+}
+
 static void quantise_affine(const float in[N], int most, uint8_t *scales, uint8_t q[N])
 {
     float lo = in[0], hi = in[0];
@@ -194,9 +222,9 @@ static void quantise_affine(const float in[N], int most, uint8_t *scales, uint8_
 void glia_encode_q4_0(const float *in, void *row, int64_t n, const float *weight)
 {
     uint8_t q[N];
-    (void)weight;
     for (uint8_t *b = row; n > 0; n -= N, b += Q4_0_BYTES, in += N) {
-        quantise_symmetric(in, 8, b, q);
+        if (weight) fit_symmetric(in, weight, 8, b, q), weight += N;
+        else quantise_symmetric(in, 8, b, q);
         put_nibbles(q, b + 2);
     }
 }
@@ -204,9 +232,9 @@ void glia_encode_q4_0(const float *in, void *row, int64_t n, const float *weight
 void glia_encode_q4_1(const float *in, void *row, int64_t n, const float *weight)
 {
     uint8_t q[N];
-    (void)weight;
     for (uint8_t *b = row; n > 0; n -= N, b += Q4_1_BYTES, in += N) {
-        quantise_affine(in, 15, b, q);
+        if (weight) fit_affine(in, weight, 15, b, q), weight += N;
+        else quantise_affine(in, 15, b, q);
         put_nibbles(q, b + 4);
     }
 }
@@ -214,9 +242,9 @@ void glia_encode_q4_1(const float *in, void *row, int64_t n, const float *weight
 void glia_encode_q5_0(const float *in, void *row, int64_t n, const float *weight)
 {
     uint8_t q[N];
-    (void)weight;
     for (uint8_t *b = row; n > 0; n -= N, b += Q5_0_BYTES, in += N) {
-        quantise_symmetric(in, 16, b, q);
+        if (weight) fit_symmetric(in, weight, 16, b, q), weight += N;
+        else quantise_symmetric(in, 16, b, q);
         put_fifth_bits(q, b + 2);
         put_nibbles(q, b + 6);
     }
@@ -225,9 +253,9 @@ void glia_encode_q5_0(const float *in, void *row, int64_t n, const float *weight
 void glia_encode_q5_1(const float *in, void *row, int64_t n, const float *weight)
 {
     uint8_t q[N];
-    (void)weight;
     for (uint8_t *b = row; n > 0; n -= N, b += Q5_1_BYTES, in += N) {
-        quantise_affine(in, 31, b, q);
+        if (weight) fit_affine(in, weight, 31, b, q), weight += N;
+        else quantise_affine(in, 31, b, q);
         put_fifth_bits(q, b + 4);
         put_nibbles(q, b + 8);
     }
@@ -268,46 +296,23 @@ void glia_encode_mxfp4(const float *in, void *row, int64_t n, const float *weigh
     }
 }
 
-static int nearest_value(float v)
+int glia_iq4_nl_nearest(float v)
 {
+    static const float middle[15] = {-115.5f, -93.5f, -74.0f, -57.0f, -42.0f, -28.5f, -16.0f, -4.5f,
+                                     7.0f,    19.0f,  31.5f,  45.5f,  61.0f,  79.0f,  101.0f};
     int i = 0;
-    while (i < 15 && 2.0f * v > (float)(glia_iq4_nl_values[i] + glia_iq4_nl_values[i + 1])) i++;
+    for (int m = 0; m < 15; m++) i += v > middle[m];
     return i;
-}
-
-/* The scale that fits the chosen codebook entries best is the weighted least-squares one,
- *     d = sum w x v / sum w v^2;
- * candidates put the largest element on or near either end of the codebook. */
-static void quantise_codebook(const float in[N], const float *weight, uint8_t *scale, uint8_t q[N])
-{
-    const float most = signed_max(in);
-    float best_gain = 0.0f, best = 0.0f;
-    for (int step = -9; step <= 9 && most != 0.0f && isfinite(most); step++) {
-        for (int end = 0; end < 16; end += 15) {
-            const float id = ((float)glia_iq4_nl_values[end] + (float)step) / most;
-            float xv = 0.0f, vv = 0.0f;
-            for (int i = 0; i < N; i++) {
-                const float w = weight ? weight[i] : in[i] * in[i];
-                const float v = (float)glia_iq4_nl_values[nearest_value(in[i] * id)];
-                xv += w * in[i] * v;
-                vv += w * v * v;
-            }
-            if (vv > 0.0f && xv * xv > best_gain * vv) {
-                best_gain = xv * xv / vv;
-                best = xv / vv;
-            }
-        }
-    }
-    glia_store_f16(scale, best);
-    const float id = inverse(glia_load_f16(scale));
-    for (int i = 0; i < N; i++) q[i] = (uint8_t)nearest_value(in[i] * id);
 }
 
 void glia_encode_iq4_nl(const float *in, void *row, int64_t n, const float *weight)
 {
+    const glia_fit range = {
+        .count = N, .lo = glia_iq4_nl_values[0], .hi = glia_iq4_nl_values[15], .codebook = true};
     uint8_t q[N];
     for (uint8_t *b = row; n > 0; n -= N, b += Q4_0_BYTES, in += N) {
-        quantise_codebook(in, weight, b, q);
+        const float id = fitted_inverse(&range, in, weight, b);
+        for (int i = 0; i < N; i++) q[i] = (uint8_t)glia_iq4_nl_nearest(in[i] * id);
         put_nibbles(q, b + 2);
         if (weight) weight += N;
     }

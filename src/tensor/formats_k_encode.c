@@ -1,20 +1,22 @@
-/* Writing K-quants. Each sub-block is fitted alone by weighted least squares over a range of candidate step
- * sizes; then the sub-block scales become integers, the quants are chosen again for the rounded scales, and
- * the super-block's scales are fitted once more with everything else held.
+/* Writing K-quants and IQ4_XS. Each sub-block is fitted alone by weighted least squares over a range of
+ * candidate step sizes; then the sub-block scales become integers, and in rounds, with everything else held,
+ * the integers move to better neighbours, the quants are chosen again, and the super-block's scales are
+ * fitted.
  *
  * The weight of an element is the caller's importance, else its magnitude plus the block's root mean square:
  * large weights carry more of a product, and small ones must not be free.
  *
- * The bytes are valid GGUF; they are our own search's choice and need not equal another encoder's. */
-#include "tensor/formats.h"
+ * The bytes are valid GGUF; they are our own search's choice and need not equal another encoder's. The tests
+ * hold its error against that of the format's own encoder. */
+#include "tensor/fit.h"
 
 #include <math.h>
 
-enum { N = 256, SUB_MAX = 32, CANDIDATES = 21 };
+enum { N = 256, ROUNDS = 3 };
 
-/* x ~ scale * q - min, per sub-block of `step` elements. */
+/* x ~ d * scale_int * q - dmin * min_int, the integers per sub-block of `sub.count` elements. */
 typedef struct fit {
-    int step, levels; /* q in [0, levels) for affine, [-levels/2, levels/2) for symmetric */
+    glia_fit sub;
     float weight[N];
     float scale[16], min[16];
     int scale_int[16], min_int[16];
@@ -22,85 +24,46 @@ typedef struct fit {
     int q[N];
 } fit;
 
-static void fill_weights(fit *f, const float x[N], const float *importance)
-{
-    double sum = 0.0;
-    for (int i = 0; i < N; i++) sum += (double)x[i] * x[i];
-    const float rms = (float)sqrt(sum / N);
-    for (int i = 0; i < N; i++) f->weight[i] = importance ? importance[i] : rms + fabsf(x[i]);
-}
-
 static float half(float v) { return glia_f16_to_f32(glia_f32_to_f16(v)); }
-static float inverse(float d) { return d == 0.0f ? 0.0f : 1.0f / d; }
 
-static int nearest(float v, int lo, int hi)
-{
-    if (!(v > (float)lo)) return lo;
-    return v < (float)hi ? (int)rintf(v) : hi;
-}
-
-/* Weighted least squares of x = s q + b for fixed q, b at most 0. Returns the gain: the weighted sum of
- * squares that the fit explains; s and b are set when it beats `best`. */
-static double solve_affine(const float *x, const float *w, const int *q, int n, double best, float *s,
-                           float *b)
-{
-    double sw = 0, sx = 0, sq = 0, sqq = 0, sxq = 0;
-    for (int i = 0; i < n; i++) {
-        sw += w[i];
-        sx += (double)w[i] * x[i];
-        sq += (double)w[i] * q[i];
-        sqq += (double)w[i] * q[i] * q[i];
-        sxq += (double)w[i] * x[i] * q[i];
-    }
-    const double det = sw * sqq - sq * sq;
-    double slope, offset;
-    if (!(sqq > 0)) return best;
-    slope = det > 0 ? (sw * sxq - sx * sq) / det : 0;
-    offset = det > 0 ? (sqq * sx - sq * sxq) / det : 0;
-    if (!(det > 0) || offset > 0) {
-        slope = sxq / sqq;
-        offset = 0;
-    }
-    const double gain = slope * sxq + offset * sx; /* at the optimum this is |x|^2 less the error */
-    if (!(slope > 0) || !(gain > best)) return best;
-    *s = (float)slope;
-    *b = (float)offset;
-    return gain;
-}
-
-static void fit_affine_sub(fit *f, const float x[N], int sub)
-{
-    const float *p = x + sub * f->step, *w = f->weight + sub * f->step;
-    const int most = f->levels - 1;
-    float lo = 0.0f, hi = p[0], scale = 0.0f, offset;
-    double best = 0.0;
-    int q[SUB_MAX];
-    for (int i = 0; i < f->step; i++) {
-        if (p[i] < lo) lo = p[i];
-        if (p[i] > hi) hi = p[i];
-    }
-    offset = lo;
-    if (hi > lo) scale = (hi - lo) / (float)most;
-    for (int c = 0; c < CANDIDATES && hi > lo; c++) {
-        const float inv = ((float)most - 1.0f + 0.1f * (float)c) / (hi - lo);
-        for (int i = 0; i < f->step; i++) q[i] = nearest((p[i] - lo) * inv, 0, most);
-        const double gain = solve_affine(p, w, q, f->step, best, &scale, &offset);
-        if (gain > best) { /* the solved line may want other quants: once more from there */
-            best = gain;
-            for (int i = 0; i < f->step; i++) q[i] = nearest((p[i] - offset) * inverse(scale), 0, most);
-            best = solve_affine(p, w, q, f->step, best, &scale, &offset);
-        }
-    }
-    f->scale[sub] = scale;
-    f->min[sub] = -offset;
-}
-
-static void choose_affine(fit *f, const float x[N])
+static void choose(fit *f, const float x[N])
 {
     for (int i = 0; i < N; i++) {
-        const int sub = i / f->step;
+        const int sub = i / f->sub.count;
         const float s = f->d * (float)f->scale_int[sub], m = f->dmin * (float)f->min_int[sub];
-        f->q[i] = nearest((x[i] + m) * inverse(s), 0, f->levels - 1);
+        f->q[i] = glia_fit_quant(&f->sub, (x[i] + m) * glia_fit_inverse(s));
+    }
+}
+
+/* The error of one sub-block with these integers and the quants that fit them best. */
+static float sub_error(const fit *f, const float *x, int sub, int scale, int min)
+{
+    const float s = f->d * (float)scale, m = f->dmin * (float)min, id = glia_fit_inverse(s);
+    const float *w = f->weight + sub * f->sub.count, *p = x + sub * f->sub.count;
+    float sum = 0.0f;
+    for (int i = 0; i < f->sub.count; i++) {
+        const float e = s * (float)glia_fit_quant(&f->sub, (p[i] + m) * id) - m - p[i];
+        sum += w[i] * e * e;
+    }
+    return sum;
+}
+
+/* Moves each sub-block's integers to the best of their neighbours, within [lowest, highest]; no mins if dmin
+ * is zero. */
+static void move_integers(fit *f, const float x[N], int lowest, int highest)
+{
+    for (int sub = 0; sub < N / f->sub.count; sub++) {
+        const int s0 = f->scale_int[sub], m0 = f->min_int[sub], reach = f->dmin != 0.0f ? 1 : 0;
+        float least = sub_error(f, x, sub, s0, m0);
+        for (int s = s0 - 1; s <= s0 + 1; s++)
+            for (int m = m0 - reach; m <= m0 + reach; m++) {
+                if (s < lowest || s > highest || (reach && (m < 0 || m > highest))) continue;
+                const float error = sub_error(f, x, sub, s, m);
+                if (!(error < least)) continue;
+                least = error;
+                f->scale_int[sub] = s;
+                f->min_int[sub] = m;
+            }
     }
 }
 
@@ -108,7 +71,7 @@ static double error_of(const fit *f, const float x[N])
 {
     double sum = 0;
     for (int i = 0; i < N; i++) {
-        const int sub = i / f->step;
+        const int sub = i / f->sub.count;
         const double y = (double)f->d * f->scale_int[sub] * f->q[i] - (double)f->dmin * f->min_int[sub];
         sum += f->weight[i] * (y - x[i]) * (y - x[i]);
     }
@@ -120,8 +83,8 @@ static void refine(fit *f, const float x[N])
 {
     double aa = 0, ab = 0, bb = 0, ax = 0, bx = 0;
     for (int i = 0; i < N; i++) {
-        const double w = f->weight[i], a = (double)f->scale_int[i / f->step] * f->q[i],
-                     b = -f->min_int[i / f->step];
+        const double w = f->weight[i], a = (double)f->scale_int[i / f->sub.count] * f->q[i],
+                     b = -f->min_int[i / f->sub.count];
         aa += w * a * a;
         ab += w * a * b;
         bb += w * b * b;
@@ -143,81 +106,57 @@ static void refine(fit *f, const float x[N])
     }
 }
 
+static void improve(fit *f, const float x[N], int lowest, int highest)
+{
+    choose(f, x);
+    refine(f, x);
+    for (int round = 0; round < ROUNDS; round++) {
+        move_integers(f, x, lowest, highest);
+        choose(f, x);
+        refine(f, x);
+    }
+    choose(f, x);
+}
+
 static void fit_affine(fit *f, const float x[N], const float *importance, int scale_levels)
 {
     float scale_max = 0.0f, min_max = 0.0f;
-    const int subs = N / f->step;
-    fill_weights(f, x, importance);
+    const int subs = N / f->sub.count;
+    glia_fit_weights(x, importance, N, f->weight);
     for (int s = 0; s < subs; s++) {
-        fit_affine_sub(f, x, s);
+        const int at = s * f->sub.count;
+        glia_fit_affine(&f->sub, x + at, f->weight + at, &f->scale[s], &f->min[s]);
+        f->min[s] = -f->min[s];
         if (f->scale[s] > scale_max) scale_max = f->scale[s];
         if (f->min[s] > min_max) min_max = f->min[s];
     }
     f->d = half(scale_max / (float)(scale_levels - 1));
     f->dmin = half(min_max / (float)(scale_levels - 1));
     for (int s = 0; s < subs; s++) {
-        f->scale_int[s] = nearest(f->scale[s] * inverse(f->d), 0, scale_levels - 1);
-        f->min_int[s] = nearest(f->min[s] * inverse(f->dmin), 0, scale_levels - 1);
+        f->scale_int[s] = glia_fit_nearest(f->scale[s] * glia_fit_inverse(f->d), 0, scale_levels - 1);
+        f->min_int[s] = glia_fit_nearest(f->min[s] * glia_fit_inverse(f->dmin), 0, scale_levels - 1);
     }
-    for (int round = 0; round < 2; round++) {
-        choose_affine(f, x);
-        refine(f, x);
-    }
-    choose_affine(f, x);
-}
-
-/* For fixed quants the best scale is sum w x q / sum w q^2, and explains (sum w x q)^2 / sum w q^2. */
-static void fit_symmetric_sub(fit *f, const float x[N], int sub)
-{
-    const float *p = x + sub * f->step, *w = f->weight + sub * f->step;
-    const int h = f->levels / 2;
-    float most = p[0];
-    double best = 0.0;
-    f->scale[sub] = 0.0f;
-    for (int i = 1; i < f->step; i++)
-        if (fabsf(p[i]) > fabsf(most)) most = p[i];
-    for (int c = 0; c < CANDIDATES && most != 0.0f; c++) {
-        const float inv = -((float)h - 1.0f + 0.1f * (float)c) / most;
-        double xq = 0, qq = 0;
-        for (int i = 0; i < f->step; i++) {
-            const int q = nearest(p[i] * inv, -h, h - 1);
-            xq += (double)w[i] * p[i] * q;
-            qq += (double)w[i] * q * q;
-        }
-        if (qq > 0 && xq * xq > best * qq) {
-            best = xq * xq / qq;
-            f->scale[sub] = (float)(xq / qq);
-        }
-    }
-}
-
-static void choose_symmetric(fit *f, const float x[N])
-{
-    for (int i = 0; i < N; i++)
-        f->q[i] = nearest(x[i] * inverse(f->d * (float)f->scale_int[i / f->step]), -f->levels / 2,
-                          f->levels / 2 - 1);
+    improve(f, x, 0, scale_levels - 1);
 }
 
 static void fit_symmetric(fit *f, const float x[N], const float *importance, int scale_levels)
 {
     float most = 0.0f;
-    const int subs = N / f->step;
-    fill_weights(f, x, importance);
+    const int subs = N / f->sub.count;
+    glia_fit_weights(x, importance, N, f->weight);
     for (int s = 0; s < subs; s++) {
-        fit_symmetric_sub(f, x, s);
+        const int at = s * f->sub.count;
+        f->scale[s] = glia_fit_symmetric(&f->sub, x + at, f->weight + at);
         if (fabsf(f->scale[s]) > fabsf(most)) most = f->scale[s];
     }
     f->d = half(most / (float)(-scale_levels / 2));
     f->dmin = 0.0f;
     for (int s = 0; s < subs; s++) {
-        f->scale_int[s] = nearest(f->scale[s] * inverse(f->d), -scale_levels / 2, scale_levels / 2 - 1);
+        f->scale_int[s] =
+            glia_fit_nearest(f->scale[s] * glia_fit_inverse(f->d), -scale_levels / 2, scale_levels / 2 - 1);
         f->min_int[s] = 0;
     }
-    for (int round = 0; round < 2; round++) {
-        choose_symmetric(f, x);
-        refine(f, x);
-    }
-    choose_symmetric(f, x);
+    improve(f, x, -scale_levels / 2, scale_levels / 2 - 1);
 }
 
 static void put_six_bit_scales(const fit *f, uint8_t b[12])
@@ -250,7 +189,7 @@ static void put_two_bits(const fit *f, int offset, uint8_t bytes[64])
 
 void glia_encode_q2_k(const float *in, void *row, int64_t n, const float *weight)
 {
-    fit f = {.step = 16, .levels = 4};
+    fit f = {.sub = {.count = 16, .hi = 3}};
     for (uint8_t *b = row; n > 0; n -= N, b += 84, in += N) {
         fit_affine(&f, in, weight, 16);
         for (int i = 0; i < 16; i++) b[i] = (uint8_t)(f.scale_int[i] | f.min_int[i] << 4);
@@ -263,7 +202,7 @@ void glia_encode_q2_k(const float *in, void *row, int64_t n, const float *weight
 
 void glia_encode_q3_k(const float *in, void *row, int64_t n, const float *weight)
 {
-    fit f = {.step = 16, .levels = 8};
+    fit f = {.sub = {.count = 16, .lo = -4, .hi = 3}};
     for (uint8_t *b = row; n > 0; n -= N, b += 110, in += N) {
         fit_symmetric(&f, in, weight, 64);
         memset(b, 0, 110);
@@ -281,7 +220,7 @@ void glia_encode_q3_k(const float *in, void *row, int64_t n, const float *weight
 
 void glia_encode_q4_k(const float *in, void *row, int64_t n, const float *weight)
 {
-    fit f = {.step = 32, .levels = 16};
+    fit f = {.sub = {.count = 32, .hi = 15}};
     for (uint8_t *b = row; n > 0; n -= N, b += 144, in += N) {
         fit_affine(&f, in, weight, 64);
         glia_store_f16(b, f.d);
@@ -294,7 +233,7 @@ void glia_encode_q4_k(const float *in, void *row, int64_t n, const float *weight
 
 void glia_encode_q5_k(const float *in, void *row, int64_t n, const float *weight)
 {
-    fit f = {.step = 32, .levels = 32};
+    fit f = {.sub = {.count = 32, .hi = 31}};
     for (uint8_t *b = row; n > 0; n -= N, b += 176, in += N) {
         fit_affine(&f, in, weight, 64);
         glia_store_f16(b, f.d);
@@ -309,7 +248,7 @@ void glia_encode_q5_k(const float *in, void *row, int64_t n, const float *weight
 
 void glia_encode_q6_k(const float *in, void *row, int64_t n, const float *weight)
 {
-    fit f = {.step = 16, .levels = 64};
+    fit f = {.sub = {.count = 16, .lo = -32, .hi = 31}};
     for (uint8_t *b = row; n > 0; n -= N, b += 210, in += N) {
         fit_symmetric(&f, in, weight, 256);
         memset(b, 0, 192);
@@ -321,6 +260,30 @@ void glia_encode_q6_k(const float *in, void *row, int64_t n, const float *weight
         }
         for (int i = 0; i < 16; i++) b[192 + i] = (uint8_t)(int8_t)f.scale_int[i];
         glia_store_f16(b + 208, f.d);
+        if (weight) weight += N;
+    }
+}
+
+void glia_encode_iq4_xs(const float *in, void *row, int64_t n, const float *weight)
+{
+    fit f = {
+        .sub = {.count = 32, .lo = glia_iq4_nl_values[0], .hi = glia_iq4_nl_values[15], .codebook = true}};
+    for (uint8_t *b = row; n > 0; n -= N, b += 136, in += N) {
+        unsigned high = 0;
+        fit_symmetric(&f, in, weight, 64);
+        memset(b, 0, 136);
+        glia_store_f16(b, f.d);
+        for (int s = 0; s < 8; s++) {
+            const int v = f.scale_int[s] + 32;
+            high |= (unsigned)(v >> 4) << (2 * s);
+            b[4 + s / 2] = (uint8_t)(b[4 + s / 2] | (v & 15) << (s % 2 * 4));
+        }
+        b[2] = (uint8_t)high;
+        b[3] = (uint8_t)(high >> 8);
+        for (int i = 0; i < N; i++) {
+            uint8_t *p = b + 8 + i / 32 * 16 + i % 16;
+            *p = (uint8_t)(*p | glia_iq4_nl_nearest((float)f.q[i]) << (i % 32 / 16 * 4));
+        }
         if (weight) weight += N;
     }
 }
@@ -337,7 +300,7 @@ void glia_encode_q8_k(const float *in, void *row, int64_t n, const float *weight
         memcpy(b, &d, sizeof d);
         int16_t sums[16] = {0};
         for (int i = 0; i < N; i++) {
-            const int q = nearest(in[i] * inv, -127, 127);
+            const int q = glia_fit_nearest(in[i] * inv, -127, 127);
             b[4 + i] = (uint8_t)(int8_t)q;
             sums[i / 16] = (int16_t)(sums[i / 16] + q);
         }

@@ -118,13 +118,18 @@ GLIA_INLINE void score_tile(const int size, const int Q, const int V, const atte
             for (int v = 0; v < V; v++) acc[q][v] = v16_fma(a, x[v], acc[q][v]);
         }
     }
-    const v16 scale = v16_set(c->scale), cap = v16_set(c->cap);
-    for (int q = 0; q < Q; q++)
-        for (int v = 0; v < V; v++) {
-            v16 x = v16_mul(acc[q][v], scale);
-            if (c->cap > 0) x = v16_mul(v16_tanh(v16_div(x, cap)), cap);
-            v16_store(s->p[q] + (j - from) + 16 * v, x);
-        }
+    const v16 scale = v16_set(c->scale);
+    GLIA_UNROLL
+    for (int q = 0; q < Q; q++) GLIA_UNROLL
+    for (int v = 0; v < V; v++) v16_store(s->p[q] + (j - from) + 16 * v, v16_mul(acc[q][v], scale));
+}
+
+/* Scores [a, b) under the soft cap, in whole vectors. */
+GLIA_NOINLINE static void soften(float *p, int64_t a, int64_t b, float cap)
+{
+    const v16 c = v16_set(cap);
+    for (int64_t i = a / LANES * LANES; i < b; i += LANES)
+        v16_store(p + i, v16_mul(v16_tanh(v16_div(v16_load(p + i), c)), c));
 }
 
 /* Positions [a, to) of the chunk at `from`, rounded out to whole vectors: a page has room for them. */
@@ -149,7 +154,7 @@ GLIA_INLINE void scores(const int size, const int Q, const attend_call *c, query
 
 /* p = exp(score - m) in place over [a, b), zeros out to whole vectors; *l their sum in 16 lanes. Lanes
  * without a key add a zero to a sum that is not negative. */
-GLIA_INLINE float weigh(float *p, int a, int b, float *l)
+GLIA_NOINLINE static float weigh(float *p, int a, int b, float *l)
 {
     const float m = row_max(p + a, b - a);
     v16 acc = v16_zero();
@@ -210,8 +215,15 @@ GLIA_INLINE void values(const int size, const int Q, const attend_call *c, query
     if (at < c->d) value_tile(size, Q, 1, c, s, first, from, a, b, at, (int)(c->d - at));
 }
 
+/* The few keys that one query of a set sees and others do not. */
+GLIA_NOINLINE static void values_of_one(const int size, const attend_call *c, query_set *s, int q,
+                                        int64_t from, int64_t a, int64_t b)
+{
+    values(size, 1, c, s, q, from, a, b);
+}
+
 /* Merges a chunk's m, l and o of one query into its totals; the first chunk starts them. */
-GLIA_INLINE void merge(query_set *s, int q, bool first, float m, float l, int64_t d)
+GLIA_NOINLINE static void merge(query_set *s, int q, bool first, float m, float l, int64_t d)
 {
     if (first) {
         s->top[q] = m;
@@ -243,14 +255,15 @@ GLIA_INLINE void attend_chunk(const int size, const int Q, const attend_call *c,
         shared_b = glia_min(shared_b, b[q]);
     }
     scores(size, Q, c, s, from, low, high);
+    for (int q = 0; q < Q && c->cap > 0; q++) soften(s->p[q], low - from, high - from, c->cap);
     for (int q = 0; q < Q; q++) {
         memset(s->o[q], 0, sizeof s->o[q]);
         if (a[q] < b[q]) m[q] = weigh(s->p[q], (int)(a[q] - from), (int)(b[q] - from), &l[q]);
-        if (Q > 1) values(size, 1, c, s, q, from, a[q], glia_min(shared_a, b[q]));
+        if (Q > 1) values_of_one(size, c, s, q, from, a[q], glia_min(shared_a, b[q]));
     }
     values(size, Q, c, s, 0, from, shared_a, shared_b);
     for (int q = 0; q < Q; q++) {
-        if (Q > 1) values(size, 1, c, s, q, from, glia_max(shared_a, glia_max(shared_b, a[q])), b[q]);
+        if (Q > 1) values_of_one(size, c, s, q, from, glia_max(shared_a, glia_max(shared_b, a[q])), b[q]);
         if (a[q] < b[q]) merge(s, q, from <= s->begin[q], m[q], l[q], c->d);
     }
 }

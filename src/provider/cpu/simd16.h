@@ -10,6 +10,9 @@
 #include <string.h>
 
 #define GLIA_INLINE static inline __attribute__((always_inline))
+/* For what is large and runs seldom: inlined at each of its calls it would cost more time to compile than to
+ * run. */
+#define GLIA_NOINLINE __attribute__((noinline))
 /* In front of loops over the registers of a tile: their arrays have to become registers. */
 #if defined(__clang__)
 #define GLIA_UNROLL _Pragma("clang loop unroll(full)")

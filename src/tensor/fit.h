@@ -1,0 +1,52 @@
+/* Fitting a few quants to a few floats: the searches that the encoders of block formats share.
+ *
+ *     x_i ~ scale * q_i + offset,   q_i in a small range of integers or in a codebook
+ *
+ * minimises sum w_i (x_i - scale q_i - offset)^2 over scale, offset and quants: candidates of the step size
+ * give quants, and for fixed quants weighted least squares gives scale and offset. Any float may come in;
+ * what is not finite gives some result. */
+#ifndef GLIA_TENSOR_FIT_H
+#define GLIA_TENSOR_FIT_H
+
+#include "tensor/formats.h"
+
+enum { GLIA_FIT_MOST = 32 };
+
+typedef struct glia_fit {
+    int count;  /* elements, at most GLIA_FIT_MOST */
+    int lo, hi; /* the range's ends, or those of the codebook; lo is 0 where there is an offset */
+    bool codebook;
+    bool any_offset; /* else at most 0, as in formats that store a minimum without a sign */
+} glia_fit;
+
+static inline float glia_fit_inverse(float d) { return d == 0.0f ? 0.0f : 1.0f / d; }
+
+/* Nearest even within [lo, hi]; NaN gives lo. lo and hi are below 2^22 in magnitude: adding 1.5 * 2^23 leaves
+ * the rounded integer in the low bits of the sum. */
+static inline int glia_fit_nearest(float v, int lo, int hi)
+{
+    int32_t bits;
+    v = v > (float)lo ? v : (float)lo;
+    v = v < (float)hi ? v : (float)hi;
+    v += 0x1.8p23f;
+    memcpy(&bits, &v, sizeof bits);
+    return bits - 0x4b400000;
+}
+
+/* The value, not the index, of a codebook. */
+static inline int glia_fit_quant(const glia_fit *f, float v)
+{
+    return f->codebook ? glia_iq4_nl_values[glia_iq4_nl_nearest(v)] : glia_fit_nearest(v, f->lo, f->hi);
+}
+
+/* The best scale without an offset; 0 if there is none. */
+float glia_fit_symmetric(const glia_fit *f, const float *x, const float *w);
+/* The best scale, at least 0, with an offset. */
+void glia_fit_affine(const glia_fit *f, const float *x, const float *w, float *scale, float *offset);
+
+/* The weights of `count` elements: the caller's importance and a trace of its mean, so that nothing is free;
+ * or, where there is none (null, zeros, not finite), the magnitude plus the root mean square: large elements
+ * carry more of a product, and small ones must not be free either. */
+void glia_fit_weights(const float *x, const float *importance, int count, float *w);
+
+#endif
