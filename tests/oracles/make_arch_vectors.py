@@ -62,7 +62,8 @@ LLAMA3_SCALING = dict(
 
 LINEAR = dict(rope_type="linear", factor=4.0)
 DYNAMIC = dict(rope_type="dynamic", factor=2.0)
-YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16, beta_fast=8.0, beta_slow=1.0)
+# The ramp goes from pair 1 to pair 4 of 8.
+YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=64, beta_fast=2.0, beta_slow=0.25)
 
 
 def phi3_scaling(pairs, original, attention_factor):
@@ -122,8 +123,8 @@ CASES = [
                "rope.scaling.original_context_length": 32},
          differs="it has no such scaling"),
     Case("llama_yarn", "llama", "LlamaConfig", 48, SMALL, rope_scaling=YARN,
-         keys={"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.yarn_beta_fast": 8.0,
-               "rope.scaling.original_context_length": 16}),
+         keys={"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.yarn_beta_fast": 2.0,
+               "rope.scaling.yarn_beta_slow": 0.25, "rope.scaling.original_context_length": 64}),
     Case("gemma2", "gemma2", "Gemma2Config", 36,
          llama_like(48, 4, 2, 16, 72, 3, 96, tie_word_embeddings=True, rms_norm_eps=1e-6, rope_theta=10000.0,
                     query_pre_attn_scalar=16, sliding_window=9, attn_logit_softcapping=3.0,
