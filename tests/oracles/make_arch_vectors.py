@@ -529,7 +529,9 @@ def verify(case):
     ids, logits = expected["ids"], expected["logits"]
     f32 = 0  # GGML_TYPE_F32, for the KV cache, which is half precision by default
     llama = Llama(str(FOLDER / f"{case.name}.gguf"), n_ctx=len(ids), n_batch=len(ids), logits_all=True,
-                  type_k=f32, type_v=f32, flash_attn=False, n_threads=1, n_threads_batch=1, verbose=False)
+                  type_k=f32, type_v=f32, flash_attn=False, n_threads=1, n_threads_batch=1, verbose=False,
+                  yarn_beta_fast=case.keys.get("rope.scaling.yarn_beta_fast", 32.0),
+                  yarn_beta_slow=case.keys.get("rope.scaling.yarn_beta_slow", 1.0))
     llama.eval(ids.tolist())
     got = np.array(llama.scores[: len(ids)], np.float64)
     nmse = np.sum((got - logits) ** 2) / np.sum(logits**2)
