@@ -150,7 +150,9 @@ static void fill_rows(glia_dtype t, uint8_t *rows, int64_t count, int64_t k, boo
     glia_dtype_row_bytes(t, k, &bytes);
     for (int64_t r = 0; r < count; r++) {
         for (int64_t i = 0; i < k; i++) values[i] = random_f32();
-        if (glia_dtype_get(t)->encode) glia_dtype_get(t)->encode(values, rows + r * bytes, k, 0);
+        if (wild && r && (glia_dtype_get(t)->classes & GLIA_CLASS_QUANT)) /* encoders may search for long */
+            memcpy(rows + r * bytes, rows, (size_t)bytes);
+        else if (glia_dtype_get(t)->encode) glia_dtype_get(t)->encode(values, rows + r * bytes, k, 0);
         else
             for (int64_t i = 0; i < bytes; i++) rows[r * bytes + i] = (uint8_t)random_u32();
         /* Any byte is legal in a weight: also -128, which no encoder writes, and scales that are no number.
