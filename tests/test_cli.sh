@@ -12,7 +12,7 @@ data=${GLIA_TEST_DATA:-}
 tmp=$(mktemp -d) || exit 2
 trap 'rm -rf "$tmp"' EXIT
 failures=0
-commands="run inspect plan logits tokenize embed perplexity bench synth explain"
+commands="run inspect plan logits tokenize embed perplexity bench synth quantize convert explain"
 
 say() { # NAME: the case is over; `bad` holds what went wrong
     if [ -z "$bad" ]; then
@@ -404,6 +404,40 @@ test_explain() {
     is_json
 }
 
+test_quantize() {
+    expect 2 none quantize "$tmp/tiny.gguf"
+    expect 2 none quantize "$tmp/tiny.gguf" Q4_0
+    expect 2 none quantize "$tmp/tiny.gguf" "$tmp/q.gguf" Q9_Z
+    expect 3 none quantize "$tmp/absent.gguf" "$tmp/q.gguf" Q4_0
+    expect 3 none quantize "$tmp/tiny.gguf" "$tmp/q.gguf" Q4_0 --imatrix "$tmp/tiny.gguf"
+    [ ! -e "$tmp/q.gguf" ] || fault "a refused model was written"
+    expect 0 out quantize "$tmp/tiny.gguf" Q4_0 --dry-run
+    has "blk.0.attn_q.weight [32, 32] q8_0 -> q4_0"
+    has "were in a block format before"
+    expect 0 any quantize "$tmp/tiny.gguf" "$tmp/q.gguf" q4_0 -t 3
+    expect 0 out quantize "$tmp/tiny.gguf" "$tmp/r.gguf" Q4_0 -t 1 --json
+    has '"quantized":'
+    cmp -s "$tmp/q.gguf" "$tmp/r.gguf" || fault "threads change the file"
+    expect 0 out run "$tmp/q.gguf" -p "" -n 3
+    rm -f "$tmp/q.gguf" "$tmp/r.gguf"
+}
+
+test_convert() {
+    cp -r tests/vectors/convert/qwen2 "$tmp/checkpoint"
+    expect 2 none convert "$tmp/checkpoint"
+    expect 2 none convert "$tmp/checkpoint" "$tmp/converted.gguf" --type Q4_K
+    expect 3 none convert "$tmp/checkpoint" "$tmp/converted.gguf" --type F32
+    [ ! -e "$tmp/converted.gguf" ] || fault "a refused checkpoint was written"
+    cp tests/vectors/convert/tokenizer.json "$tmp/checkpoint/"
+    expect 0 any convert "$tmp/checkpoint" "$tmp/converted.gguf"
+    expect 0 out convert "$tmp/checkpoint/model.safetensors" "$tmp/converted.gguf" --json
+    has '"tensors":'
+    expect 0 out inspect "$tmp/converted.gguf"
+    has 'general.architecture = "qwen2"'
+    expect 0 out run "$tmp/converted.gguf" -p "the thing" -n 3
+    rm -rf "$tmp/checkpoint" "$tmp/converted.gguf"
+}
+
 test_generated_texts() {
     expect 0 out --man
     for command in $commands; do has "GLIA $command"; done
@@ -483,8 +517,8 @@ test_example() {
 }
 
 "$glia" synth --shape tiny --type Q8_0 "$tmp/tiny.gguf" || exit 2
-for name in help usage refusals vocabulary_only run loop interrupt full_disk inspect plan logits tokenize embed perplexity \
-    bench profile synth explain generated_texts golden_story example; do
+for name in help usage refusals vocabulary_only run loop interrupt full_disk inspect plan logits tokenize embed \
+    perplexity bench profile synth quantize convert explain generated_texts golden_story example; do
     skipped=
     test_$name
     if [ -n "$skipped" ]; then echo "skip cli_$name: $skipped"; else say "cli_$name"; fi

@@ -36,8 +36,9 @@ typedef struct glia_model_options {
     int64_t context;        /* tokens a sequence; 0: the model's own, at most 4096 */
     int64_t batch;          /* most tokens in one step; 0: 128, for encoders the context */
     int64_t logit_rows;     /* most tokens of a step whose logits are asked for; 0: 1, for embeddings batch */
-    glia_dtype kv_dtype;    /* of the key-value cache: GLIA_F16 or GLIA_F32; NONE: F32 for encoders and models
-                               whose token embedding is F32, else F16 */
+    glia_dtype kv_dtype;    /* of the key-value cache: GLIA_F32, GLIA_F16, or GLIA_Q8_0 (half of F16; heads in
+                               multiples of 32, else G0513); NONE: F32 for encoders and models whose token
+                               embedding is F32, else F16 */
     int32_t profile_events; /* room for so many events a thread; 0: no profile */
     int64_t memory_limit;   /* bytes of all classes together; 0: none. Checked before loading (G0804) */
     const char *isa;        /* "portable", "avx2", "avx512", "avx512vnni": no faster set; null: the best */

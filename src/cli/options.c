@@ -29,7 +29,7 @@ const cli_command cli_commands[] = {
     {"tokenize", CLI_TOKENIZE, "MODEL", 1, 1, "Turn text into token ids, or back",
      "Reads stdin unless -p or -f is given, and prints the ids on one line. Beginning tokens are added by "
      "the\n"
-     "model's policy. Vocabularies without weights will do.\n",
+     "model's policy. Vocabularies without weights will do, and so does a tokenizer.json.\n",
      "glia tokenize model.gguf < text", cli_cmd_tokenize},
     {"embed", CLI_EMBED, "MODEL", 1, 1, "Turn texts into embeddings",
      "Prints one embedding a line of the input (-p: of one text): the last hidden states of the text's "
@@ -179,7 +179,7 @@ const cli_option cli_options[] = {
     INT(0, "slots", MODEL_COMMANDS, 1, 64, slots, "shares of the work (as many as threads)"),
     CHOICE(0, "isa", "NAME", MODEL_COMMANDS, "portable|avx2|avx512|avx512vnni", isa,
            "no faster instruction set than this"),
-    CHOICE(0, "kv", "TYPE", MODEL_COMMANDS, "f16|f32", kv,
+    CHOICE(0, "kv", "TYPE", MODEL_COMMANDS, "f32|f16|q8_0", kv,
            "element type of the key-value cache (by the model)"),
     {0, "lora", "FILE[:SCALE]", CLI_ADAPTER, MODEL_COMMANDS, -1e6, 1e6, NULL, AT(adapters),
      "apply a low-rank adapter, SCALE times (1); may be repeated"},
