@@ -40,6 +40,9 @@ static glia_status check_options(const glia_speculation *x, const glia_generate_
                          "draft_max is %d; it must be 0 to %lld, one below the model's logit_rows and batch "
                          "and at most %d",
                          o->draft_max, (long long)room, GLIA_GUESSES_MAX);
+    if (o->draft && o->draft->m->options.embeddings)
+        return glia_fail(e, GLIA_E_STATE, "G0542",
+                         "the draft session's model was opened for embeddings; its steps give no logits");
     if (o->draft == x->s) return glia_fail(e, GLIA_E_ARG, "G0726", "a session cannot draft for itself");
     return GLIA_OK;
 }
