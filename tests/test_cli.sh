@@ -616,8 +616,8 @@ test_embed() {
     expect 0 out embed "$bert" -f "$tmp/texts" -t 1
     cp "$tmp/out" "$tmp/lines"
     [ "$(wc -l <"$tmp/out")" -eq 3 ] || fault "three texts give $(wc -l <"$tmp/out") lines"
-    width=$(head -1 "$tmp/out" | wc -w)
-    [ "$width" -eq 48 ] || fault "an embedding has $width elements, want 48"
+    elements=$(head -1 "$tmp/out" | wc -w)
+    [ "$elements" -eq 48 ] || fault "an embedding has $elements elements, want 48"
     expect 0 out embed "$bert" -f "$tmp/texts" -t 2 --isa portable
     cmp -s "$tmp/out" "$tmp/lines" || fault "threads change the embeddings"
     expect 0 out embed "$bert" -p "was it" --pooling cls
