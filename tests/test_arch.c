@@ -89,6 +89,41 @@ static void arch_bitnet(void)
     check_arch_within("bitnet_tq2", 0, 1e-3);
 }
 
+/* A cache of Q8_0 costs some exactness, and no bit depends on threads, chunks or the instruction set. */
+static void cache_of_q8_0(void)
+{
+    spine_vec v;
+    glia_error e = GLIA_ERROR_INIT;
+    float *logits[2] = {NULL, NULL};
+    if (!spine_vec_open(spine_arch_path("llama31", "vec"), &v)) {
+        check_case_failures++;
+        return;
+    }
+    for (int round = 0; round < 2; round++) {
+        glia_model_options o = GLIA_MODEL_OPTIONS_INIT;
+        glia_session *s = NULL;
+        o.threads = round + 1;
+        o.batch = o.logit_rows = v.tokens;
+        o.kv_dtype = GLIA_Q8_0;
+        o.isa = round ? NULL : "portable";
+        glia_model *m = spine_open(spine_arch_path("llama31", "gguf"), &o);
+        if (!m) break;
+        spine_force_team(m);
+        CHECK_I64(glia_session_create(m, &s, &e), GLIA_OK);
+        logits[round] = malloc((size_t)(v.tokens * v.vocab) * sizeof(float));
+        CHECK_I64(spine_feed(s, v.vocab, v.ids, v.tokens, 0, round ? 1 : v.tokens, logits[round]), GLIA_OK);
+        double error = nmse(logits[round], v.logits, v.tokens * v.vocab);
+        if (!(error <= 1e-3 && error > 1e-9)) fprintf(stderr, "q8_0: NMSE %g\n", error);
+        CHECK(error <= 1e-3 && error > 1e-9);
+        glia_session_destroy(s);
+        glia_model_close(m);
+    }
+    CHECK(logits[1] && !memcmp(logits[0], logits[1], (size_t)(v.tokens * v.vocab) * sizeof(float)));
+    free(logits[0]);
+    free(logits[1]);
+    spine_vec_close(&v);
+}
+
 /* ---- text ------------------------------------------------------------------------------------------- */
 
 typedef struct story {
@@ -275,6 +310,7 @@ int main(void)
     RUN(arch_gemma3);
     RUN(arch_phi3);
     RUN(arch_bitnet);
+    RUN(cache_of_q8_0);
     RUN(demo_golden);
     if (check_data_dir()) {
         RUN(stories_text);

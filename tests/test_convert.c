@@ -6,6 +6,7 @@
 #include "spine.h"
 
 #include "format/gguf.h"
+#include "llm/tok_json.h"
 #include "tensor/dtype.h"
 
 #include <glia/convert.h>
@@ -199,7 +200,7 @@ static void types(void)
         glia_dtype want;
     } cases[] = {
         {NULL, GLIA_BF16}, {"BF16", GLIA_BF16}, {"f16", GLIA_F16}, {"Q8_0", GLIA_Q8_0}, {"F32", GLIA_F32}};
-    bring("qwen2");
+    bring("gpt-oss");
     for (int i = 0; i < 5; i++) {
         glia_gguf *g;
         glia_error e = GLIA_ERROR_INIT;
@@ -211,6 +212,42 @@ static void types(void)
         CHECK_I64(glia_gguf_tensor_find(g, "blk.0.attn_q.bias")->dtype, GLIA_F32);
         glia_gguf_close(g);
     }
+}
+
+/* The tokenizer of the converted file gives what the checkpoint's own gives. */
+static void vocabulary(void)
+{
+    static const char text[] = "the thin theory in 1 thing\n: this, that!";
+    int32_t a[64], b[64];
+    int64_t n = 0, m = 0, size;
+    glia_gguf *g;
+    glia_tokenizer *x = NULL, *y = NULL;
+    glia_error e = GLIA_ERROR_INIT;
+    bring("gpt2");
+    const char *extra = "{\"chat_template\": [{\"name\": \"default\", \"template\": \"{{ a }}\"}, "
+                        "{\"name\": \"tools\", \"template\": \"{{ b }}\"}]}";
+    save_blob(in_folder("c/tokenizer_config.json"), extra, (int64_t)strlen(extra));
+    save_blob(in_folder("c/generation_config.json"), "{\"eos_token_id\": [0, 5]}", 24);
+    CHECK_I64(convert("F32", &e), GLIA_OK);
+    CHECK_I64(glia_gguf_open(NULL, in_folder("c.gguf"), NULL, &g, &e), GLIA_OK);
+    char *json = spine_read(VECTORS "tokenizer.json", &size);
+    CHECK_I64(glia_tokenizer_from_json(NULL, json, size, &x, &e), GLIA_OK);
+    CHECK_I64(glia_tokenizer_from_gguf(NULL, g, &y, &e), GLIA_OK);
+    if (x && y) {
+        CHECK(!glia_tokenizer_encode(x, text, sizeof text - 1, 0, a, 64, &n, &e));
+        CHECK(!glia_tokenizer_encode(y, text, sizeof text - 1, 0, b, 64, &m, &e));
+        CHECK(n > 5 && n == m && !memcmp(a, b, (size_t)n * sizeof a[0]));
+        CHECK_I64(glia_tokenizer_vocab_size(y), 64); /* filled up to the embedding's rows */
+        CHECK_I64(glia_tokenizer_type(y, 63), GLIA_TOK_TYPE_UNUSED);
+        CHECK_I64(glia_tokenizer_eos(y), 0);
+        CHECK(glia_tokenizer_is_eog(y, 5));
+    }
+    check_key(g, "gpt2", "tokenizer.chat_template", "{{ a }}");
+    check_key(g, "gpt2", "tokenizer.chat_template.tools", "{{ b }}");
+    glia_tokenizer_destroy(x);
+    glia_tokenizer_destroy(y);
+    glia_gguf_close(g);
+    free(json);
 }
 
 /* ---- refused ------------------------------------------------------------------------------------------- */
@@ -367,6 +404,9 @@ static void folders(void)
     unlink(in_folder("c/config.json"));
     refused(GLIA_E_NOT_FOUND, "G0527", "config.json");
     bring("qwen2");
+    unlink(in_folder("c/tokenizer.json"));
+    refused(GLIA_E_NOT_FOUND, "G0534", "tokenizer.json");
+    bring("qwen2");
     unlink(in_folder("c/model.safetensors"));
     refused(GLIA_E_IO, "G0802", "model.safetensors");
     save_blob(in_folder("c/pytorch_model.bin"), "PK", 2);
@@ -441,6 +481,7 @@ int main(void)
     RUN(bitnet);
     RUN(bert);
     RUN(types);
+    RUN(vocabulary);
     RUN(configs);
     RUN(config_bytes);
     RUN(tensors);

@@ -486,7 +486,8 @@ static void calls_to_open(void)
         {1, 1, 1, 0, 0, 4, 5, 0, NULL, GLIA_E_ARG},
         {1, 1, 1, 0, 0, 4, -1, 0, NULL, GLIA_E_ARG},
         {1, 1, 1, 0, 0, 4, 1, -1, NULL, GLIA_E_ARG},
-        {1, 1, 1, GLIA_Q8_0, 0, 4, 1, 0, NULL, GLIA_E_UNSUPPORTED},
+        {1, 1, 1, GLIA_Q8_0, 0, 4, 1, 0, NULL, GLIA_E_UNSUPPORTED}, /* heads of 8 */
+        {1, 1, 1, GLIA_Q4_0, 0, 4, 1, 0, NULL, GLIA_E_UNSUPPORTED},
         {1, 1, 1, 9999, 0, 4, 1, 0, NULL, GLIA_E_UNSUPPORTED},
         {1, 1, 1, -5, 0, 4, 1, 0, NULL, GLIA_E_UNSUPPORTED},
         {1, 1, 1, 0, 0, 4, 1, 0, "sse9", GLIA_E_NOT_FOUND},

@@ -150,7 +150,9 @@ static void fill_rows(glia_dtype t, uint8_t *rows, int64_t count, int64_t k, boo
     glia_dtype_row_bytes(t, k, &bytes);
     for (int64_t r = 0; r < count; r++) {
         for (int64_t i = 0; i < k; i++) values[i] = random_f32();
-        if (glia_dtype_get(t)->encode) glia_dtype_get(t)->encode(values, rows + r * bytes, k, 0);
+        if (wild && r && (glia_dtype_get(t)->classes & GLIA_CLASS_QUANT)) /* encoders may search for long */
+            memcpy(rows + r * bytes, rows, (size_t)bytes);
+        else if (glia_dtype_get(t)->encode) glia_dtype_get(t)->encode(values, rows + r * bytes, k, 0);
         else
             for (int64_t i = 0; i < bytes; i++) rows[r * bytes + i] = (uint8_t)random_u32();
         /* Any byte is legal in a weight: also -128, which no encoder writes, and scales that are no number.
@@ -342,22 +344,40 @@ static void check_elementwise(const glia_cpu_kernel *row)
 
 /* ---- attention */
 
+/* Pages of Q8_0: runs of `together` scales and then their int8; see ops/attention.c. */
+static void fill_blocks(uint8_t *p, int64_t bytes, int64_t together, bool wild)
+{
+    for (int64_t i = 0; i < bytes; i++) p[i] = (uint8_t)pick(-127, 127);
+    for (int64_t at = 0; at < bytes; at += 34 * together)
+        for (int64_t s = 0; s < together; s++) {
+            const uint16_t h = wild && random_u32() % 97 == 0 ? (random_u32() % 2 ? 0x7e00 : 0)
+                                                              : glia_f32_to_f16(fabsf(random_f32()) / 32.0f);
+            memcpy(p + at + 2 * s, &h, sizeof h);
+        }
+}
+
 static void attend_case(const glia_cpu_kernel *row, int64_t t, int64_t groups, int64_t ratio, int64_t d,
                         int64_t slots, int64_t sequences, bool wild)
 {
     call c = {.in_count = 0};
-    const glia_dtype kept = strstr(row->types, "f16") ? GLIA_F16 : GLIA_F32;
+    const glia_dtype kept = strstr(row->types, "q8_0")  ? GLIA_Q8_0
+                            : strstr(row->types, "f16") ? GLIA_F16
+                                                        : GLIA_F32;
+    if (kept == GLIA_Q8_0) d = (d + 31) / 32 * 32, slots = (slots + 31) / 32 * 32;
     const int64_t per = pick(1, 700 / slots + 2), pages = sequences * per,
                   bytes = glia_dtype_get(kept)->block_bytes;
     const int64_t qd[3] = {t, groups * ratio, d}, kd[4] = {pages, groups, d, slots},
                   vd[4] = {pages, groups, slots, d}, td[2] = {sequences, per};
     const int64_t count = pages * groups * d * slots;
-    if (count * bytes > EDGE_BYTES) return;
+    if (count * 4 > EDGE_BYTES) return;
     fill_floats(set_in(&c, 0, GLIA_F32, 0, 3, qd)->data = edge(0, t * groups * ratio * d * 4),
                 t * groups * ratio * d);
     for (int side = 1; side <= 2; side++) {
-        uint8_t *p = set_in(&c, side, kept, 0, 4, side == 1 ? kd : vd)->data = edge(side, count * bytes);
-        for (int64_t i = 0; i < count; i++) {
+        int64_t size = 0;
+        glia_dtype_tensor_bytes(kept, 4, side == 1 ? kd : vd, &size);
+        uint8_t *p = set_in(&c, side, kept, 0, 4, side == 1 ? kd : vd)->data = edge(side, size);
+        if (kept == GLIA_Q8_0) fill_blocks(p, size, side == 1 ? slots : 1, wild);
+        for (int64_t i = 0; i < count && kept != GLIA_Q8_0; i++) {
             const float v =
                 wild && random_u32() % 97 == 0 ? (random_u32() % 2 ? NAN : -INFINITY) : random_f32() * 2.0f;
             glia_dtype_get(kept)->encode(&v, p + i * bytes, 1, 0);
@@ -391,6 +411,118 @@ static void check_attend(const glia_cpu_kernel *row)
         attend_case(row, pick(1, 9), pick(1, 3), pick(1, 5), heads[i % 10],
                     i % 7 == 6 ? pick(1, 40) : 16 * pick(1, i % 3 ? 4 : 17), pick(1, 3), i % 5 == 4);
     attend_case(row, 2, 1, 1, 300, 16, 1, false);
+}
+
+/* ---- pages of Q8_0, whose bytes are read here by the description in ops/attention.c alone */
+
+enum {
+    Q8_T = 40,
+    Q8_G = 2,
+    Q8_D = 64,
+    Q8_C = 32,
+    Q8_PAGES = 3,
+    Q8_BYTES = Q8_PAGES * Q8_G * Q8_C * Q8_D / 32 * 34
+};
+
+static double q8_element(const uint8_t *kept, bool transposed, int64_t page, int64_t g, int64_t slot,
+                         int64_t i, double *scale)
+{
+    const int64_t head = page * Q8_G + g, b = i / 32;
+    const uint8_t *key = kept + (head * (Q8_D / 32) + b) * 34 * Q8_C,
+                  *value = kept + ((head * Q8_C + slot) * (Q8_D / 32) + b) * 34,
+                  *at = transposed ? key + 2 * slot : value;
+    uint16_t h;
+    memcpy(&h, at, sizeof h);
+    *scale = (double)glia_f16_to_f32(h);
+    return *scale * (double)(int8_t)(transposed ? key[2 * Q8_C + i % 32 * Q8_C + slot] : value[2 + i % 32]);
+}
+
+/* One call of kv_put; then the same in halves along each axis that may be cut. */
+static void q8_put(call *c, uint8_t *kept, uint8_t *again)
+{
+    const int64_t zero[4] = {0};
+    c->out = c->in[0];
+    memset(kept, 0, Q8_BYTES);
+    run_box(&glia_op_kv_put, glia_op_kv_put.reference, c, kept, zero, c->in[0].dims);
+    for (int axis = 0; axis < 4; axis++) {
+        const int64_t n = c->in[0].dims[axis];
+        const glia_kargs shape = {c->in, &c->out, c->in_count, 1, zero, c->in[0].dims, c->attr, 0, 0};
+        const int64_t step = glia_op_kv_put.granule(&shape, axis), cut = n / 2 / step * step;
+        int64_t begin[4] = {0}, end[4];
+        memcpy(end, c->in[0].dims, sizeof end);
+        memset(again, 0, Q8_BYTES);
+        end[axis] = cut;
+        run_box(&glia_op_kv_put, glia_op_kv_put.reference, c, again, begin, end);
+        begin[axis] = cut, end[axis] = n;
+        run_box(&glia_op_kv_put, glia_op_kv_put.reference, c, again, begin, end);
+        CHECK(!memcmp(kept, again, Q8_BYTES));
+    }
+}
+
+static void pages_of_q8_0(void)
+{
+    static float x[2][Q8_T][Q8_G][Q8_D], q[Q8_G][Q8_D], y[Q8_G][Q8_D];
+    static uint8_t kept[2][Q8_BYTES], again[Q8_BYTES];
+    int32_t table[Q8_PAGES] = {2, 0, 1}, seq[Q8_T] = {0}, pos[Q8_T];
+    const int64_t xd[3] = {Q8_T, Q8_G, Q8_D}, td[2] = {1, Q8_PAGES}, one = 1, all = Q8_T;
+    const int64_t kd[4] = {Q8_PAGES, Q8_G, Q8_D, Q8_C}, vd[4] = {Q8_PAGES, Q8_G, Q8_C, Q8_D};
+    for (int side = 0; side < 2; side++) {
+        call c = {.in_count = 0};
+        fill_floats(&x[side][0][0][0], Q8_T * Q8_G * Q8_D);
+        memset(x[side][3], 0, sizeof x[side][3]);
+        x[side][5][1][40] = 1e-9f; /* beside numbers of order 1 */
+        for (int i = 0; i < 32; i++) x[side][6][0][i] *= 1e-20f, x[side][7][0][i] *= 100.0f;
+        for (int t = 0; t < Q8_T; t++) pos[t] = t;
+        set_in(&c, 0, GLIA_Q8_0, 0, 4, side ? vd : kd);
+        set_in(&c, 1, GLIA_F32, 0, 3, xd)->data = x[side];
+        set_in(&c, 2, GLIA_I32, 0, 2, td)->data = table;
+        set_in(&c, 3, GLIA_I32, 0, 1, &all)->data = seq;
+        set_in(&c, 4, GLIA_I32, 0, 1, &all)->data = pos;
+        c.attr[0].i = !side;
+        q8_put(&c, kept[side], again);
+        for (int t = 0; t < Q8_T; t++)
+            for (int g = 0; g < Q8_G; g++)
+                for (int i = 0; i < Q8_D; i++) {
+                    double scale, v = q8_element(kept[side], !side, table[t / Q8_C], g, t % Q8_C, i, &scale);
+                    double off = fabs(v - (double)x[side][t][g][i]);
+                    CHECK(off <= (scale > 0 ? 0.5001 * scale : 1e-9));
+                }
+        x[side][0][0][3] = NAN, x[side][0][1][3] = INFINITY, x[side][1][0][3] = 1e30f;
+        q8_put(&c, again, kept[side]);
+        for (int t = 0; t < 3; t++) {
+            double scale, v = q8_element(again, !side, 2, t == 1, t == 2, 7, &scale);
+            CHECK(isnan(v));
+        }
+        x[side][0][0][3] = x[side][0][1][3] = x[side][1][0][3] = 0.5f;
+        q8_put(&c, kept[side], again);
+    }
+    call c = {.in_count = 0};
+    const int64_t qd[3] = {1, Q8_G, Q8_D}, zero[3] = {0};
+    int32_t last = Q8_T - 1;
+    fill_floats(&q[0][0], Q8_G * Q8_D);
+    set_in(&c, 0, GLIA_F32, 0, 3, qd)->data = q;
+    set_in(&c, 1, GLIA_Q8_0, 0, 4, kd)->data = kept[0];
+    set_in(&c, 2, GLIA_Q8_0, 0, 4, vd)->data = kept[1];
+    set_in(&c, 3, GLIA_I32, 0, 2, td)->data = table;
+    set_in(&c, 4, GLIA_I32, 0, 1, &one)->data = seq;
+    set_in(&c, 5, GLIA_I32, 0, 1, &one)->data = &last;
+    set_out(&c, GLIA_F32, 3, qd);
+    c.attr[0].f = 0.01;
+    run_box(&glia_op_attend, glia_op_attend.reference, &c, y, zero, qd);
+    for (int g = 0; g < Q8_G; g++) {
+        double want[Q8_D] = {0}, total = 0, scale;
+        for (int t = 0; t < Q8_T; t++) {
+            double s = 0;
+            for (int i = 0; i < Q8_D; i++)
+                s += (double)q[g][i] * q8_element(kept[0], true, table[t / Q8_C], g, t % Q8_C, i, &scale);
+            s = exp(0.01 * s);
+            total += s;
+            for (int i = 0; i < Q8_D; i++)
+                want[i] += s * q8_element(kept[1], false, table[t / Q8_C], g, t % Q8_C, i, &scale);
+        }
+        for (int i = 0; i < Q8_D; i++)
+            CHECK(fabs((double)y[g][i] - want[i] / total) <= 1e-5 * fmax(1, fabs(want[i] / total)));
+    }
 }
 
 /* ---- rope and kv_put */
@@ -514,6 +646,7 @@ static void binding(void)
 int main(void)
 {
     RUN(binding);
+    RUN(pages_of_q8_0);
     RUN(every_row_equals_its_reference);
     return CHECK_EXIT();
 }

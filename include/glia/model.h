@@ -36,8 +36,9 @@ typedef struct glia_model_options {
     int64_t context;        /* tokens a sequence; 0: the model's own, at most 4096 */
     int64_t batch;          /* most tokens in one step; 0: 128, for encoders the context */
     int64_t logit_rows;     /* most tokens of a step whose logits are asked for; 0: 1, for embeddings batch */
-    glia_dtype kv_dtype;    /* of the key-value cache: GLIA_F16 or GLIA_F32; NONE: F32 for encoders and models
-                               whose token embedding is F32, else F16 */
+    glia_dtype kv_dtype;    /* of the key-value cache: GLIA_F32, GLIA_F16, or GLIA_Q8_0 (half of F16; heads in
+                               multiples of 32, else G0513); NONE: F32 for encoders and models whose token
+                               embedding is F32, else F16 */
     int32_t profile_events; /* room for so many events a thread; 0: no profile */
     int64_t memory_limit;   /* bytes of all classes together; 0: none. Checked before loading (G0804) */
     const char *isa;        /* "portable", "avx2", "avx512", "avx512vnni": no faster set; null: the best */
@@ -214,6 +215,7 @@ GLIA_API void glia_session_set_deadline(glia_session *s, uint64_t clock_ns);
 
 struct glia_sampler_options;
 struct glia_logprob;
+
 typedef struct glia_draft_counts {    /* how speculation went */
     int64_t steps, guessed, accepted; /* steps of the model; tokens guessed, and those that were right */
 } glia_draft_counts;
@@ -253,13 +255,14 @@ typedef struct glia_generate_options {
     int32_t draft_ngram;             /* 0: none; up to 64 */
     int32_t draft_max;               /* guesses a step, up to 64; 0: 8, or as logit_rows allows */
     glia_draft_counts *draft_counts; /* filled in, if not null */
+    int32_t sequence;                /* the sequence that is continued */
 } glia_generate_options;
 #define GLIA_GENERATE_OPTIONS_INIT                                                                           \
     {                                                                                                        \
         .size = sizeof(glia_generate_options)                                                                \
     }
 
-/* Continues sequence 0 from ids[0..count) (see glia_session_prefix). *made gets the number of new tokens,
+/* Continues a sequence from ids[0..count) (see glia_session_fill). *made gets the number of new tokens,
  * also on errors. Statuses of glia_session_prefix. The end of the context ends the generation with
  * GLIA_E_CONTEXT only when tokens_max asked for more. A grammar that is at its end ends it too. Allocates the
  * sampler before the first step, nothing after it. */

@@ -1,17 +1,16 @@
 /* The program `glia`: finds the command, parses its options, runs it. */
 #include "cli/cli.h"
 
-#include "base/check.h"
-
 #include <stdio.h>
+#include <string.h>
 
+/* Whole numbers that no option has set are CLI_UNSET. */
 static void settings_init(cli_settings *s)
 {
-    int64_t *const unset[] = {&s->tokens,       &s->top_k,        &s->repeat_last_n, &s->seed,
-                              &s->context,      &s->batch,        &s->threads,       &s->slots,
-                              &s->memory_limit, &s->bench_prompt, &s->depth,         &s->repetitions};
+    const int64_t unset = CLI_UNSET;
     *s = (cli_settings){0};
-    for (int i = 0; i < GLIA_COUNT(unset); i++) *unset[i] = CLI_UNSET;
+    for (const cli_option *o = cli_options; o->name; o++)
+        if (o->kind == CLI_INT || o->kind == CLI_BYTES) memcpy((char *)s + o->offset, &unset, sizeof unset);
 }
 
 static int print_version(cli *c)

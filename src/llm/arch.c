@@ -373,6 +373,13 @@ glia_value glia_lm_heads(glia_lm_builder *b, glia_value x, int64_t heads, int64_
 
 static glia_value put(glia_lm_builder *b, const char *name, int64_t layer, glia_value x, bool transposed)
 {
+    int64_t block = glia_dtype_get(b->options.kv_dtype)->block_elements;
+    if (b->head_dim % block) {
+        glia_lm_fail(b, GLIA_E_UNSUPPORTED, "G0513",
+                     "a key-value cache of %s needs heads in multiples of %lld elements; these have %lld",
+                     glia_dtype_name(b->options.kv_dtype), (long long)block, (long long)b->head_dim);
+        return (glia_value){0};
+    }
     int64_t pages = glia_lm_pages(&b->options);
     glia_type t = {b->options.kv_dtype,
                    4,

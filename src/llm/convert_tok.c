@@ -180,12 +180,12 @@ static void put_templates(glia_converter *c)
 
 /* ---- the whole --------------------------------------------------------------------------------------- */
 
-static void put_vocabulary(glia_converter *c, const glia_tok_json *j)
+static void put_vocabulary(glia_converter *c, glia_tok_json *j)
 {
-    glia_vocab_source v = *glia_tok_json_source(j);
     int64_t rows = embedding_rows(c);
     c->status = glia_tok_json_gguf(j, c->e);
     if (c->status) return;
+    glia_vocab_source v = *glia_tok_json_source(j);
     if (v.count > rows) {
         glia_convert_fail(c, GLIA_E_FORMAT, "G0533",
                           "tokenizer.json has %lld tokens, the embedding %lld rows", (long long)v.count,

@@ -41,9 +41,10 @@ static glia_status settle(const glia_model_options *given, glia_model_options *o
     if (o->memory_limit < 0) return bad_option(e, "memory_limit", o->memory_limit, 0, INT64_MAX);
     if (o->adapter_count < 0 || o->adapter_count > GLIA_ADAPTERS_MAX || (o->adapter_count && !o->adapters))
         return bad_option(e, "adapter_count", o->adapter_count, 0, GLIA_ADAPTERS_MAX);
-    if (o->kv_dtype != GLIA_DTYPE_NONE && o->kv_dtype != GLIA_F16 && o->kv_dtype != GLIA_F32)
+    if (o->kv_dtype != GLIA_DTYPE_NONE && o->kv_dtype != GLIA_F16 && o->kv_dtype != GLIA_F32 &&
+        o->kv_dtype != GLIA_Q8_0)
         return glia_fail(e, GLIA_E_UNSUPPORTED, "G0710",
-                         "a key-value cache of %s is not built here; f16 and f32 are",
+                         "a key-value cache of %s is not built here; f32, f16 and q8_0 are",
                          glia_dtype_name(o->kv_dtype));
     if (o->isa) {
         const glia_cpu_isa *isa = glia_cpu_isa_find(o->isa);

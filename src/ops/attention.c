@@ -4,19 +4,64 @@
  * page of sequence s that holds its logical positions j*c .. j*c + c - 1. Values lie as [p, g, c, d], keys
  * transposed as [p, g, d, c], so that a run of positions is contiguous for the score loop.
  *
+ * In pages of Q8_0 a block is 32 dims of one position, whichever way the page lies: a position is appended
+ * without touching others. Values are plain Q8_0 rows. Of keys, each page, group and 32 dims hold c scales
+ * (F16) and then [32, c] int8, so that the score loop reads runs of positions there too.
+ *
  * Which pages and positions a token may touch is data: entry guards check table, seq and pos. */
 #include <math.h>
 
 #include "base/fmath.h"
+#include "ops/attention.h"
 #include "ops/box.h"
 #include "ops/ops.h"
 #include "ops/sum.h"
 
 #define KEY_CHUNK 256
+#define BLOCK GLIA_PAGE_BLOCK
 
 /* ---- kv_put ---- */
 
 static const glia_attr_spec kv_put_attrs[] = {{"transposed", GLIA_ATTR_INT, false, 0}, {0}};
+
+/* One position of one group, dims [begin, end): where it lies in the state. */
+typedef struct put_place {
+    int64_t head; /* page * groups + group */
+    int64_t slot, slots, d, begin, end;
+    bool transposed;
+} put_place;
+
+static void put_plain(const glia_tensor *c, const glia_tensor *x, int64_t from, const put_place *p)
+{
+    for (int64_t i = p->begin; i < p->end; i++) {
+        int64_t at = p->transposed ? i * p->slots + p->slot : p->slot * p->d + i;
+        glia_set_f32(c, p->head * p->slots * p->d + at, glia_get_f32(x, from + i));
+    }
+}
+
+/* m = max |x|, D = m / 127 rounded to F16, q = x / D rounded to nearest even, at most 127 in magnitude. D of
+ * 0 gives q = 0; a NaN or an infinity gives D = NaN and q = 0. */
+static void put_q8_0(const glia_tensor *c, const glia_tensor *x, int64_t from, const put_place *p)
+{
+    for (int64_t b = p->begin / BLOCK; b * BLOCK < p->end; b++) {
+        float v[BLOCK], m = 0.0f;
+        bool finite = true;
+        for (int i = 0; i < BLOCK; i++) {
+            v[i] = glia_get_f32(x, from + b * BLOCK + i);
+            finite = finite && fabsf(v[i]) < INFINITY;
+            if (fabsf(v[i]) > m) m = fabsf(v[i]);
+        }
+        const uint16_t d = finite ? glia_f32_to_f16(m / 127.0f) : 0x7e00;
+        const float scale = glia_f16_to_f32(d);
+        glia_page_block at = p->transposed ? glia_page_key(c->data, p->head, p->slot, p->slots, p->d, b)
+                                           : glia_page_value(c->data, p->head, p->slot, p->slots, p->d, b);
+        memcpy(at.scale, &d, sizeof d);
+        for (int i = 0; i < BLOCK; i++) {
+            float q = scale > 0.0f ? rintf(v[i] / scale) : 0.0f;
+            at.q[i * at.stride] = (int8_t)(q > 127.0f ? 127.0f : q < -127.0f ? -127.0f : q);
+        }
+    }
+}
 
 /* Tokens are stored in ascending order, so of two at one place the later stays. What lies outside the box of
  * the state, on any of its axes, is another call's. */
@@ -26,19 +71,43 @@ static void kv_put_reference(const glia_kargs *k)
     const bool transposed = k->attr[0].i != 0;
     const int slot_axis = transposed ? 3 : 2, dim_axis = transposed ? 2 : 3;
     int64_t groups = x->dims[1], d = x->dims[2], slots = c->dims[slot_axis];
+    put_place p = {.slots = slots,
+                   .d = d,
+                   .begin = k->begin[dim_axis],
+                   .end = k->end[dim_axis],
+                   .transposed = transposed};
     for (int64_t t = 0; t < x->dims[0]; t++) {
-        int64_t position = glia_get_i64(pos, t), slot = position % slots;
+        int64_t position = glia_get_i64(pos, t);
         int64_t page = glia_get_i64(table, glia_get_i64(seq, t) * table->dims[1] + position / slots);
-        if (page < k->begin[0] || page >= k->end[0] || slot < k->begin[slot_axis] ||
-            slot >= k->end[slot_axis])
+        p.slot = position % slots;
+        if (page < k->begin[0] || page >= k->end[0] || p.slot < k->begin[slot_axis] ||
+            p.slot >= k->end[slot_axis])
             continue;
         for (int64_t g = k->begin[1]; g < k->end[1]; g++) {
-            int64_t from = (t * groups + g) * d, to = (page * groups + g) * slots * d;
-            for (int64_t i = k->begin[dim_axis]; i < k->end[dim_axis]; i++)
-                glia_set_f32(c, to + (transposed ? i * slots + slot : slot * d + i),
-                             glia_get_f32(x, from + i));
+            p.head = page * groups + g;
+            (c->dtype == GLIA_Q8_0 ? put_q8_0 : put_plain)(c, x, (t * groups + g) * d, &p);
         }
     }
+}
+
+/* Blocks are not divided, nor the last axis of a block format anywhere but at its blocks. */
+static int64_t kv_put_granule(const glia_kargs *k, int axis)
+{
+    bool dims = axis == (k->attr[0].i ? 2 : 3);
+    return k->out[0].dtype == GLIA_Q8_0 && (dims || axis == 3) ? BLOCK : 1;
+}
+
+/* Pages are kept in f32, f16 or q8_0, whose blocks divide the dims and the positions of a page. */
+static bool pages_dtype(glia_infer *x, const char *code, const glia_type *pages, glia_dim d)
+{
+    if (pages->dtype != GLIA_F32 && pages->dtype != GLIA_F16 && pages->dtype != GLIA_Q8_0)
+        return glia_infer_fail(x, GLIA_E_DTYPE, code, "`%s`: pages are kept in f32, f16 or q8_0, not %s",
+                               x->op->name, glia_dtype_name(pages->dtype));
+    if (pages->dtype == GLIA_Q8_0 && (d < 0 || d % BLOCK))
+        return glia_infer_fail(x, GLIA_E_SHAPE, code,
+                               "`%s`: pages of q8_0 have blocks of %d dims; the head's length is no multiple",
+                               x->op->name, BLOCK);
+    return true;
 }
 
 /* A page has room for a position, and there is a group: sizes of 0 would divide. */
@@ -58,9 +127,7 @@ static bool kv_put_infer(glia_infer *x)
 {
     const glia_type *c = &x->in[0];
     bool transposed = x->attr[0].i != 0;
-    if (c->dtype != GLIA_F32 && c->dtype != GLIA_F16)
-        return glia_infer_fail(x, GLIA_E_DTYPE, "G0153", "`kv_put`: pages are kept in f32 or f16, not %s",
-                               glia_dtype_name(c->dtype));
+    if (!pages_dtype(x, "G0153", c, x->in[1].dims[2])) return false;
     if (c->dims[transposed ? 2 : 3] != x->in[1].dims[2])
         return glia_infer_fail(x, GLIA_E_SHAPE, "G0153",
                                "`kv_put`: a page row has another size than x's last axis (transposed pages "
@@ -106,12 +173,13 @@ static void kv_put_sample(glia_sample *s)
 
 const glia_op glia_op_kv_put = {
     .name = "kv_put",
-    .signature = "c: state F[p, g, a, b], x: F[t, g, d], table: i32[s, m], seq: i32[t], pos: i32[t] -> c",
+    .signature = "c: state F|Q[p, g, a, b], x: F[t, g, d], table: i32[s, m], seq: i32[t], pos: i32[t] -> c",
     .traits = GLIA_NO_FOLD,
     .attrs = kv_put_attrs,
     .infer = kv_put_infer,
     .no_grad = "a state has no gradient; train with attention over plain tensors",
     .cost = kv_put_cost,
+    .granule = kv_put_granule,
     .reference = kv_put_reference,
     .sample = kv_put_sample,
 };
@@ -140,16 +208,52 @@ typedef struct totals {
     float max, sum, *o; /* o [d] */
 } totals;
 
-/* score = (fma chain over d in segments of 256) * scale, then capped */
-static float score(const query *a, int64_t position)
+/* fma chain over d in segments of 256 */
+static float dot(const query *a, int64_t head, int64_t slot)
 {
-    int64_t base =
-        (a->pages[position / a->slots] * a->groups + a->group) * a->d * a->slots + position % a->slots;
     glia_chain_f32 c = {.at = 0};
     for (int64_t i = 0; i < a->d; i++)
-        glia_chain_add_f32(&c, glia_get_f32(a->q, a->at + i), glia_get_f32(a->keys, base + i * a->slots));
-    float s = glia_chain_done_f32(&c) * a->scale;
+        glia_chain_add_f32(&c, glia_get_f32(a->q, a->at + i),
+                           glia_get_f32(a->keys, (head * a->d + i) * a->slots + slot));
+    return glia_chain_done_f32(&c);
+}
+
+/* A block: fma chain of q * k over its 32 dims. Blocks: one chain of scale * block. */
+static float dot_q8_0(const query *a, int64_t head, int64_t slot)
+{
+    float sum = 0.0f;
+    for (int64_t b = 0; b < a->d / BLOCK; b++) {
+        const glia_page_block k = glia_page_key(a->keys->data, head, slot, a->slots, a->d, b);
+        float block = 0.0f;
+        for (int i = 0; i < BLOCK; i++)
+            block = fmaf(glia_get_f32(a->q, a->at + b * BLOCK + i), (float)k.q[i * k.stride], block);
+        sum = fmaf(glia_page_scale(&k), block, sum);
+    }
+    return sum;
+}
+
+/* The dot product times scale, then capped. */
+static float score(const query *a, int64_t position)
+{
+    int64_t head = a->pages[position / a->slots] * a->groups + a->group, slot = position % a->slots;
+    float s = (a->keys->dtype == GLIA_Q8_0 ? dot_q8_0 : dot)(a, head, slot) * a->scale;
     return a->cap > 0 ? glia_tanhf(s / a->cap) * a->cap : s;
+}
+
+/* o += w v; a value in Q8_0 is scale * q, which is exact. */
+static void add_value(const query *a, int64_t position, float w, float *o)
+{
+    int64_t head = a->pages[position / a->slots] * a->groups + a->group, slot = position % a->slots;
+    if (a->values->dtype != GLIA_Q8_0) {
+        for (int64_t i = 0; i < a->d; i++)
+            o[i] = fmaf(w, glia_get_f32(a->values, (head * a->slots + slot) * a->d + i), o[i]);
+        return;
+    }
+    for (int64_t b = 0; b < a->d / BLOCK; b++, o += BLOCK) {
+        const glia_page_block v = glia_page_value(a->values->data, head, slot, a->slots, a->d, b);
+        const float scale = glia_page_scale(&v);
+        for (int i = 0; i < BLOCK; i++) o[i] = fmaf(w, scale * (float)v.q[i], o[i]);
+    }
 }
 
 /* Keys [from, to) of one chunk: m = max score, p = exp(score - m), *l = sum of p in 16 lanes (lane = position
@@ -166,8 +270,7 @@ static float chunk(const query *a, int64_t from, int64_t to, float *p, float *l,
     for (int64_t j = from; j < to; j++) {
         float w = glia_expf(p[j - from] - m);
         glia_lanes_add_f32(&sum, w, 1.0f);
-        int64_t base = ((a->pages[j / a->slots] * a->groups + a->group) * a->slots + j % a->slots) * a->d;
-        for (int64_t i = 0; i < a->d; i++) o[i] = fmaf(w, glia_get_f32(a->values, base + i), o[i]);
+        add_value(a, j, w, o);
     }
     *l = glia_lanes_done_f32(&sum);
     return m;
@@ -240,6 +343,7 @@ static bool attend_infer(glia_infer *x)
     for (int i = 0; i < 3; i++)
         if (x->in[i].dtype == GLIA_F64)
             return glia_infer_fail(x, GLIA_E_DTYPE, "G0154", "`attend` computes in f32; input %d is f64", i);
+    if (!pages_dtype(x, "G0154", &x->in[1], x->in[0].dims[2])) return false;
     if (x->in[1].dtype != x->in[2].dtype)
         return glia_infer_fail(x, GLIA_E_DTYPE, "G0154",
                                "`attend`: keys and values are kept in different dtypes");
@@ -263,7 +367,8 @@ static void attend_cost(const glia_kargs *k, glia_cost *out)
     if (k->attr[1].i) span = fmin(span, (double)k->attr[1].i);
     double groups = rows / ((double)k->in[0].dims[1] / (double)glia_max(keys->dims[1], 1));
     out->flops = rows * span * (4 * d + (k->attr[2].f > 0 ? 40 : 20));
-    out->bytes = 8 * rows * d + 2 * groups * span * d * glia_dtype_get(keys->dtype)->block_bytes;
+    out->bytes = 8 * rows * d + 2 * groups * span * d * glia_dtype_get(keys->dtype)->block_bytes /
+                                    glia_dtype_get(keys->dtype)->block_elements;
 }
 
 static void attend_sample(glia_sample *s)
@@ -289,7 +394,7 @@ static void attend_sample(glia_sample *s)
 
 const glia_op glia_op_attend = {
     .name = "attend",
-    .signature = "q: F[t, h, d!], k: state F[p, g, d, c], v: state F[p, g, c, d], table: i32[s, m], seq: "
+    .signature = "q: F[t, h, d!], k: state F|Q[p, g, d, c], v: state F|Q[p, g, c, d], table: i32[s, m], seq: "
                  "i32[t], pos: i32[t], sinks?: f32[h] -> y: like(q) where g divides h",
     .traits = GLIA_NO_FOLD,
     .attrs = attend_attrs,

@@ -69,8 +69,9 @@ CASES = {
                              short_factor=[1.0, 1.1, 1.3], original_max_position_embeddings=16))),
     # Blocks of MXFP4 need 32 columns.
     "gpt-oss": ("gpt-oss", "GptOssConfig", "GptOssForCausalLM", SMALL | dict(
-        rms_norm_eps=1e-5, tie_word_embeddings=False, hidden_size=32, head_dim=8, num_local_experts=2, num_experts_per_tok=2,
-        intermediate_size=32, sliding_window=4, layer_types=["sliding_attention", "full_attention"],
+        rms_norm_eps=1e-5, tie_word_embeddings=False, hidden_size=32, head_dim=8,
+        num_local_experts=2, num_experts_per_tok=2, intermediate_size=32, sliding_window=4,
+        layer_types=["sliding_attention", "full_attention"],
         rope_parameters=rope(150000.0, rope_type="yarn", factor=4.0, beta_fast=32.0, beta_slow=1.0, truncate=False,
                              original_max_position_embeddings=16))),
     "bitnet": ("bitnet", "BitNetConfig", "BitNetForCausalLM", SMALL | dict(

@@ -131,10 +131,11 @@ def logits(m, ids, quantised):
 
 def perplexity(m, ids, quantised):
     total, count = 0.0, 0
-    for at in range(0, len(ids) - WINDOW + 1, WINDOW):
-        y = logits(m, ids[at : at + WINDOW], quantised)[:-1]
+    for at in range(0, len(ids) - 1, WINDOW):  # the last window may be short
+        window = ids[at : at + WINDOW]
+        y = logits(m, window, quantised)[:-1]
         top = y.max(axis=1)
-        nll = top + np.log(np.exp(y - top[:, None]).sum(axis=1)) - y[np.arange(WINDOW - 1), ids[at + 1 : at + WINDOW]]
+        nll = top + np.log(np.exp(y - top[:, None]).sum(axis=1)) - y[np.arange(len(window) - 1), window[1:]]
         total += nll.sum()
         count += len(nll)
     return float(np.exp(total / count)), count

@@ -7,6 +7,9 @@
  * chunk one chain per element over ascending keys. Positions that a query must not see are skipped, never
  * multiplied by zero.
  *
+ * The size of an element says how pages are kept: 4 f32, 2 f16, 1 q8_0, whose blocks ops/attention.c
+ * describes.
+ *
  * Pages whose positions are no multiple of 16, and heads over 256, are left to the reference. */
 
 enum { KEY_CHUNK = 256, HEAD_MAX = 256 };
@@ -16,6 +19,7 @@ typedef struct attend_call {
     const uint8_t *keys, *values;
     float *y;
     int64_t groups, d, slots; /* slots: positions in a page */
+    int64_t row;              /* bytes of one position's values of one head */
     int size;                 /* bytes of a key or value element */
     float scale, cap;         /* cap 0: none */
     const float *sinks;       /* [h] or null */
@@ -40,6 +44,14 @@ GLIA_INLINE v16 load_page(const int size, const uint8_t *p)
     return size == 2 ? v16_load_f16(p) : v16_load(p);
 }
 
+/* Lanes [at, at + 16) of a position's values. */
+GLIA_INLINE v16 load_value(const int size, const uint8_t *row, int64_t at)
+{
+    if (size != 1) return load_page(size, row + at * size);
+    const uint8_t *block = row + at / GLIA_PAGE_BLOCK * GLIA_PAGE_BLOCK_BYTES;
+    return v16_mul(v16_set_f16(block), v16_load_i8(block + 2 + at % GLIA_PAGE_BLOCK));
+}
+
 GLIA_INLINE v16 load_page_n(const int size, const uint8_t *p, int n)
 {
     uint16_t t[16] = {0};
@@ -49,22 +61,53 @@ GLIA_INLINE v16 load_page_n(const int size, const uint8_t *p, int n)
 }
 
 GLIA_INLINE const uint8_t *page_of(const attend_call *c, const query_set *s, const uint8_t *pages,
-                                   const int size, int64_t position)
+                                   int64_t position)
 {
-    return pages + ((int64_t)s->pages[position / c->slots] * c->groups + s->group) * c->d * c->slots * size;
+    return pages + ((int64_t)s->pages[position / c->slots] * c->groups + s->group) * c->slots * c->row;
+}
+
+/* sum[q][v] += q k over 32 dims of int8 keys that start at dim i, times their scales. */
+GLIA_INLINE void score_block(const int Q, const int V, const attend_call *c, const query_set *s,
+                             const uint8_t *block, int64_t slot, int64_t i, v16 sum[ATTEND_QUERIES][4])
+{
+    const uint8_t *k = block + 2 * c->slots + slot;
+    v16 acc[ATTEND_QUERIES][4];
+    GLIA_UNROLL
+    for (int q = 0; q < Q; q++) GLIA_UNROLL
+    for (int v = 0; v < V; v++) acc[q][v] = v16_zero();
+    for (int j = 0; j < GLIA_PAGE_BLOCK; j++, k += c->slots) {
+        v16 x[4];
+        GLIA_UNROLL
+        for (int v = 0; v < V; v++) x[v] = v16_load_i8(k + 16 * v);
+        GLIA_UNROLL
+        for (int q = 0; q < Q; q++) {
+            const v16 a = v16_set(c->q[s->at[q] + i + j]);
+            GLIA_UNROLL
+            for (int v = 0; v < V; v++) acc[q][v] = v16_fma(a, x[v], acc[q][v]);
+        }
+    }
+    GLIA_UNROLL
+    for (int v = 0; v < V; v++) {
+        const v16 scale = v16_load_f16(block + 2 * (slot + 16 * v));
+        GLIA_UNROLL
+        for (int q = 0; q < Q; q++) sum[q][v] = v16_fma(scale, acc[q][v], sum[q][v]);
+    }
 }
 
 /* Scores of positions [j, j + 16 V) of one page, for Q queries; j - from is where they go. */
 GLIA_INLINE void score_tile(const int size, const int Q, const int V, const attend_call *c, query_set *s,
                             int64_t j, int64_t from)
 {
-    const uint8_t *k = page_of(c, s, c->keys, size, j) + j % c->slots * size;
+    const uint8_t *page = page_of(c, s, c->keys, j), *k = page + j % c->slots * size;
     const int64_t stride = c->slots * size;
     v16 acc[ATTEND_QUERIES][4];
     GLIA_UNROLL
     for (int q = 0; q < Q; q++) GLIA_UNROLL
     for (int v = 0; v < V; v++) acc[q][v] = v16_zero();
-    for (int64_t i = 0; i < c->d; i++, k += stride) {
+    for (int64_t i = 0; size == 1 && i < c->d; i += GLIA_PAGE_BLOCK)
+        score_block(Q, V, c, s, page + i * c->slots / GLIA_PAGE_BLOCK * GLIA_PAGE_BLOCK_BYTES, j % c->slots,
+                    i, acc);
+    for (int64_t i = 0; size != 1 && i < c->d; i++, k += stride) {
         v16 x[4];
         GLIA_UNROLL
         for (int v = 0; v < V; v++) x[v] = load_page(size, k + 16 * v * size);
@@ -135,19 +178,19 @@ GLIA_INLINE void value_tile(const int size, const int Q, const int V, const atte
                             int first, int64_t from, int64_t a, int64_t b, int64_t at, int last)
 {
     v16 acc[ATTEND_QUERIES][ATTEND_VALUES];
-    const int64_t stride = c->d * size;
+    const int64_t stride = c->row;
     GLIA_UNROLL
     for (int q = 0; q < Q; q++) GLIA_UNROLL
     for (int v = 0; v < V; v++) acc[q][v] = v16_load(s->o[first + q] + at + 16 * v);
     for (int64_t j = a; j < b;) {
         const int64_t page_end = glia_min(b, (j / c->slots + 1) * c->slots);
-        const uint8_t *row = page_of(c, s, c->values, size, j) + (j % c->slots * c->d + at) * size;
+        const uint8_t *row = page_of(c, s, c->values, j) + j % c->slots * c->row;
         for (; j < page_end; j++, row += stride) {
             v16 x[ATTEND_VALUES];
             GLIA_UNROLL
             for (int v = 0; v < V; v++)
-                x[v] = last == 16 ? load_page(size, row + 16 * v * size)
-                                  : load_page_n(size, row + 16 * v * size, last);
+                x[v] = last == 16 ? load_value(size, row, at + 16 * v)
+                                  : load_page_n(size, row + (at + 16 * v) * size, last);
             GLIA_UNROLL
             for (int q = 0; q < Q; q++) {
                 const v16 w = v16_set(s->p[first + q][j - from]);
@@ -276,6 +319,8 @@ GLIA_INLINE void attend(const int size, const glia_kargs *k)
                            .d = q->dims[2],
                            .slots = keys->dims[3],
                            .size = size,
+                           .row = size == 1 ? q->dims[2] / GLIA_PAGE_BLOCK * GLIA_PAGE_BLOCK_BYTES
+                                            : q->dims[2] * size,
                            .scale = (float)k->attr[0].f,
                            .cap = (float)k->attr[2].f,
                            .sinks = sinks ? sinks->data : NULL};
@@ -308,3 +353,4 @@ GLIA_INLINE void attend(const int size, const glia_kargs *k)
 
 static void attend_f16(const glia_kargs *k) { attend(2, k); }
 static void attend_f32(const glia_kargs *k) { attend(4, k); }
+static void attend_q8_0(const glia_kargs *k) { attend(1, k); }

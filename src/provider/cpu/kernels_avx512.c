@@ -31,6 +31,7 @@ static const glia_cpu_kernel kernels[] = {
     {&glia_op_softmax, "f32->f32", softmax, "softmax_avx512"},
     {&glia_op_attend, "f32,f32,f32,i32,i32,i32,f32?->f32", attend_f32, "attend_f32_avx512"},
     {&glia_op_attend, "f32,f16,f16,i32,i32,i32,f32?->f32", attend_f16, "attend_f16_avx512"},
+    {&glia_op_attend, "f32,q8_0,q8_0,i32,i32,i32,f32?->f32", attend_q8_0, "attend_q8_0_avx512"},
     {&glia_op_rope, "f32,f32->f32", rope, "rope_avx512"},
     {&glia_op_kv_put, "f32,f32,i32,i32,i32->f32", kv_put_f32, "kv_put_f32_avx512"},
     {&glia_op_kv_put, "f16,f32,i32,i32,i32->f16", kv_put_f16, "kv_put_f16_avx512"},

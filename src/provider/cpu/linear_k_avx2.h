@@ -1,12 +1,16 @@
-/* linear over plain rows of super-blocks (Q2_K to Q6_K, TQ2_0) with A8X256 activations. Part of
- * kernels_avx2.c.
+/* linear over plain rows of super-blocks (Q2_K to Q6_K, ternary and codebook formats) with A8X256
+ * activations. Part of kernels_avx2.c.
  *
- * All of these formats lie in planes of 32 bytes, so that one load, a shift and a mask give 32 quants in
+ * The K-quants and TQ2_0 lie in planes of 32 bytes, so that one load, a shift and a mask give 32 quants in
  * order. They are made unsigned by an offset (q + 4, q + 32, q + 1), multiplied by vpmaddubsw, which is exact
  * since 63 * 127 * 2 < 2^15, and then by their sub-block's scale with vpmaddwd. The offset comes out again
  * through the activation's sums of 16:
  *
  *     S = sum_i scale_i (dot'_i - offset * bsum_i),   M = sum_i min_i bsum_i
+ *
+ * Codebook formats are signed: the magnitudes meet the activations with the quants' signs, exact since
+ * 127 * 127 * 2 < 2^15. IQ4_XS looks its values up by a shuffle; the others are unpacked as the reference
+ * does.
  *
  * A super-block is prepared once for up to K_ROWS rows of activations. */
 #include "tensor/dot.h"
@@ -17,7 +21,8 @@
 enum { K_ROWS = 16, SUPER = 256, K_SEGMENT = 4 /* super-blocks */ };
 
 typedef struct super_block {
-    __m256i q[8];         /* unsigned quants, 32 each */
+    __m256i q[8];         /* unsigned quants, or magnitudes, 32 each */
+    __m256i sign[8];      /* codebook formats: the quants, for their signs */
     __m256i scale[8];     /* i16: 8 lanes of each of the plane's two sub-blocks of 16 */
     __m256i scales, mins; /* i16 per 16 elements; scales times minus offset */
     float d, dmin;
@@ -139,14 +144,96 @@ GLIA_INLINE void prepare_tq2_0(super_block *s, const uint8_t *b)
     s->d = load_half(b + 64);
 }
 
-GLIA_INLINE void prepare(const glia_dtype t, super_block *s, const uint8_t *b)
+/* Five base-three digits to a byte; digit i is the top of (byte * 3^i mod 256) * 3. v: 16 bytes, widened. */
+GLIA_INLINE __m128i ternary_digits(__m256i v, int power)
+{
+    const __m256i low =
+        _mm256_and_si256(_mm256_mullo_epi16(v, _mm256_set1_epi16((short)power)), _mm256_set1_epi16(255));
+    const __m256i digit = _mm256_srli_epi16(_mm256_mullo_epi16(low, _mm256_set1_epi16(3)), 8);
+    return _mm_packus_epi16(_mm256_castsi256_si128(digit), _mm256_extracti128_si256(digit, 1));
+}
+
+GLIA_INLINE __m256i both_halves(__m128i low, __m128i high)
+{
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+}
+
+GLIA_INLINE __m256i widened(const uint8_t *p)
+{
+    return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)p));
+}
+
+/* 160 elements in five planes over 32 bytes, 80 in five over 16, 16 in four over 4. */
+GLIA_INLINE void prepare_tq1_0(super_block *s, const uint8_t *b)
+{
+    static const int power[5] = {1, 3, 9, 27, 81};
+    const __m256i first = widened(b), second = widened(b + 16), third = widened(b + 32);
+    const int32_t tail = (int32_t)word(b + 48);
+    __m128i five[5];
+    GLIA_UNROLL
+    for (int i = 0; i < 5; i++) {
+        s->q[i] = both_halves(ternary_digits(first, power[i]), ternary_digits(second, power[i]));
+        five[i] = ternary_digits(third, power[i]);
+    }
+    const __m256i last =
+        _mm256_mullo_epi16(_mm256_cvtepu8_epi16(_mm_set1_epi32(tail)),
+                           _mm256_setr_epi16(1, 1, 1, 1, 3, 3, 3, 3, 9, 9, 9, 9, 27, 27, 27, 27));
+    s->q[5] = both_halves(five[0], five[1]);
+    s->q[6] = both_halves(five[2], five[3]);
+    s->q[7] = both_halves(five[4], ternary_digits(last, 1));
+    set_scales(s, _mm_set1_epi8(1), 1);
+    s->d = load_half(b + 52);
+}
+
+GLIA_INLINE void set_signed(super_block *s, int i, __m256i q)
+{
+    s->sign[i] = q;
+    s->q[i] = _mm256_abs_epi8(q);
+}
+
+GLIA_INLINE void prepare_iq4_xs(super_block *s, const uint8_t *b)
+{
+    const __m128i values = _mm_loadu_si128((const __m128i *)glia_iq4_nl_values), low = _mm_set1_epi8(15);
+    const uint32_t nibble = 0x0f0f0f0fu, high = glia_load_u16(b + 2), bits = word(b + 4);
+    uint32_t even = bits & nibble, odd = bits >> 4 & nibble; /* scales 0 2 4 6 and 1 3 5 7 */
+    for (int i = 0; i < 4; i++) {
+        even |= (high >> (4 * i) & 3) << (8 * i + 4);
+        odd |= (high >> (4 * i + 2) & 3) << (8 * i + 4);
+    }
+    const __m128i each = _mm_unpacklo_epi8(_mm_cvtsi32_si128((int)even), _mm_cvtsi32_si128((int)odd));
+    set_scales(s, _mm_sub_epi8(_mm_unpacklo_epi8(each, each), _mm_set1_epi8(32)), 0);
+    GLIA_UNROLL
+    for (int i = 0; i < 8; i++) {
+        const __m128i v = _mm_loadu_si128((const __m128i *)(b + 8 + 16 * i));
+        set_signed(s, i,
+                   both_halves(_mm_shuffle_epi8(values, _mm_and_si128(v, low)),
+                               _mm_shuffle_epi8(values, _mm_and_si128(_mm_srli_epi16(v, 4), low))));
+    }
+    s->d = load_half(b);
+}
+
+/* The codebooks of IQ1 to IQ3. */
+GLIA_INLINE void prepare_unpacked(super_block *s, const uint8_t *b, glia_unpack_super_fn *unpack)
+{
+    int8_t q[SUPER], scale[16];
+    s->d = unpack(b, q, scale);
+    set_scales(s, _mm_loadu_si128((const __m128i *)scale), 0);
+    GLIA_UNROLL
+    for (int i = 0; i < 8; i++) set_signed(s, i, plane((const uint8_t *)q + 32 * i));
+}
+
+/* t is NONE for the formats that `unpack` reads. */
+GLIA_INLINE void prepare(const glia_dtype t, super_block *s, const uint8_t *b, glia_unpack_super_fn *unpack)
 {
     if (t == GLIA_Q2_K) prepare_q2_k(s, b);
     else if (t == GLIA_Q3_K) prepare_q3_k(s, b);
     else if (t == GLIA_Q4_K) prepare_q4_k(s, b);
     else if (t == GLIA_Q5_K) prepare_q5_k(s, b);
     else if (t == GLIA_Q6_K) prepare_q6_k(s, b);
-    else prepare_tq2_0(s, b);
+    else if (t == GLIA_TQ1_0) prepare_tq1_0(s, b);
+    else if (t == GLIA_TQ2_0) prepare_tq2_0(s, b);
+    else if (t == GLIA_IQ4_XS) prepare_iq4_xs(s, b);
+    else prepare_unpacked(s, b, unpack);
 }
 
 GLIA_INLINE int32_t total(__m256i a)
@@ -168,23 +255,24 @@ GLIA_INLINE float super_dot(const glia_dtype t, const super_block *s, const uint
                             const uint8_t *sums, float acc)
 {
     const bool mins = t == GLIA_Q2_K || t == GLIA_Q4_K || t == GLIA_Q5_K;
+    const bool codebook = t == GLIA_IQ4_XS || t == GLIA_DTYPE_NONE;
     const __m256i b = narrow_sums(sums);
     __m256i v = _mm256_setzero_si256();
-    if (!mins) v = _mm256_madd_epi16(b, s->scales);
+    if (!mins && !codebook) v = _mm256_madd_epi16(b, s->scales);
     GLIA_UNROLL
-    for (int i = 0; i < 8; i++)
-        v = _mm256_add_epi32(
-            v, _mm256_madd_epi16(_mm256_maddubs_epi16(s->q[i], plane(x + 32 * i)), s->scale[i]));
+    for (int i = 0; i < 8; i++) {
+        const __m256i a = codebook ? _mm256_sign_epi8(plane(x + 32 * i), s->sign[i]) : plane(x + 32 * i);
+        v = _mm256_add_epi32(v, _mm256_madd_epi16(_mm256_maddubs_epi16(s->q[i], a), s->scale[i]));
+    }
     acc = fmaf(s->d * da, (float)total(v), acc);
     if (mins) acc = fmaf(-(s->dmin * da), (float)total(_mm256_madd_epi16(b, s->mins)), acc);
     return acc;
 }
 
 /* One weight row by R rows of activations. */
-GLIA_INLINE void k_row(const glia_dtype t, const int R, const glia_linear_call *c, const uint8_t *w,
-                       int64_t column, int64_t row)
+GLIA_INLINE void k_row(const glia_dtype t, const int R, const glia_linear_call *c,
+                       glia_unpack_super_fn *unpack, const uint8_t *w, int bytes, int64_t column, int64_t row)
 {
-    const int bytes = glia_dtype_get(t)->block_bytes;
     const uint8_t *x = c->x + row * c->x_bytes, *scales = x + c->depth, *sums = scales + c->depth / SUPER * 4;
     glia_tree_f32 sum[K_ROWS];
     for (int r = 0; r < R; r++) sum[r].count = 0;
@@ -195,7 +283,7 @@ GLIA_INLINE void k_row(const glia_dtype t, const int R, const glia_linear_call *
             super_block s;
             if (R == 1)
                 for (int i = 0; i < bytes; i += 64) _mm_prefetch((const char *)w + 2048 + i, _MM_HINT_T0);
-            prepare(t, &s, w);
+            prepare(t, &s, w, unpack);
             for (int r = 0; r < R; r++) {
                 const int64_t at = r * c->x_bytes;
                 acc[r] = super_dot(t, &s, x + at + b * SUPER, glia_load_f32(scales + at + b * 4),
@@ -210,7 +298,7 @@ GLIA_INLINE void k_row(const glia_dtype t, const int R, const glia_linear_call *
     }
 }
 
-GLIA_INLINE void linear_k(const glia_dtype t, const glia_kargs *k)
+GLIA_INLINE void linear_k(const glia_dtype t, glia_unpack_super_fn *unpack, const glia_kargs *k)
 {
     const glia_tensor *x = &k->in[0], *w = &k->in[1], *bias = glia_optional(k, 2);
     glia_linear_call c = {
@@ -218,21 +306,38 @@ GLIA_INLINE void linear_k(const glia_dtype t, const glia_kargs *k)
     int64_t w_bytes = 0;
     c.depth = w->dims[1];
     glia_dtype_row_bytes(x->dtype, c.depth, &c.x_bytes);
-    glia_dtype_row_bytes(t, c.depth, &w_bytes);
+    glia_dtype_row_bytes(w->dtype, c.depth, &w_bytes);
+    const int bytes = glia_dtype_get(w->dtype)->block_bytes;
     for (int64_t n = glia_box_begin(k); n < glia_box_end(k); n++)
         for (glia_box b = glia_runs(k); b.more; glia_box_next(&b)) {
             const glia_row_run run = glia_run_of(k, &b);
             const uint8_t *row = c.w + n * w_bytes;
             int64_t r = 0;
-            for (; r + K_ROWS <= run.count; r += K_ROWS) k_row(t, K_ROWS, &c, row, n, run.first + r);
-            for (; r + 4 <= run.count; r += 4) k_row(t, 4, &c, row, n, run.first + r);
-            for (; r < run.count; r++) k_row(t, 1, &c, row, n, run.first + r);
+            for (; r + K_ROWS <= run.count; r += K_ROWS)
+                k_row(t, K_ROWS, &c, unpack, row, bytes, n, run.first + r);
+            for (; r + 4 <= run.count; r += 4) k_row(t, 4, &c, unpack, row, bytes, n, run.first + r);
+            for (; r < run.count; r++) k_row(t, 1, &c, unpack, row, bytes, n, run.first + r);
         }
 }
 
-static void linear_q2_k(const glia_kargs *k) { linear_k(GLIA_Q2_K, k); }
-static void linear_q3_k(const glia_kargs *k) { linear_k(GLIA_Q3_K, k); }
-static void linear_q4_k(const glia_kargs *k) { linear_k(GLIA_Q4_K, k); }
-static void linear_q5_k(const glia_kargs *k) { linear_k(GLIA_Q5_K, k); }
-static void linear_q6_k(const glia_kargs *k) { linear_k(GLIA_Q6_K, k); }
-static void linear_tq2_0(const glia_kargs *k) { linear_k(GLIA_TQ2_0, k); }
+static void linear_q2_k(const glia_kargs *k) { linear_k(GLIA_Q2_K, 0, k); }
+static void linear_q3_k(const glia_kargs *k) { linear_k(GLIA_Q3_K, 0, k); }
+static void linear_q4_k(const glia_kargs *k) { linear_k(GLIA_Q4_K, 0, k); }
+static void linear_q5_k(const glia_kargs *k) { linear_k(GLIA_Q5_K, 0, k); }
+static void linear_q6_k(const glia_kargs *k) { linear_k(GLIA_Q6_K, 0, k); }
+static void linear_tq2_0(const glia_kargs *k) { linear_k(GLIA_TQ2_0, 0, k); }
+static void linear_iq4_xs(const glia_kargs *k) { linear_k(GLIA_IQ4_XS, 0, k); }
+/* One body for all codebooks that are unpacked as the reference does: little of the time is spent here. */
+static __attribute__((noinline)) void linear_unpacked(glia_unpack_super_fn *unpack, const glia_kargs *k)
+{
+    linear_k(GLIA_DTYPE_NONE, unpack, k);
+}
+
+static void linear_iq3_s(const glia_kargs *k) { linear_unpacked(glia_unpack_iq3_s, k); }
+static void linear_iq3_xxs(const glia_kargs *k) { linear_unpacked(glia_unpack_iq3_xxs, k); }
+static void linear_iq2_s(const glia_kargs *k) { linear_unpacked(glia_unpack_iq2_s, k); }
+static void linear_iq2_xs(const glia_kargs *k) { linear_unpacked(glia_unpack_iq2_xs, k); }
+static void linear_iq2_xxs(const glia_kargs *k) { linear_unpacked(glia_unpack_iq2_xxs, k); }
+static void linear_iq1_s(const glia_kargs *k) { linear_unpacked(glia_unpack_iq1_s, k); }
+static void linear_iq1_m(const glia_kargs *k) { linear_unpacked(glia_unpack_iq1_m, k); }
+static void linear_tq1_0(const glia_kargs *k) { linear_k(GLIA_TQ1_0, 0, k); }

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/cpu.h"
+#include "ops/attention.h"
 #include "ops/ops.h"
 #include "provider/cpu/kernel.h"
 #include "provider/cpu/rows.h"

@@ -48,6 +48,17 @@ GLIA_INLINE v16 v16_load_lanes(const float *p, uint32_t lanes)
     return _mm512_maskz_loadu_ps((__mmask16)lanes, p);
 }
 GLIA_INLINE v16 v16_load_f16(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256(p)); }
+/* All lanes the one F16 at p. */
+GLIA_INLINE v16 v16_set_f16(const void *p)
+{
+    int16_t h;
+    memcpy(&h, p, sizeof h);
+    return _mm512_cvtph_ps(_mm256_set1_epi16(h));
+}
+GLIA_INLINE v16 v16_load_i8(const void *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(p)));
+}
 GLIA_INLINE void v16_store_f16(void *p, v16 a)
 {
     _mm256_storeu_si256(p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
@@ -166,6 +177,18 @@ GLIA_INLINE v16 v16_load_f16(const void *p)
     return v16_pair(_mm256_cvtph_ps(_mm_loadu_si128(p)),
                     _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p + 1)));
 }
+GLIA_INLINE v16 v16_set_f16(const void *p)
+{
+    int16_t h;
+    memcpy(&h, p, sizeof h);
+    const __m256 half = _mm256_cvtph_ps(_mm_set1_epi16(h));
+    return v16_pair(half, half);
+}
+GLIA_INLINE __m256 half_i8(const void *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)));
+}
+GLIA_INLINE v16 v16_load_i8(const void *p) { return v16_pair(half_i8(p), half_i8((const int8_t *)p + 8)); }
 GLIA_INLINE __m256 half_bf16(const void *p)
 {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(p)), 16));
