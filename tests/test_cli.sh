@@ -378,19 +378,19 @@ test_inspect() {
     has "token_embd.weight"
     expect 0 out inspect "$tmp/tiny.gguf" --json
     is_json
-    # Type 16 (IQ2_XXS) has no decoder here; a name with an escape character must not steer the terminal.
+    # Type 36 (I2_S) is listed but not read; a name with an escape character must not steer the terminal.
     if [ -n "$python" ]; then
         "$python" - "$tmp/odd.gguf" <<'END'
 import struct, sys
 def text(s): return struct.pack("<Q", len(s)) + s
 head = b"GGUF" + struct.pack("<IQQ", 3, 2, 1) + text(b"general.name") + struct.pack("<I", 8) + text(b"\x1b[31mred")
-head += text(b"odd\x1b[31m") + struct.pack("<IQIQ", 1, 256, 16, 0)
+head += text(b"odd\x1b[31m") + struct.pack("<IQIQ", 1, 256, 36, 0)
 head += text(b"stranger") + struct.pack("<IQIQ", 1, 64, 99, 96)
 head += b"\0" * (-len(head) % 32)
 open(sys.argv[1], "wb").write(head + b"\0" * 512)
 END
         expect 0 out inspect "$tmp/odd.gguf"
-        has IQ2_XXS
+        has I2_S
         has "type 99"
         has 'x1b[31mred'
         grep -q "$(printf '\033')" "$tmp/out" && fault "an escape character reaches the terminal"
@@ -616,8 +616,8 @@ test_embed() {
     expect 0 out embed "$bert" -f "$tmp/texts" -t 1
     cp "$tmp/out" "$tmp/lines"
     [ "$(wc -l <"$tmp/out")" -eq 3 ] || fault "three texts give $(wc -l <"$tmp/out") lines"
-    width=$(head -1 "$tmp/out" | wc -w)
-    [ "$width" -eq 48 ] || fault "an embedding has $width elements, want 48"
+    elements=$(head -1 "$tmp/out" | wc -w)
+    [ "$elements" -eq 48 ] || fault "an embedding has $elements elements, want 48"
     expect 0 out embed "$bert" -f "$tmp/texts" -t 2 --isa portable
     cmp -s "$tmp/out" "$tmp/lines" || fault "threads change the embeddings"
     expect 0 out embed "$bert" -p "was it" --pooling cls

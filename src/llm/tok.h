@@ -43,6 +43,9 @@ enum {
 #define TOK_TEXT_MAX ((int64_t)256 << 20)
 #define TOK_NO_RANK UINT32_MAX
 
+/* Beside GLIA_TOK_ATTR_*: a continuation of WordPiece, which may begin with the mark itself. */
+enum { TOK_ATTR_CONTINUES = 64 };
+
 /* A symbol is a token id, or one without a token: a virtual symbol count..count+virtual_count-1 (a
  * character that only occurs inside tokens), or negative: TOK_CHAR(cp) or TOK_BYTE(b). */
 #define TOK_BYTE_BASE 0x110000
@@ -164,6 +167,7 @@ typedef struct tok_pipeline {
     int stage_count;
     bool ignore_merges, byte_fallback, fuse_unknown, drops_space;
     int64_t word_chars_max;
+    const double *scores;           /* [count] of unigram, as exact as the file has them */
     int prefix_count, suffix_count; /* tokens around the text */
     int32_t prefix[TOK_AFFIX_MAX], suffix[TOK_AFFIX_MAX];
 } tok_pipeline;
@@ -210,7 +214,8 @@ struct glia_tokenizer {
     tok_regex word;                  /* \w, where an attribute asks for it */
     tok_norm *norm;                  /* or null */
     tok_trie trie;                   /* WordPiece, unigram */
-    float score_min;
+    double *fine_score;              /* [count] unigram: scores before they were rounded */
+    double score_min;
     bool byte_fallback, fuse_unknown, by_pipeline;
     int64_t word_chars_max;
     int prefix_count, suffix_count;

@@ -85,6 +85,17 @@ static bool bpe_symbols(const glia_tokenizer *t, const char *s, int64_t size, to
     return true;
 }
 
+/* Whether a merge is of tokens that are there, but one of them is never made of plain text. */
+static bool makes_special(const glia_tokenizer *t, const char *s, int64_t left, int64_t size)
+{
+    char joined[4 * TOK_KEY_MAX + 1];
+    memcpy(joined, s, (size_t)left);
+    memcpy(joined + left, s + left + 1, (size_t)(size - left - 1));
+    return glia_tokenizer_find(t, s, left) >= 0 &&
+           glia_tokenizer_find(t, s + left + 1, size - left - 1) >= 0 &&
+           glia_tokenizer_find(t, joined, size - 1) >= 0;
+}
+
 /* "left right": both and what they join to must be tokens. */
 static glia_status add_merge(glia_tokenizer *t, const char *s, int64_t size, int64_t i, glia_error *e)
 {
@@ -101,6 +112,7 @@ static glia_status add_merge(glia_tokenizer *t, const char *s, int64_t size, int
     const int32_t a = n > 0 ? tok_key_find(t, joined, n) : -1,
                   b = m > 0 ? tok_key_find(t, joined + n, m) : -1;
     const int32_t ab = a < 0 || b < 0 ? -1 : tok_key_find(t, joined, n + m);
+    if (ab < 0 && makes_special(t, s, left, size)) return GLIA_OK;
     if (ab < 0)
         return glia_fail(e, GLIA_E_FORMAT, "G0606",
                          "merge %lld, \"%.*s\", names a token that the vocabulary does not have",

@@ -57,7 +57,9 @@ static glia_status make_room(glia_tok_json *j, int64_t n, bool scores, glia_erro
     j->types = GLIA_NEW_ARRAY(&j->arena, int32_t, n);
     j->attributes = GLIA_NEW_ARRAY(&j->arena, uint8_t, n);
     j->scores = scores ? GLIA_NEW_ARRAY(&j->arena, float, n) : NULL;
-    if (!j->text || !j->text_size || !j->types || !j->attributes || (scores && !j->scores))
+    j->fine_scores = scores ? GLIA_NEW_ARRAY(&j->arena, double, n) : NULL;
+    if (!j->text || !j->text_size || !j->types || !j->attributes ||
+        (scores && (!j->scores || !j->fine_scores)))
         return glia_tok_nomem(e);
     for (int64_t i = 0; i < n; i++) {
         j->text[i] = "";
@@ -91,6 +93,7 @@ static glia_status fill_vocab(glia_tok_json *j, const glia_json *vocab, glia_err
             j->text[id] = text->text;
             j->text_size[id] = text->text_size;
             j->scores[id] = (float)v;
+            j->fine_scores[id] = v;
         }
         j->types[id] = GLIA_TOK_TYPE_NORMAL;
     }
@@ -321,6 +324,7 @@ static glia_status model_wordpiece(glia_tok_json *j, const glia_json *model, gli
         if (j->text_size[i] > 2 && !memcmp(j->text[i], "##", 2)) {
             j->text[i] += 2;
             j->text_size[i] -= 2;
+            j->attributes[i] |= TOK_ATTR_CONTINUES;
             continue;
         }
         char *marked = glia_arena_alloc(&j->arena, j->text_size[i] + 3, 1);
@@ -386,7 +390,11 @@ static glia_status name_for_gguf(glia_tok_json *j, glia_error *e)
     const char *kind = v->kind;
     if (!strcmp(kind, "gpt2")) {
         if (!j->no_gguf && j->norm.count && !only_compose(j)) j->no_gguf = "its normalizer";
-        return GLIA_OK; /* the expressions are looked up when somebody asks */
+        if (j->no_gguf) return GLIA_OK;
+        const glia_status s = glia_tok_pretok_name(j->os, j->stages, j->pipeline.stage_count,
+                                                   j->pipeline.ignore_merges, only_compose(j), &v->pre, e);
+        if (!s && !v->pre) j->no_gguf = "its expressions, which have no name there";
+        return s;
     }
     v->pre = "default";
     if (!strcmp(kind, "bert")) {
@@ -453,6 +461,7 @@ glia_status glia_tok_json_read(const glia_os *os, const char *json, int64_t size
         return s;
     }
     j->pipeline.norm = &j->norm;
+    j->pipeline.scores = j->fine_scores;
     j->pipeline.stages = j->stages;
     j->source.pipeline = &j->pipeline;
     *out = j;
@@ -468,15 +477,8 @@ void glia_tok_json_free(glia_tok_json *j)
 
 const glia_vocab_source *glia_tok_json_source(const glia_tok_json *j) { return &j->source; }
 
-glia_status glia_tok_json_gguf(glia_tok_json *j, glia_error *e)
+glia_status glia_tok_json_gguf(const glia_tok_json *j, glia_error *e)
 {
-    if (!j->no_gguf && !j->source.pre) {
-        const glia_status s =
-            glia_tok_pretok_name(j->os, j->stages, j->pipeline.stage_count, j->pipeline.ignore_merges,
-                                 only_compose(j), &j->source.pre, e);
-        if (s) return s;
-        if (!j->source.pre) j->no_gguf = "its expressions, which have no name there";
-    }
     if (!j->no_gguf) return GLIA_OK;
     return glia_fail(e, GLIA_E_UNSUPPORTED, "G0626", "GGUF metadata cannot say of this tokenizer: %s",
                      j->no_gguf);

@@ -24,8 +24,8 @@ const glia_vocab_source *glia_tok_json_source(const glia_tok_json *j);
 
 /* Whether GGUF metadata can say all of it, so that a tokenizer made from them gives the same ids: GLIA_OK, or
  * GLIA_E_UNSUPPORTED with G0626 and what is in the way (such as an expression without a name). With GLIA_OK,
- * source->pre is the name for tokenizer.ggml.pre (null before this call, for "gpt2"). */
-glia_status glia_tok_json_gguf(glia_tok_json *j, glia_error *e);
+ * source->pre is the name for tokenizer.ggml.pre. */
+glia_status glia_tok_json_gguf(const glia_tok_json *j, glia_error *e);
 
 /* The tokenizer itself, from the bytes of a tokenizer.json. */
 glia_status glia_tokenizer_from_json(const glia_os *os, const char *json, int64_t size, glia_tokenizer **out,

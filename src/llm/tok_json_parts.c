@@ -341,7 +341,8 @@ static glia_status pre_metaspace(glia_tok_json *j, const glia_json *part, glia_e
     if (words) { /* each word gets its mark: one space between words, and one before the first */
         j->pipeline.stage_count = 0;
         j->source.remove_extra_spaces = 1;
-        s = add_step(j, glia_tok_norm_collapse, 1, NULL, 0, NULL, 0, NULL, e);
+        s = add_step(j, glia_tok_norm_collapse, TOK_COLLAPSE_WHITE | TOK_COLLAPSE_MARK, NULL, 0, NULL, 0,
+                     NULL, e);
     }
     if (!s) s = add_step(j, glia_tok_norm_replace, 0, " ", 1, mark, 3, NULL, e);
     if (!s && !never)

@@ -24,6 +24,7 @@ struct glia_tok_json {
     const char **text;
     int64_t *text_size;
     float *scores;
+    double *fine_scores; /* Unigram's */
     int32_t *types;
     uint8_t *attributes;
 };

@@ -230,8 +230,8 @@ bool glia_tok_norm_drop(const tok_norm_step *s, const char *in, int64_t size, bo
 
 bool glia_tok_norm_clean(const tok_norm_step *s, const char *in, int64_t size, bool first, tok_text *out)
 {
-    const uint32_t other = TOK_UNI_BIT(CC) | TOK_UNI_BIT(CF) | TOK_UNI_BIT(CN) | TOK_UNI_BIT(CO) |
-                           TOK_UNI_BIT(CS) | TOK_UNI_BIT(CW);
+    const uint32_t other =
+        TOK_UNI_BIT(CC) | TOK_UNI_BIT(CF) | TOK_UNI_BIT(CO) | TOK_UNI_BIT(CS) | TOK_UNI_BIT(CW);
     int len;
     (void)s;
     (void)first;
@@ -371,11 +371,13 @@ bool glia_tok_norm_collapse(const tok_norm_step *s, const char *in, int64_t size
     (void)first;
     for (int64_t i = 0; i < size; i += len) {
         const uint32_t cp = next_cp(in + i, size - i, &len);
-        if (cp == ' ' || (s->flags && !(cp & MALFORMED) && tok_unicode_in(cp, TOK_UNI_SPACES))) {
+        if (cp == ' ' ||
+            (s->flags & TOK_COLLAPSE_WHITE && !(cp & MALFORMED) && tok_unicode_in(cp, TOK_UNI_SPACES))) {
             space = true;
             continue;
         }
-        if (space && any && !glia_tok_text_push(out, " ", 1)) return false;
+        const bool marked = s->flags & TOK_COLLAPSE_MARK && cp == 0x2581;
+        if (space && any && !marked && !glia_tok_text_push(out, " ", 1)) return false;
         if (!glia_tok_text_push(out, in + i, len)) return false;
         space = false;
         any = true;

@@ -43,21 +43,21 @@ typedef struct tok_norm {
 
 /* Steps. The comments say what `flags` and the texts are. */
 typedef bool tok_norm_run(const tok_norm_step *s, const char *in, int64_t size, bool first, tok_text *out);
-tok_norm_run glia_tok_norm_form;    /* TOK_FORM_* */
-tok_norm_run glia_tok_norm_lower;   /* each code point by itself */
-tok_norm_run glia_tok_norm_drop;    /* flags: categories that go */
-tok_norm_run glia_tok_norm_clean;   /* BERT: control characters go, white ones become spaces */
-tok_norm_run glia_tok_norm_cjk;     /* BERT: spaces around Chinese characters */
-tok_norm_run glia_tok_norm_strip;   /* TOK_STRIP_*: white characters at the ends */
-tok_norm_run glia_tok_norm_replace; /* every `text` becomes `with` */
-tok_norm_run glia_tok_norm_regex;   /* every match becomes `with` */
-tok_norm_run glia_tok_norm_prepend; /* `text` before a text that is not empty; TOK_PREPEND_* */
-tok_norm_run
-    glia_tok_norm_collapse; /* runs of spaces become one, none stays at the ends; flags 1: all white */
+tok_norm_run glia_tok_norm_form;     /* TOK_FORM_* */
+tok_norm_run glia_tok_norm_lower;    /* each code point by itself */
+tok_norm_run glia_tok_norm_drop;     /* flags: categories that go */
+tok_norm_run glia_tok_norm_clean;    /* BERT: control characters go, white ones become spaces */
+tok_norm_run glia_tok_norm_cjk;      /* BERT: spaces around Chinese characters */
+tok_norm_run glia_tok_norm_strip;    /* TOK_STRIP_*: white characters at the ends */
+tok_norm_run glia_tok_norm_replace;  /* every `text` becomes `with` */
+tok_norm_run glia_tok_norm_regex;    /* every match becomes `with` */
+tok_norm_run glia_tok_norm_prepend;  /* `text` before a text that is not empty; TOK_PREPEND_* */
+tok_norm_run glia_tok_norm_collapse; /* runs of spaces become one, none at the ends; TOK_COLLAPSE_* */
 tok_norm_run glia_tok_norm_charsmap; /* the longest match of the map at each place */
 tok_norm_run glia_tok_norm_nmt;      /* some control characters go, some white ones become spaces */
 enum { TOK_FORM_COMPOSE = 1, TOK_FORM_COMPATIBLE = 2 };
 enum { TOK_STRIP_LEFT = 1, TOK_STRIP_RIGHT = 2 };
+enum { TOK_COLLAPSE_WHITE = 1 /* of all white characters */, TOK_COLLAPSE_MARK = 2 /* none before U+2581 */ };
 enum { TOK_PREPEND_FIRST = 1, TOK_PREPEND_UNLESS = 2 };
 
 /* Appends a step; null when there are too many. */

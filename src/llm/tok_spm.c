@@ -202,6 +202,24 @@ static bool spm_symbols(const glia_tokenizer *t, const char *s, int64_t size, to
     return true;
 }
 
+/* The tokens of "left right" and of what they join to; -1 for one that plain text never becomes, such as a
+ * control token: that merge has no effect. False: a token is missing. */
+static bool merge_parts(const glia_tokenizer *t, const char *s, int64_t size, int32_t parts[3])
+{
+    char text[2 * TOK_KEY_MAX], joined[2 * TOK_KEY_MAX];
+    const char *gap = s && size > 2 && size <= 2 * TOK_KEY_MAX ? memchr(s + 1, ' ', (size_t)size - 1) : NULL;
+    if (!gap) return false;
+    const int64_t left = gap - s, right = size - left - 1;
+    memcpy(text, s, (size_t)left);
+    memcpy(text + left, gap + 1, (size_t)right);
+    const int64_t at[3] = {0, left, 0}, n[3] = {left, right, left + right};
+    for (int i = 0; i < 3; i++) {
+        if (!n[i] || glia_tokenizer_find(t, text + at[i], n[i]) < 0) return false;
+        parts[i] = tok_key_find(t, joined, unescape(joined, text + at[i], n[i]));
+    }
+    return true;
+}
+
 /* Merges with a rank of their own, "left right", in place of scores. */
 static glia_status spm_merges(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
 {
@@ -210,23 +228,13 @@ static glia_status spm_merges(glia_tokenizer *t, const glia_vocab_source *v, gli
                          (long long)v->merge_count, (long long)TOK_VOCAB_MAX);
     if (!glia_tok_pairs_create(&t->merges, &t->arena, v->merge_count)) return glia_tok_nomem(e);
     for (int64_t i = 0; i < v->merge_count; i++) {
-        char joined[2 * TOK_KEY_MAX + 2];
-        const char *s = v->merges[i];
-        const int64_t size = v->merge_size[i];
-        const char *gap = s && size > 2 ? memchr(s + 1, ' ', (size_t)size - 1) : NULL;
-        int32_t a = -1, b = -1, ab = -1;
-        if (gap && size <= 2 * TOK_KEY_MAX) {
-            const int64_t n = unescape(joined, s, gap - s);
-            const int64_t m = unescape(joined + n, gap + 1, size - (gap - s) - 1);
-            a = tok_key_find(t, joined, n);
-            b = tok_key_find(t, joined + n, m);
-            ab = tok_key_find(t, joined, n + m);
-        }
-        if (a < 0 || b < 0 || ab < 0)
+        int32_t parts[3]; /* left, right, joined */
+        if (!merge_parts(t, v->merges[i], v->merge_size[i], parts))
             return glia_fail(e, GLIA_E_FORMAT, "G0606",
                              "merge %lld is not two tokens with a space between, whose text is a token, too",
                              (long long)i);
-        if (!glia_tok_pairs_add(&t->merges, a, b, (uint32_t)i, ab))
+        if (parts[0] < 0 || parts[1] < 0 || parts[2] < 0) continue;
+        if (!glia_tok_pairs_add(&t->merges, parts[0], parts[1], (uint32_t)i, parts[2]))
             return glia_fail(e, GLIA_E_LIMIT, "G0608", "the merges are made to collide (merge %lld)",
                              (long long)i);
     }

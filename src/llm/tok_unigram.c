@@ -87,8 +87,6 @@ static glia_status unigram_keys(glia_tokenizer *t, const glia_vocab_source *v, g
             memcpy(to, text, (size_t)size);
         else size = unescape(to, text, size);
         t->piece.at[i + 1] = t->piece.at[i] + size;
-        if (t->score && t->type[i] == GLIA_TOK_TYPE_NORMAL && t->score[i] < t->score_min)
-            t->score_min = t->score[i];
         t->keyed[i] = has_key(t, i);
         if (!t->keyed[i]) continue;
         t->key_max = glia_max(t->key_max, tok_size(&t->text, i));
@@ -102,8 +100,15 @@ static glia_status unigram_keys(glia_tokenizer *t, const glia_vocab_source *v, g
 
 static glia_status unigram_pairs(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
 {
-    (void)v;
+    const double *fine = v->pipeline ? v->pipeline->scores : NULL;
     if (!t->score) return glia_fail(e, GLIA_E_FORMAT, "G0605", "a unigram vocabulary without scores");
+    t->fine_score = GLIA_NEW_ARRAY(&t->arena, double, t->count);
+    if (!t->fine_score) return glia_tok_nomem(e);
+    for (int32_t i = 0; i < t->count; i++) {
+        t->fine_score[i] = fine ? fine[i] : (double)t->score[i];
+        const bool counts = fine ? tok_size(&t->text, i) > 0 : t->type[i] == GLIA_TOK_TYPE_NORMAL;
+        if (counts && t->fine_score[i] < t->score_min) t->score_min = t->fine_score[i];
+    }
     return GLIA_OK;
 }
 
@@ -115,7 +120,7 @@ typedef struct place { /* the best way to get here */
 /* Fills best[0..size] from left to right. */
 static void search(const glia_tokenizer *t, const char *text, int64_t size, place *best)
 {
-    const double unknown = (double)t->score_min - UNKNOWN_PENALTY;
+    const double unknown = t->score_min - UNKNOWN_PENALTY;
     int len;
     bool ok;
     for (int64_t i = 0; i <= size; i++) best[i].from = -1;
@@ -130,8 +135,7 @@ static void search(const glia_tokenizer *t, const char *text, int64_t size, plac
             if (node < 0) break;
             const int32_t id = t->trie.id[node];
             if (id < 0) continue;
-            const double sum =
-                here + (t->type[id] == GLIA_TOK_TYPE_USER_DEFINED ? 0.0 : (double)t->score[id]);
+            const double sum = here + (t->type[id] == GLIA_TOK_TYPE_USER_DEFINED ? 0.0 : t->fine_score[id]);
             single |= j + 1 == i + len;
             if (best[j + 1].from < 0 || sum > best[j + 1].score) best[j + 1] = (place){sum, (int32_t)i, id};
         }

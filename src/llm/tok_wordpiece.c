@@ -41,7 +41,8 @@ static glia_status wordpiece_keys(glia_tokenizer *t, const glia_vocab_source *v,
         char *to = t->piece.bytes + t->piece.at[i];
         int64_t size = tok_size(&t->text, i);
         const bool plain = t->type[i] == GLIA_TOK_TYPE_NORMAL || t->type[i] == GLIA_TOK_TYPE_UNUSED;
-        const bool begins = plain && size > 3 && !memcmp(text, mark, 3);
+        const bool more = t->attributes && t->attributes[i] & TOK_ATTR_CONTINUES;
+        const bool begins = plain && !more && size > 3 && !memcmp(text, mark, 3);
         if (begins) {
             *to = ' ';
             memcpy(to + 1, text + 3, (size_t)size - 3);
