@@ -12,7 +12,7 @@ data=${GLIA_TEST_DATA:-}
 tmp=$(mktemp -d) || exit 2
 trap 'rm -rf "$tmp"' EXIT
 failures=0
-commands="run inspect plan logits tokenize embed perplexity bench synth quantize convert explain"
+commands="run chat inspect plan logits tokenize embed perplexity bench synth quantize convert explain"
 
 say() { # NAME: the case is over; `bad` holds what went wrong
     if [ -z "$bad" ]; then
@@ -78,7 +78,7 @@ test_usage() {
         [ "$(wc -l <"$tmp/err")" -eq 1 ] || fault "$command: more than one line of complaint"
         expect 2 none "$command" one two three
     done
-    for command in run inspect plan logits tokenize embed perplexity bench synth; do expect 2 none "$command"; done
+    for command in run chat inspect plan logits tokenize embed perplexity bench synth; do expect 2 none "$command"; done
     expect 2 none run "$demo"
     expect 2 none run "$demo" -p
     expect 2 none run "$demo" -p a -f b
@@ -179,6 +179,56 @@ test_run() {
     says "16"
 }
 
+test_sampling() {
+    schema='{"type":"object","properties":{"name":{"type":"string","minLength":1,"maxLength":8},
+        "age":{"type":"integer","minimum":0,"maximum":150},
+        "tags":{"type":"array","items":{"enum":["a","b"]},"maxItems":2}},
+        "required":["name","age"],"additionalProperties":false}'
+    for seed in 1 2 3 4 5; do
+        "$glia" run "$demo" -p "Once" --temp 1 --seed $seed --json-schema "$schema" -n 200 >"$tmp/out" 2>"$tmp/err" ||
+            fault "--json-schema fails: $(cat "$tmp/err")"
+        sed -i '1s/^Once//' "$tmp/out"
+        is_json
+        has '"name"'
+        has '"age"'
+    done
+    printf '%s' "$schema" >"$tmp/schema.json"
+    "$glia" run "$demo" -p "Once" --temp 1 --seed 5 --json-schema-file "$tmp/schema.json" -n 200 \
+        >"$tmp/two" 2>"$tmp/err"
+    sed -i '1s/^Once//' "$tmp/two"
+    cmp -s "$tmp/out" "$tmp/two" || fault "--json-schema-file gives another text"
+    expect 0 out run "$demo" -p "Tom" --grammar 'root ::= " was " ("red" | "green") "."'
+    grep -Eq '^Tom was (red|green)\.$' "$tmp/out" || fault "the grammar's text is $(cat "$tmp/out")"
+    printf 'root ::= " and"{3}\n' >"$tmp/and.gbnf"
+    expect 0 out run "$demo" -p "Tom" --grammar-file "$tmp/and.gbnf" --ignore-eos
+    [ "$(cat "$tmp/out")" = "Tom and and and" ] || fault "the grammar's text is $(cat "$tmp/out")"
+    expect 3 none run "$demo" -p "Tom" --grammar 'root ::= a'
+    says "G0651"
+    says "line 1, column 10"
+    expect 3 none run "$demo" -p "Tom" --json-schema '{"not":{}}'
+    says "G0661"
+    says "not"
+    expect 3 none run "$demo" -p "Tom" --grammar-file "$tmp/absent.gbnf"
+    expect 2 none run "$demo" -p "Tom" --grammar 'root ::= "a"' --json-schema '{}'
+    expect 0 out run "$demo" -p "Tom" -n 3 --json --logprobs 2
+    is_json
+    has '"logprobs":[{"id":'
+    expect 2 none run "$demo" -p "Tom" -n 3 --logprobs 2
+    expect 3 none run "$demo" -p "Tom" -n 3 --json --logprobs 99999
+    expect 0 out run "$demo" -p "Tom" -n 20 --temp 0.9 --dry-multiplier 0.8 --dry-base 1.5 --dry-allowed-length 1 \
+        --dry-penalty-last-n 30 --dry-sequence-breaker . --dry-sequence-breaker '\n' --typical 0.95 --top-nsigma 2 \
+        --xtc-probability 0.5 --xtc-threshold 0.2 --dynatemp-range 0.3 --dynatemp-exp 1.2 --min-keep 2 \
+        --samplers "top_k;penalties;dry;typ_p;xtc;temperature"
+    for version in 1 2; do
+        expect 0 out run "$demo" -p "Tom" -n 20 --temp 1 --mirostat $version --mirostat-ent 3 --mirostat-lr 0.2
+    done
+    expect 1 none run "$demo" -p "Tom" --samplers "top_k;nonsense"
+    says "G0665"
+    says "nonsense"
+    expect 1 none run "$demo" -p "Tom" --dry-multiplier 1 --dry-base 0.5
+    says "dry_base"
+}
+
 test_loop() {
     printf 'Tom\nLily was\n' | "$glia" run "$demo" --loop -n 4 >"$tmp/out" 2>"$tmp/err" || fault "--loop fails"
     [ "$(wc -l <"$tmp/out")" -eq 2 ] || fault "two prompts give $(wc -l <"$tmp/out") lines"
@@ -193,6 +243,40 @@ test_loop() {
 }
 
 # FILE PID: waits until FILE has something, interrupts PID, and checks how it ends; a program that does not is killed.
+test_sessions() {
+    story() { "$glia" run "$demo" "$@" 2>"$tmp/err" </dev/null; }
+    story -p "Once upon a time" -n 60 >"$tmp/whole"
+    story -p "Once upon a time" -n 60 --draft "$demo" --draft-max 4 -v >"$tmp/out" || fault "no draft: $(cat "$tmp/err")"
+    cmp -s "$tmp/out" "$tmp/whole" || fault "a draft changes the text"
+    says "right"
+    story -p "Once upon a time" -n 60 --draft-ngram 1 -b 20 >"$tmp/out"
+    cmp -s "$tmp/out" "$tmp/whole" || fault "n-grams change the text"
+    story -p "Once upon a time" -n 25 --save-session "$tmp/saved" >"$tmp/begin"
+    story -n 20 --load-session "$tmp/saved" --save-session "$tmp/saved" >>"$tmp/begin"
+    story -n 15 --load-session "$tmp/saved" -c 300 -b 7 >>"$tmp/begin" || fault "not loaded: $(cat "$tmp/err")"
+    cmp -s "$tmp/begin" "$tmp/whole" || fault "a saved session goes on otherwise: $(cat "$tmp/begin")"
+    expect 0 out run "$demo" --load-session "$tmp/saved" -p "Then" -n 3 --json
+    is_json
+    expect 3 none run "$tmp/tiny.gguf" --load-session "$tmp/saved" -n 3
+    says G0724
+    expect 3 none run "$demo" --load-session "$tmp/saved" --kv f32 -n 3
+    says G0725
+    expect 3 none run "$demo" --load-session "$tmp/saved" -c 20 -n 3
+    says G0718
+    head -c 3000 "$tmp/saved" >"$tmp/cut"
+    expect 3 none run "$demo" --load-session "$tmp/cut" -n 3
+    says G0722
+    expect 3 none run "$demo" --load-session "$tmp/absent" -n 3
+    expect 3 none run "$demo" --draft "$tmp/absent" -p x -n 3
+    expect 1 any run "$demo" --draft "$tmp/tiny.gguf" -p x -n 3
+    says G0727
+    expect 1 any run "$demo" -p x -n 3 --save-session "$tmp/absent/file"
+    expect 2 none run "$demo" -p x --draft "$demo" --draft-ngram 2
+    expect 2 none run "$demo" -p x --draft-max 2
+    expect 2 none run "$demo" -p x --draft-ngram 2 -b 8
+    expect 2 none run "$demo" --loop --save-session "$tmp/saved"
+}
+
 interrupt() {
     tries=0
     while [ ! -s "$1" ] && [ $tries -lt 200 ]; do
@@ -239,6 +323,52 @@ test_full_disk() {
         code=$?
         [ $code -eq 1 ] || fault "$command into a full disk: $code"
     done
+}
+
+# What was typed comes from a pipe; the result goes to $tmp/out.
+chat() {
+    input=$1
+    shift
+    printf "$input" | "$glia" chat "$demo" --chat-template chatml "$@" >"$tmp/out" 2>"$tmp/err"
+    got=$?
+}
+
+test_chat() {
+    expect 3 none chat "$demo"
+    says G0680
+    expect 3 none chat "$demo" --chat-template "$tmp/nothing"
+    printf '{%% if %%}' >"$tmp/bad.jinja"
+    expect 3 none chat "$demo" --chat-template "$tmp/bad.jinja"
+    says G0670
+    chat 'Hello\n' -n 10
+    [ "$got" -eq 0 ] && [ -s "$tmp/out" ] || fault "chat: exit code $got, $(head -c 200 "$tmp/err")"
+    cp "$tmp/out" "$tmp/once"
+    chat '"""\nHel\n"""\n/undo\nHello\n' -n 10
+    tail -n "$(wc -l <"$tmp/once")" "$tmp/out" | cmp -s - "$tmp/once" || fault "/undo leaves something behind"
+    chat 'Hello\n/regen\n' -n 10
+    cat "$tmp/once" "$tmp/once" | cmp -s - "$tmp/out" || fault "/regen of a greedy answer is another one"
+    chat "Hi\\n/save $tmp/chat.json\\n/reset\\n/load $tmp/chat.json\\n/tokens\\nMore\\n" -n 5 --json --system Terse
+    [ "$(wc -l <"$tmp/out")" -eq 2 ] || fault "chat --json: not a line an answer"
+    if [ -n "$python" ]; then
+        "$python" - "$tmp/out" "$tmp/chat.json" <<'END' || fault "chat --json or /save: not what it should be"
+import json, sys
+lines = [json.loads(l) for l in open(sys.argv[1])]
+saved = json.load(open(sys.argv[2]))
+assert [m["role"] for m in saved] == ["system", "user", "assistant"], saved
+assert saved[2]["content"] == lines[0]["content"] and lines[1]["prompt_tokens"] > lines[0]["prompt_tokens"]
+END
+    fi
+    chat '<|im_end|>\n/tokens\n/nope\n/load %s\n' -n 1 "--json"
+    says "tokens of"
+    says "/nope"
+    long=$(printf 'Once upon a time there was a little thing and it was not long. %.0s' 1 2 3)
+    chat "$long\\n$long\\n$long\\n" -c 200 -n 20 --json
+    says G0718
+    [ "$got" -eq 3 ] || fault "a full context: exit code $got"
+    chat "$long\\n$long\\n$long\\n" -c 200 -n 20 --json --when-full drop
+    [ "$got" -eq 0 ] || fault "--when-full drop: exit code $got: $(head -c 300 "$tmp/err")"
+    [ "$(wc -l <"$tmp/out")" -eq 3 ] || fault "--when-full drop: not three answers"
+    says dropped
 }
 
 test_inspect() {
@@ -450,7 +580,7 @@ COMP_WORDS=(glia pl); COMP_CWORD=1; _glia; echo "${COMPREPLY[*]}"
 COMP_WORDS=(glia run --top); COMP_CWORD=2; _glia; echo "${COMPREPLY[*]}"
 END
     found=$(bash "$tmp/out" | tr '\n' ';')
-    [ "$found" = "avx2 avx512 avx512vnni;plan;--top-k --top-p;" ] || fault "completions are $found"
+    [ "$found" = "avx2 avx512 avx512vnni;plan;--top-k --top-p --top-nsigma;" ] || fault "completions are $found"
     expect 0 out --completion zsh
     has "#compdef glia"
     expect 0 out --completion fish
@@ -518,8 +648,9 @@ test_example() {
 }
 
 "$glia" synth --shape tiny --type Q8_0 "$tmp/tiny.gguf" || exit 2
-for name in help usage refusals vocabulary_only run loop interrupt full_disk inspect plan logits tokenize embed \
-    perplexity bench profile synth quantize convert explain generated_texts golden_story example; do
+for name in help usage refusals vocabulary_only run chat sampling loop sessions interrupt full_disk inspect plan \
+    logits tokenize embed perplexity bench profile synth quantize convert explain generated_texts golden_story \
+    example; do
     skipped=
     test_$name
     if [ -n "$skipped" ]; then echo "skip cli_$name: $skipped"; else say "cli_$name"; fi

@@ -32,6 +32,7 @@ enum { /* commands as bits */
        CLI_TOP = 512, /* before any command */
        CLI_EMBED = 1 << 19,
        CLI_QUANTIZE = 1 << 20,
+       CLI_CHAT = 1 << 24,
        CLI_CONVERT = 1 << 21,
        CLI_ALL = (1 << 30) - 1
 };
@@ -77,6 +78,9 @@ typedef struct cli_settings { /* what the options set; texts are null, integers 
     const char *samplers, *grammar, *grammar_file, *json_schema, *json_schema_file;
     cli_texts dry_breakers;
     cli_adapters adapters;
+    const char *draft, *load_session, *save_session;
+    int64_t draft_ngram, draft_max;
+    const char *chat_template, *chat_variant, *system, *history, *when_full;
 } cli_settings;
 
 typedef enum {
@@ -180,6 +184,8 @@ void cli_session_close(glia_session *s);
 bool cli_interrupted(void);
 /* From now on SIGINT is noted instead of ending the process; a second one ends it. */
 void cli_catch_interrupt(void);
+/* Forgets a SIGINT that was answered, and listens for the next one. */
+void cli_interrupt_reset(void);
 /* A descriptor that can be read from once SIGINT has come; -1 if there is none. */
 int cli_wake_fd(void);
 /* Ids of a text by the model's policy, in the arena. */
@@ -211,10 +217,31 @@ typedef struct cli_lines {
 bool cli_line_next(cli_lines *l, const char **line, int64_t *size);
 void cli_lines_free(cli_lines *l);
 
+/* ---- run_session.c: for `run` */
+typedef struct cli_run_session {
+    glia_model *draft_model;
+    glia_session *draft;
+    glia_draft_counts counts;
+    int32_t *held; /* tokens of the session that was loaded */
+    int64_t held_count;
+} cli_run_session;
+/* Checks the options and asks the model for the rows of logits that guesses need. */
+int cli_run_session_options(cli *c, glia_model_options *o);
+/* Opens the draft model, loads the session. Close it in any case. */
+int cli_run_session_open(cli *c, const glia_model *m, glia_session *s, cli_run_session *x);
+void cli_run_session_close(cli_run_session *x);
+bool cli_run_session_guesses(const cli *c);
+void cli_run_session_guess(const cli *c, cli_run_session *x, glia_generate_options *o);
+/* Puts the loaded tokens in front of the prompt's. */
+int cli_run_session_join(cli *c, const cli_run_session *x, int32_t **ids, int64_t *count);
+/* Saves sequence 0 if that is asked for; it should hold `want` tokens, of which `last` is the last. */
+int cli_run_session_save(cli *c, glia_session *s, int64_t context, int64_t want, int32_t last);
+
 /* ---- commands */
 int cli_cmd_run(cli *c);
 int cli_inspect_safetensors(cli *c);
 int cli_cmd_inspect(cli *c);
+int cli_cmd_chat(cli *c);
 int cli_cmd_plan(cli *c);
 int cli_cmd_logits(cli *c);
 int cli_cmd_tokenize(cli *c);
