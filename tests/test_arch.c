@@ -65,6 +65,11 @@ static void arch_gpt2(void) { check_arch("gpt2"); }
 static void arch_gemma2(void) { check_arch("gemma2"); }
 static void arch_gemma3(void) { check_arch("gemma3"); }
 
+static void arch_granite(void) { check_arch("granite"); }
+static void arch_smollm3(void) { check_arch("smollm3"); }
+static void arch_olmo2(void) { check_arch("olmo2"); }
+static void arch_starcoder2(void) { check_arch("starcoder2"); }
+
 /* The tables that depend on the context take the one that the reference had: the length of its text. */
 static void arch_rope_scalings(void)
 {
@@ -308,6 +313,10 @@ int main(void)
     RUN(arch_rope_scalings);
     RUN(arch_gemma2);
     RUN(arch_gemma3);
+    RUN(arch_granite);
+    RUN(arch_smollm3);
+    RUN(arch_olmo2);
+    RUN(arch_starcoder2);
     RUN(arch_phi3);
     RUN(arch_bitnet);
     RUN(cache_of_q8_0);

@@ -12,7 +12,7 @@ data=${GLIA_TEST_DATA:-}
 tmp=$(mktemp -d) || exit 2
 trap 'rm -rf "$tmp"' EXIT
 failures=0
-commands="run chat inspect plan logits tokenize embed perplexity bench synth quantize convert explain"
+commands="run chat inspect plan logits tokenize embed perplexity bench synth quantize imatrix convert explain"
 
 say() { # NAME: the case is over; `bad` holds what went wrong
     if [ -z "$bad" ]; then
@@ -378,19 +378,19 @@ test_inspect() {
     has "token_embd.weight"
     expect 0 out inspect "$tmp/tiny.gguf" --json
     is_json
-    # Type 16 (IQ2_XXS) has no decoder here; a name with an escape character must not steer the terminal.
+    # Type 36 (I2_S) is listed but not read; a name with an escape character must not steer the terminal.
     if [ -n "$python" ]; then
         "$python" - "$tmp/odd.gguf" <<'END'
 import struct, sys
 def text(s): return struct.pack("<Q", len(s)) + s
 head = b"GGUF" + struct.pack("<IQQ", 3, 2, 1) + text(b"general.name") + struct.pack("<I", 8) + text(b"\x1b[31mred")
-head += text(b"odd\x1b[31m") + struct.pack("<IQIQ", 1, 256, 16, 0)
+head += text(b"odd\x1b[31m") + struct.pack("<IQIQ", 1, 256, 36, 0)
 head += text(b"stranger") + struct.pack("<IQIQ", 1, 64, 99, 96)
 head += b"\0" * (-len(head) % 32)
 open(sys.argv[1], "wb").write(head + b"\0" * 512)
 END
         expect 0 out inspect "$tmp/odd.gguf"
-        has IQ2_XXS
+        has I2_S
         has "type 99"
         has 'x1b[31mred'
         grep -q "$(printf '\033')" "$tmp/out" && fault "an escape character reaches the terminal"
@@ -552,6 +552,17 @@ test_quantize() {
     rm -f "$tmp/q.gguf" "$tmp/r.gguf"
 }
 
+test_imatrix() {
+    expect 2 none imatrix "$demo"
+    expect 2 none imatrix "$demo" -p "Once upon a time"
+    expect 3 none imatrix "$demo" -p "" -o "$tmp/demo.imatrix"
+    expect 0 out imatrix "$demo" -p "Once upon a time there was a cat." -o "$tmp/demo.imatrix" --json
+    has '"entries":'
+    expect 0 out quantize "$demo" "$tmp/q.gguf" Q4_K_M --imatrix "$tmp/demo.imatrix"
+    expect 0 out run "$tmp/q.gguf" -p "Tom" -n 3
+    rm -f "$tmp/q.gguf" "$tmp/demo.imatrix"
+}
+
 test_convert() {
     cp -r tests/vectors/convert/qwen2 "$tmp/checkpoint"
     expect 2 none convert "$tmp/checkpoint"
@@ -605,7 +616,8 @@ test_embed() {
     expect 0 out embed "$bert" -f "$tmp/texts" -t 1
     cp "$tmp/out" "$tmp/lines"
     [ "$(wc -l <"$tmp/out")" -eq 3 ] || fault "three texts give $(wc -l <"$tmp/out") lines"
-    [ "$(head -1 "$tmp/out" | wc -w)" -eq 48 ] || fault "an embedding has $(head -1 "$tmp/out" | wc -w) elements, want 48"
+    elements=$(head -1 "$tmp/out" | wc -w)
+    [ "$elements" -eq 48 ] || fault "an embedding has $elements elements, want 48"
     expect 0 out embed "$bert" -f "$tmp/texts" -t 2 --isa portable
     cmp -s "$tmp/out" "$tmp/lines" || fault "threads change the embeddings"
     expect 0 out embed "$bert" -p "was it" --pooling cls
@@ -648,7 +660,7 @@ test_example() {
 
 "$glia" synth --shape tiny --type Q8_0 "$tmp/tiny.gguf" || exit 2
 for name in help usage refusals vocabulary_only run chat sampling loop sessions interrupt full_disk inspect plan \
-    logits tokenize embed perplexity bench profile synth quantize convert explain generated_texts golden_story \
+    logits tokenize embed perplexity bench profile synth quantize imatrix convert explain generated_texts golden_story \
     example; do
     skipped=
     test_$name

@@ -143,6 +143,9 @@ static void check_logits(const char *name)
     CHECK(spine_vec_open(path, &v));
     o.threads = 1;
     o.batch = o.logit_rows = v.tokens;
+    if (!strcmp(name, "phi3"))
+        o.context = 16;                   /* up to there the short divisors serve, as they did in the truth */
+    o.embeddings = !strcmp(name, "bert"); /* whose truth are its hidden states */
     glia_status st = glia_model_open(in_folder("c.gguf"), &o, &m, &e);
     if (st == GLIA_E_UNSUPPORTED && !strcmp(e.code, "G0501")) {
         printf("skip logits of %s: the architecture does not run here\n", name);
@@ -175,7 +178,7 @@ static void check_case(const char *name, bool runs)
     if (s) fprintf(stderr, "%s: %s %s\n", name, e.code, e.text);
     CHECK_I64(s, GLIA_OK);
     if (s) return;
-    check_truth(name, runs || !strcmp(name, "bert"));
+    check_truth(name, runs);
     if (runs) check_logits(name);
 }
 
@@ -191,7 +194,7 @@ static void phi3(void) { check_case("phi3", true); }
 static void gptoss(void) { check_case("gpt-oss", true); }
 static void gptoss_mxfp4(void) { check_case("gpt-oss-mxfp4", false); }
 static void bitnet(void) { check_case("bitnet", true); }
-static void bert(void) { check_case("bert", false); }
+static void bert(void) { check_case("bert", true); }
 
 static void types(void)
 {

@@ -281,9 +281,22 @@ static void a_model_for_logits_refuses(void)
     float out[64];
     glia_model_options o = GLIA_MODEL_OPTIONS_INIT;
     o.threads = 1;
+    o.logit_rows = 4;
     glia_model *m = spine_open(LLAMA, &o);
     if (!m || glia_session_create(m, &s, &e)) return;
     CHECK(!glia_model_is_encoder(m) && glia_model_pooling(m) == GLIA_POOLING_LAST);
+    glia_session *draft = NULL;
+    int64_t made;
+    glia_model_options oe = options_for(1);
+    glia_model *hidden = spine_open(LLAMA, &oe);
+    if (hidden && !glia_session_create(hidden, &draft, &e)) {
+        glia_generate_options g = GLIA_GENERATE_OPTIONS_INIT;
+        g.tokens_max = 2;
+        g.draft = draft;
+        wants(glia_session_generate(s, ids, 2, &g, &made, &e), GLIA_E_STATE, "G0542", &e);
+    }
+    glia_session_destroy(draft);
+    glia_model_close(hidden);
     wants(glia_session_embed(s, ids, 2, GLIA_POOLING_MEAN, out, &e), GLIA_E_STATE, "G0542", &e);
     glia_session_destroy(s);
     glia_model_close(m);

@@ -687,6 +687,46 @@ static void gradients_are_graphs(void)
 #include "graph_golden.h"
 #include "graph_text.h"
 
+/* Attention over pages of 32 positions: what its attributes and its pages may not be. */
+static void attention_refuses(void)
+{
+    static const struct {
+        glia_dtype keys, values;
+        double scale, window, softcap;
+        const char *code; /* null: well-typed */
+    } cases[] = {
+        {GLIA_F16, GLIA_F16, 0.25, 0, 0, NULL},
+        {GLIA_F16, GLIA_F16, 0.25, 1, 50, NULL},
+        {GLIA_F16, GLIA_F16, 0.25, -1, 0, "G0159"},
+        {GLIA_F16, GLIA_F16, 0.25, 2147483648.0, 0, "G0159"},
+        {GLIA_F16, GLIA_F16, 0.25, 0, -50, "G0159"},
+        {GLIA_F16, GLIA_F16, 0.25, 0, (double)NAN, "G0159"},
+        {GLIA_F16, GLIA_F16, 0.25, 0, 1e-30, "G0159"},
+        {GLIA_F16, GLIA_F16, (double)INFINITY, 0, 0, "G0154"},
+        {GLIA_F16, GLIA_F32, 0.25, 0, 0, "G0154"},
+        {GLIA_BF16, GLIA_BF16, 0.25, 0, 0, "G0154"},
+        {GLIA_Q4_0, GLIA_Q4_0, 0.25, 0, 0, "G0154"},
+        {GLIA_Q8_0, GLIA_F16, 0.25, 0, 0, "G0154"}, /* heads of 48 */
+    };
+    for (int i = 0; i < (int)(sizeof cases / sizeof *cases); i++) {
+        glia_graph *g = graph();
+        int64_t d = cases[i].keys == GLIA_Q8_0 ? 48 : 32;
+        glia_type keys = type(cases[i].keys, 4, DIMS(4, 1, d, 32)),
+                  values = type(cases[i].values, 4, DIMS(4, 1, 32, d));
+        glia_value in[] = {
+            input(g, "q", GLIA_F32, 3, DIMS(2, 3, d)), glia_graph_state(g, "keys", &keys),
+            glia_graph_state(g, "values", &values),    input(g, "table", GLIA_I32, 2, DIMS(1, 4)),
+            input(g, "seq", GLIA_I32, 1, DIMS(2)),     input(g, "pos", GLIA_I32, 1, DIMS(2))};
+        glia_attr_arg attrs[] = {GLIA_FLOAT("scale", cases[i].scale),
+                                 GLIA_INT("window", (int64_t)cases[i].window),
+                                 GLIA_FLOAT("softcap", cases[i].softcap),
+                                 {0}};
+        glia_graph_node(g, "attend", "attend", in, 6, attrs);
+        CHECK_STR(g->error.code, cases[i].code ? cases[i].code : "");
+        glia_graph_destroy(g);
+    }
+}
+
 int main(void)
 {
     RUN(dims_have_one_form);
@@ -707,6 +747,7 @@ int main(void)
     RUN(errors_teach);
     RUN(texts_come_back);
     RUN(random_graphs_come_back);
+    RUN(attention_refuses);
     RUN(random_graphs_run);
     RUN(hostile_texts_are_refused);
     return CHECK_EXIT();

@@ -547,11 +547,15 @@ static void check_rope(const glia_cpu_kernel *row)
 
 static void check_kv_put(const glia_cpu_kernel *row)
 {
-    const glia_dtype kept = strncmp(row->types, "f16", 3) ? GLIA_F32 : GLIA_F16;
+    const glia_dtype kept = !strncmp(row->types, "q8_0", 4)  ? GLIA_Q8_0
+                            : !strncmp(row->types, "f16", 3) ? GLIA_F16
+                                                             : GLIA_F32;
+    const int64_t unit = kept == GLIA_Q8_0 ? 32 : 1;
     for (int i = 0; i < 40; i++) {
         call c = {.in_count = 0};
-        const int64_t t = pick(1, 6), g = pick(1, 4), d = pick(1, 70), slots = pick(1, 20),
-                      pages = pick(1, 5), table[2] = {pick(1, 3), pick(1, 3)};
+        const int64_t t = pick(1, 6), g = pick(1, 4), d = (pick(1, 70) + unit - 1) / unit * unit,
+                      slots = (pick(1, 20) + unit - 1) / unit * unit, pages = pick(1, 5),
+                      table[2] = {pick(1, 3), pick(1, 3)};
         const int64_t x[3] = {t, g, d}, state_dims[4] = {pages, g, i % 2 ? d : slots, i % 2 ? slots : d};
         set_in(&c, 0, kept, 0, 4, state_dims);
         fill_any(set_in(&c, 1, GLIA_F32, 0, 3, x)->data = edge(1, t * g * d * 4), t * g * d);

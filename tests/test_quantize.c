@@ -417,6 +417,79 @@ static void importance_helps(void)
     glia_gguf_close(g);
 }
 
+/* What the first layer's q, k and v meet has a closed form: the normalised embeddings of the text's tokens.
+ */
+static void check_first_layer(const glia_imatrix *m, const int32_t *ids, int64_t count)
+{
+    glia_gguf *g;
+    glia_error e = GLIA_ERROR_INIT;
+    double eps = 0;
+    static float embedding[128 * 64], norm[64];
+    static double want[64];
+    CHECK_I64(glia_gguf_open(NULL, spine_arch_path("llama_mha", "gguf"), NULL, &g, &e), GLIA_OK);
+    const glia_gguf_tensor *t = glia_gguf_tensor_find(g, "token_embd.weight");
+    CHECK(t && t->dims[0] == 128 && t->dims[1] == 64);
+    CHECK(!glia_gguf_read(g, t, 0, sizeof embedding, embedding, &e));
+    CHECK(!glia_gguf_read(g, glia_gguf_tensor_find(g, "blk.0.attn_norm.weight"), 0, sizeof norm, norm, &e));
+    CHECK(!glia_gguf_f64(g, "llama.attention.layer_norm_rms_epsilon", &eps, &e));
+    memset(want, 0, sizeof want);
+    for (int64_t i = 0; i < count; i++) {
+        const float *x = embedding + 64 * ids[i];
+        double mean = 0;
+        for (int j = 0; j < 64; j++) mean += (double)x[j] * (double)x[j] / 64;
+        for (int j = 0; j < 64; j++) {
+            double y = (double)x[j] * (double)norm[j];
+            want[j] += y * y / (mean + eps) / (double)count;
+        }
+    }
+    const char *const names[] = {"blk.0.attn_q.weight", "blk.0.attn_k.weight", "blk.0.attn_v.weight"};
+    for (int n = 0; n < 3; n++) {
+        const glia_imatrix_entry *x = glia_imatrix_find(m, names[n]);
+        CHECK(x && x->count == 64);
+        for (int j = 0; x && j < 64; j++) CHECK(fabs((double)x->values[j] - want[j]) <= 1e-5 * want[j]);
+    }
+    glia_gguf_close(g);
+}
+
+static void imatrix_made(void)
+{
+    static const char text[] = "the inner and the other thing is not on the list, or so the men said to her";
+    const char *model = spine_arch_path("llama_mha", "gguf");
+    glia_error e = GLIA_ERROR_INIT;
+    glia_imatrix_options o = GLIA_IMATRIX_OPTIONS_INIT;
+    glia_imatrix_summary s = GLIA_IMATRIX_SUMMARY_INIT;
+    glia_imatrix m;
+    int32_t ids[256];
+    int64_t count = 0;
+    o.threads = 1;
+    o.context = 16;
+    CHECK_I64(glia_imatrix_make(model, text, sizeof text - 1, in_folder("a.imatrix"), &o, &s, &e), GLIA_OK);
+    o.threads = 3;
+    CHECK_I64(glia_imatrix_make(model, text, sizeof text - 1, in_folder("b.imatrix"), &o, NULL, &e), GLIA_OK);
+    CHECK(same_files(in_folder("a.imatrix"), in_folder("b.imatrix")));
+    CHECK_I64(s.entries, 14); /* seven a layer, and two layers */
+    CHECK(s.tokens > 16 && s.chunks == (s.tokens + 15) / 16 && s.unmeasured == 0);
+    CHECK_I64(glia_imatrix_load(NULL, in_folder("a.imatrix"), &m, &e), GLIA_OK);
+    CHECK_I64(m.count, 14);
+    CHECK_I64(m.chunks, s.chunks);
+    glia_model_options mo = GLIA_MODEL_OPTIONS_INIT;
+    glia_model *open = spine_open(model, &mo);
+    CHECK(open && !glia_model_tokenize(open, text, sizeof text - 1, 1, 0, ids, 256, &count, &e));
+    glia_model_close(open);
+    CHECK_I64(count, s.tokens);
+    check_first_layer(&m, ids, count);
+    glia_imatrix_free(&m);
+    glia_quantize_options q = GLIA_QUANTIZE_OPTIONS_INIT;
+    glia_quantize_summary qs = GLIA_QUANTIZE_SUMMARY_INIT;
+    q.imatrix = in_folder("a.imatrix");
+    CHECK_I64(glia_quantize(model, in_folder("q.gguf"), "Q4_0", &q, &qs, &e), GLIA_OK);
+    CHECK(qs.quantized > 0 && qs.unimportant == 0);
+    CHECK_I64(glia_imatrix_make(model, "", 0, in_folder("c.imatrix"), &o, NULL, &e), GLIA_E_ARG);
+    CHECK_STR(e.code, "G0535");
+    CHECK_I64(glia_imatrix_make(model, text, -1, in_folder("c.imatrix"), &o, NULL, &e), GLIA_E_ARG);
+    CHECK(access(in_folder("c.imatrix"), F_OK));
+}
+
 /* ---- refused -------------------------------------------------------------------------------------- */
 
 static int stop_at_second(void *user, const glia_quantize_tensor *t)
@@ -572,6 +645,7 @@ int main(void)
     RUN(metadata);
     RUN(imatrix_files);
     RUN(importance_helps);
+    RUN(imatrix_made);
     RUN(refuses);
     RUN(other_models_importance);
     RUN(calls_fail);

@@ -1,7 +1,8 @@
 /* Making model files: other types of weights, and other kinds of files.
  *
- *     glia_quantize   a GGUF model with its matrices in smaller types
- *     glia_convert    a checkpoint of Hugging Face's layout as a GGUF model
+ *     glia_quantize       a GGUF model with its matrices in smaller types
+ *     glia_imatrix_make   what matters in a model's matrices, measured on a text, for glia_quantize
+ *     glia_convert        a checkpoint of Hugging Face's layout as a GGUF model
  *
  * Files are written beside their place and renamed when they are complete, so that no half-written model is
  * ever found under the name that was asked for. Tensors pass through memory a few rows at a time. The same
@@ -74,6 +75,43 @@ GLIA_API const char *glia_quantize_type(int i);
 GLIA_API glia_status glia_quantize(const char *in, const char *out, const char *type,
                                    const glia_quantize_options *options, glia_quantize_summary *summary,
                                    glia_error *e);
+
+typedef struct glia_imatrix_options {
+    uint32_t size;         /* set by GLIA_IMATRIX_OPTIONS_INIT */
+    int32_t threads;       /* the caller's included; 0: the usable processors */
+    const glia_os *os;     /* null: the default */
+    int64_t context;       /* tokens of a chunk; 0: 512 */
+    int64_t chunks;        /* the most that are read; 0: the whole text */
+    const char *text_name; /* kept in the file; null: "text" */
+    /* Called after each chunk; may be null. Nonzero: GLIA_E_CANCELLED. */
+    int (*on_chunk)(void *user, int64_t done, int64_t count);
+    void *user;
+} glia_imatrix_options;
+#define GLIA_IMATRIX_OPTIONS_INIT                                                                            \
+    {                                                                                                        \
+        .size = sizeof(glia_imatrix_options)                                                                 \
+    }
+
+typedef struct glia_imatrix_summary {
+    uint32_t size;
+    uint32_t reserved;
+    int64_t entries;    /* matrices that were measured */
+    int64_t unmeasured; /* stacked experts, which are not */
+    int64_t tokens, chunks;
+} glia_imatrix_summary;
+#define GLIA_IMATRIX_SUMMARY_INIT                                                                            \
+    {                                                                                                        \
+        .size = sizeof(glia_imatrix_summary)                                                                 \
+    }
+
+/* Lets the model at `model` read text[0, size), in chunks with an empty context each, and writes an
+ * importance matrix for glia_quantize to `out` (GGUF): for every matrix but the output, the embedding and
+ * stacked experts, the sums of squares of each column's inputs. The same text gives the same bytes for any
+ * number of threads. options and summary may be null. The statuses of glia_model_open, and GLIA_E_ARG (G0526;
+ * G0535: the text is too short), GLIA_E_CANCELLED. Thread-safe. */
+GLIA_API glia_status glia_imatrix_make(const char *model, const char *text, int64_t size, const char *out,
+                                       const glia_imatrix_options *options, glia_imatrix_summary *summary,
+                                       glia_error *e);
 
 typedef struct glia_convert_options {
     uint32_t size;     /* set by GLIA_CONVERT_OPTIONS_INIT */

@@ -34,6 +34,7 @@ enum { /* commands as bits */
        CLI_QUANTIZE = 1 << 20,
        CLI_CHAT = 1 << 24,
        CLI_CONVERT = 1 << 21,
+       CLI_IMATRIX = 1 << 22,
        CLI_ALL = (1 << 30) - 1
 };
 
@@ -65,6 +66,7 @@ typedef struct cli_settings { /* what the options set; texts are null, integers 
     bool loop, ignore_end, special, verbose, graph, pieces, decode, no_bos;
     bool pure, dry_run, normalize;
     const char *imatrix;
+    int64_t chunks;
     const char *completion, *prompt, *file, *profile, *isa, *kv, *format, *shape, *synth, *type, *out,
         *pooling;
     int64_t tokens, top_k, repeat_last_n, seed, context, batch, threads, slots, memory_limit;
@@ -250,6 +252,7 @@ int cli_cmd_perplexity(cli *c);
 int cli_cmd_bench(cli *c);
 int cli_cmd_synth(cli *c);
 int cli_cmd_quantize(cli *c);
+int cli_cmd_imatrix(cli *c);
 int cli_cmd_convert(cli *c);
 int cli_cmd_explain(cli *c);
 

@@ -68,6 +68,12 @@ const cli_command cli_commands[] = {
      "name\n"
      "when it is complete, with the same bytes for any number of threads.\n",
      "glia quantize model-f16.gguf model-q4.gguf Q4_K_M", cli_cmd_quantize},
+    {"imatrix", CLI_IMATRIX, "MODEL", 1, 1, "Measure what matters in a model's matrices",
+     "The model reads a text of -p or -f, in chunks of -c tokens; the mean squares of what each matrix meets "
+     "go to "
+     "-o,\n"
+     "for glia quantize --imatrix. The same text gives the same file for any number of threads.\n",
+     "glia imatrix model-f16.gguf -f text.txt -o model.imatrix.gguf", cli_cmd_imatrix},
     {"convert", CLI_CONVERT, "CHECKPOINT OUT", 2, 2, "Write a Hugging Face checkpoint as a GGUF model",
      "CHECKPOINT is a folder with config.json, tokenizer.json and weights as SafeTensors, or the weights' "
      "file in "
@@ -105,10 +111,10 @@ const cli_command cli_commands[] = {
     }
 
 const cli_option cli_options[] = {
-    TEXT('p', "prompt", "TEXT", CLI_RUN | CLI_TOKENIZE, prompt,
+    TEXT('p', "prompt", "TEXT", CLI_RUN | CLI_TOKENIZE | CLI_IMATRIX, prompt,
          "the text; an empty prompt starts from the beginning token"),
     INT('p', "prompt", CLI_BENCH, 0, 1 << 24, bench_prompt, "tokens of prefill (512); 0: no prefill"),
-    TEXT('f', "file", "FILE", CLI_RUN | CLI_TOKENIZE | CLI_LOGITS | CLI_PERPLEXITY, file,
+    TEXT('f', "file", "FILE", CLI_RUN | CLI_TOKENIZE | CLI_LOGITS | CLI_PERPLEXITY | CLI_IMATRIX, file,
          "read the text from a file; - is stdin"),
     TEXT('p', "prompt", "TEXT", CLI_EMBED, prompt, "the text"),
     TEXT('f', "file", "FILE", CLI_EMBED, file, "read the texts from a file, one a line; - is stdin (-)"),
@@ -187,13 +193,15 @@ const cli_option cli_options[] = {
     FLAG(0, "decode", CLI_TOKENIZE, decode, "the input is ids, the output their text"),
     INT('c', "context", MODEL_COMMANDS, 1, 1 << 30, context,
         "tokens of context (the model's own, at most 4096)"),
+    INT('c', "context", CLI_IMATRIX, 1, 1 << 20, context, "tokens of a chunk (512)"),
+    INT(0, "chunks", CLI_IMATRIX, 1, 1 << 30, chunks, "read so many chunks at most (all)"),
     INT('b', "batch", CLI_RUN | CLI_CHAT | CLI_PLAN | CLI_PERPLEXITY | CLI_BENCH, 1, 65536, batch,
         "most tokens in one step (128)"),
     INT('b', "batch", CLI_EMBED, 1, 65536, batch, "most tokens in one step (128; encoders: the context)"),
     INT(0, "chunk", CLI_LOGITS, 1, 65536, batch, "tokens in one step (128)"),
     INT('t', "threads",
-        CLI_RUN | CLI_CHAT | CLI_PLAN | CLI_LOGITS | CLI_PERPLEXITY | CLI_EMBED | CLI_QUANTIZE, 1, 1024,
-        threads, "worker threads (the usable processors)"),
+        CLI_RUN | CLI_CHAT | CLI_PLAN | CLI_LOGITS | CLI_PERPLEXITY | CLI_EMBED | CLI_QUANTIZE | CLI_IMATRIX,
+        1, 1024, threads, "worker threads (the usable processors)"),
     {'t', "threads", "N,N,..", CLI_INTS, CLI_BENCH, 1, 1024, NULL, AT(thread_list),
      "worker threads, one measurement each"},
     INT(0, "slots", MODEL_COMMANDS, 1, 64, slots, "shares of the work (as many as threads)"),
@@ -222,6 +230,7 @@ const cli_option cli_options[] = {
          "weigh the columns by an importance matrix (GGUF or .dat)"),
     FLAG(0, "pure", CLI_QUANTIZE, pure, "the same type for all matrices"),
     FLAG(0, "dry-run", CLI_QUANTIZE, dry_run, "write nothing, list what each tensor would be"),
+    TEXT('o', "output", "FILE", CLI_IMATRIX, out, "the importance matrix to write (GGUF)"),
     TEXT('o', "output", "FILE", CLI_LOGITS, out, "the NumPy file to write"),
     TEXT('o', "output", "FILE", CLI_EMBED, out, "write a NumPy file, float32, instead of text"),
     CHOICE('o', "output", "FORMAT", CLI_BENCH, "md|json|csv", format, "form of the result (md)"),

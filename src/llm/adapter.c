@@ -106,6 +106,7 @@ static glia_value apply(glia_lm_builder *b, int adapter, glia_value x, glia_valu
 glia_value glia_lm_adapt(glia_lm_builder *b, glia_value x, glia_value y, const char *name, int64_t begin,
                          int64_t end)
 {
+    glia_lm_observe(b, x, name);
     for (int i = 0; i < b->adapter_count && !b->status; i++) y = apply(b, i, x, y, name, begin, end);
     return y;
 }

@@ -28,6 +28,7 @@ typedef struct glia_lm_options {
     int32_t adapter_count;
     int64_t cache_tokens; /* 0: sequences times context */
     int32_t embeddings;   /* 1: hidden states instead of logits; batch and logit_rows may be 0 then */
+    bool observe;         /* what each matrix meets is an output as well; see glia_lm_observe */
 } glia_lm_options;
 
 /* How many pages a cache has. */
@@ -133,6 +134,10 @@ glia_value glia_lm_linear(glia_lm_builder *b, glia_value x,
 /* The product with rows [begin, begin + rows) of a fused matrix, and of its bias if there is one. */
 glia_value glia_lm_linear_rows(glia_lm_builder *b, glia_value x, const char *prefix, int64_t begin,
                                int64_t rows, const char *name);
+/* With options.observe: the sum over tokens of x's squares [k], x being what meets the file's tensor `name`,
+ * becomes an output of the graph. The output matrix is left out. imatrix_make.c. */
+#define GLIA_LM_OBSERVED "observed:"
+void glia_lm_observe(glia_lm_builder *b, glia_value x, const char *name);
 /* y, the product of x with rows [begin, end) of the file's tensor `name` (end 0: with all), as the adapters
  * change it. */
 glia_value glia_lm_adapt(glia_lm_builder *b, glia_value x, glia_value y, const char *name, int64_t begin,

@@ -11,6 +11,7 @@ enum { GLIA_ADAPTERS_MAX = 16 };
 
 struct glia_model {
     glia_model_options options; /* filled in */
+    bool observe;               /* the graph has the outputs of glia_lm_observe */
     glia_gguf *file;
     glia_gguf *adapters[GLIA_ADAPTERS_MAX];
     glia_lm_graph lm;
@@ -73,5 +74,9 @@ static inline int64_t glia_pages_of(int64_t tokens)
 {
     return (tokens + GLIA_PAGE_TOKENS - 1) / GLIA_PAGE_TOKENS;
 }
+
+/* glia_model_open, with what each matrix meets as further outputs of the step's graph. */
+glia_status glia_model_prepare_observed(const char *path, const glia_model_options *options, glia_model **out,
+                                        glia_error *e);
 
 #endif

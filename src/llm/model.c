@@ -72,7 +72,8 @@ static glia_status build(glia_model *m, glia_error *e)
                           .adapter_files = m->adapters,
                           .adapter_count = o->adapter_count,
                           .cache_tokens = o->cache_tokens,
-                          .embeddings = o->embeddings};
+                          .embeddings = o->embeddings,
+                          .observe = m->observe};
     glia_status s = GLIA_OK;
     for (int i = 0; i < o->adapter_count && !s; i++)
         s = glia_adapter_open(o->os, &o->adapters[i], m->file, &m->adapters[i], e);
@@ -188,8 +189,8 @@ static glia_status load(glia_model *m, glia_error *e)
                              m->weights, m->packed, e);
 }
 
-glia_status glia_model_prepare(const char *path, const glia_model_options *options, bool want_weights,
-                               glia_model **out, glia_error *e)
+static glia_status prepare(const char *path, const glia_model_options *options, bool want_weights,
+                           bool observe, glia_model **out, glia_error *e)
 {
     glia_model_options o;
     glia_error_clear(e);
@@ -202,6 +203,7 @@ glia_status glia_model_prepare(const char *path, const glia_model_options *optio
     if (!m) return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a model");
     m->options = o;
     m->queue.os = o.os;
+    m->observe = observe;
     s = glia_gguf_open(o.os, path, NULL, &m->file, e);
     if (!s) s = build(m, e);
     if (!s) s = find_ports(m, e);
@@ -213,6 +215,18 @@ glia_status glia_model_prepare(const char *path, const glia_model_options *optio
     }
     *out = m;
     return GLIA_OK;
+}
+
+glia_status glia_model_prepare(const char *path, const glia_model_options *options, bool want_weights,
+                               glia_model **out, glia_error *e)
+{
+    return prepare(path, options, want_weights, false, out, e);
+}
+
+glia_status glia_model_prepare_observed(const char *path, const glia_model_options *options, glia_model **out,
+                                        glia_error *e)
+{
+    return prepare(path, options, true, true, out, e);
 }
 
 glia_status glia_model_open(const char *path, const glia_model_options *options, glia_model **out,

@@ -15,7 +15,7 @@ static const glia_mix mixes[] = {
     {"Q4_0", GLIA_Q4_0, 2},      {"IQ4_NL", GLIA_IQ4_NL, 25},   {"Q3_K_L", GLIA_Q3_K, 13},
     {"Q3_K_M", GLIA_Q3_K, 12},   {"Q3_K_S", GLIA_Q3_K, 11},     {"Q2_K", GLIA_Q2_K, 10},
     {"Q2_K_S", GLIA_Q2_K, 21},   {"TQ1_0", GLIA_TQ1_0, 36},     {"TQ2_0", GLIA_TQ2_0, 37},
-    {"IQ4_XS", GLIA_IQ4_XS, 30}, {"MXFP4_MOE", GLIA_MXFP4, 38},
+    {"IQ4_XS", GLIA_IQ4_XS, 30}, {"MXFP4_MOE", GLIA_MXFP4, 38}, {"Q1_0", GLIA_Q1_0, 40},
 };
 
 /* Where a tensor stands. The name decides, by the first row that is part of it. */

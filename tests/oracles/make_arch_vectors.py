@@ -62,7 +62,8 @@ LLAMA3_SCALING = dict(
 
 LINEAR = dict(rope_type="linear", factor=4.0)
 DYNAMIC = dict(rope_type="dynamic", factor=2.0)
-YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16, beta_fast=8.0, beta_slow=1.0)
+# The ramp goes from pair 1 to pair 4 of 8.
+YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=64, beta_fast=2.0, beta_slow=0.25)
 
 
 def phi3_scaling(pairs, original, attention_factor):
@@ -122,8 +123,8 @@ CASES = [
                "rope.scaling.original_context_length": 32},
          differs="it has no such scaling"),
     Case("llama_yarn", "llama", "LlamaConfig", 48, SMALL, rope_scaling=YARN,
-         keys={"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.yarn_beta_fast": 8.0,
-               "rope.scaling.original_context_length": 16}),
+         keys={"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.yarn_beta_fast": 2.0,
+               "rope.scaling.yarn_beta_slow": 0.25, "rope.scaling.original_context_length": 64}),
     Case("gemma2", "gemma2", "Gemma2Config", 36,
          llama_like(48, 4, 2, 16, 72, 3, 96, tie_word_embeddings=True, rms_norm_eps=1e-6, rope_theta=10000.0,
                     query_pre_attn_scalar=16, sliding_window=9, attn_logit_softcapping=3.0,
@@ -148,6 +149,18 @@ CASES = [
                     pad_token_id=0),
          rope_scaling=PHI3_SHORT | dict(partial_rotary_factor=0.75), keys=longrope_keys(PHI3_SHORT),
          differs="it rounds the context up, beyond the original one"),
+    Case("granite", "granite", "GraniteConfig", 24,
+         SMALL | dict(embedding_multiplier=12.0, residual_multiplier=0.25, attention_multiplier=0.125,
+                      logits_scaling=8.0),
+         keys={"embedding_scale": 12.0, "residual_scale": 0.25, "attention.scale": 0.125, "logit_scale": 8.0}),
+    Case("smollm3", "smollm3", "SmolLM3Config", 24,
+         SMALL | dict(num_hidden_layers=5, pad_token_id=0)),
+    Case("olmo2", "olmo2", "Olmo2Config", 24,
+         llama_like(32, 4, 2, 8, 40, 2, 80, tie_word_embeddings=False, rms_norm_eps=1e-6, rope_theta=500000.0)),
+    Case("starcoder2", "starcoder2", "Starcoder2Config", 24,
+         {key: value for key, value in SMALL.items() if key not in ("rms_norm_eps", "head_dim")}
+         | dict(norm_epsilon=1e-5, use_bias=True, hidden_act="gelu_pytorch_tanh", residual_dropout=0.0,
+                embedding_dropout=0.0)),
     Case("bitnet", "bitnet", "BitNetConfig", 30, SMALL | dict(hidden_act="silu", pad_token_id=0)),
     Case("bitnet_b158", "bitnet-b1.58", "BitNetConfig", 30, SMALL | dict(hidden_act="relu2", pad_token_id=0),
          differs="it has no such architecture"),
@@ -188,7 +201,7 @@ def make_model(case):
             original = case.rope_scaling.get("original_max_position_embeddings")
             options |= dict(original_max_position_embeddings=original) if original else {}
             options["rope_parameters"].setdefault("partial_rotary_factor", 1.0)
-    for key in ("rms_norm_eps", "layer_norm_epsilon"):
+    for key in ("rms_norm_eps", "layer_norm_epsilon", "norm_epsilon"):
         if key in options:
             options[key] = float(np.float32(options[key]))
     config = getattr(transformers, case.config_class)(attn_implementation="eager", **options)
@@ -364,8 +377,12 @@ def add_llama_like_parameters(case, writer):
     writer.add_head_count(config["num_attention_heads"])
     writer.add_head_count_kv(config["num_key_value_heads"])
     writer.add_rope_freq_base(config["rope_theta"])
-    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
-    if case.arch == "qwen3" or config["head_dim"] * config["num_attention_heads"] != config["hidden_size"]:
+    if "norm_epsilon" in config:
+        writer.add_layer_norm_eps(config["norm_epsilon"])
+    else:
+        writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    head_dim = config.get("head_dim", config["hidden_size"] // config["num_attention_heads"])
+    if case.arch == "qwen3" or head_dim * config["num_attention_heads"] != config["hidden_size"]:
         writer.add_key_length(config["head_dim"])
         writer.add_value_length(config["head_dim"])
     if case.arch in ("llama", "phi3"):
@@ -390,13 +407,13 @@ def gguf_tensors(case, model):
     names = gguf.get_tensor_name_map(arch, layers)
     for name, parameter in model.named_parameters():
         array = parameter.detach().numpy().astype(np.float32)
-        if is_conv1d(name):
+        if case.arch == "gpt2" and is_conv1d(name):
             array = np.ascontiguousarray(array.T)
         if case.arch.startswith("gemma") and array.ndim == 1:
             array = array + np.float32(1)
-        if case.arch == "llama" and "q_proj" in name:
+        if case.arch in PAIRED and "q_proj" in name:
             array = pair_neighbours(array, case.config["num_attention_heads"])
-        if case.arch == "llama" and "k_proj" in name:
+        if case.arch in PAIRED and "k_proj" in name:
             array = pair_neighbours(array, case.config["num_key_value_heads"])
         yield names.get_name(old_name(name), try_suffixes=(".weight", ".bias")), array
 
@@ -405,6 +422,9 @@ def old_name(name):
     """The name map of gguf knows BitNet's norms by the names of its first release."""
     return name.replace("self_attn.attn_sub_norm", "self_attn.inner_attn_ln").replace(
         "mlp.ffn_sub_norm", "mlp.ffn_layernorm")
+
+
+PAIRED = ("llama", "granite", "smollm3")  # whose files have the rows of q and k interleaved
 
 
 def pair_neighbours(weight, heads):
@@ -509,7 +529,9 @@ def verify(case):
     ids, logits = expected["ids"], expected["logits"]
     f32 = 0  # GGML_TYPE_F32, for the KV cache, which is half precision by default
     llama = Llama(str(FOLDER / f"{case.name}.gguf"), n_ctx=len(ids), n_batch=len(ids), logits_all=True,
-                  type_k=f32, type_v=f32, flash_attn=False, n_threads=1, n_threads_batch=1, verbose=False)
+                  type_k=f32, type_v=f32, flash_attn=False, n_threads=1, n_threads_batch=1, verbose=False,
+                  yarn_beta_fast=case.keys.get("rope.scaling.yarn_beta_fast", 32.0),
+                  yarn_beta_slow=case.keys.get("rope.scaling.yarn_beta_slow", 1.0))
     llama.eval(ids.tolist())
     got = np.array(llama.scores[: len(ids)], np.float64)
     nmse = np.sum((got - logits) ** 2) / np.sum(logits**2)

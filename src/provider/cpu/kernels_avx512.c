@@ -35,6 +35,7 @@ static const glia_cpu_kernel kernels[] = {
     {&glia_op_rope, "f32,f32->f32", rope, "rope_avx512"},
     {&glia_op_kv_put, "f32,f32,i32,i32,i32->f32", kv_put_f32, "kv_put_f32_avx512"},
     {&glia_op_kv_put, "f16,f32,i32,i32,i32->f16", kv_put_f16, "kv_put_f16_avx512"},
+    {&glia_op_kv_put, "q8_0,f32,i32,i32,i32->q8_0", kv_put_q8_0, "kv_put_q8_0_avx512"},
     {&glia_op_silu, "f32->f32", silu, "silu_avx512"},
     {&glia_op_swiglu, "f32,f32->f32", swiglu, "swiglu_avx512"},
     {&glia_op_swiglu_limited, "f32,f32->f32", swiglu_limited, "swiglu_limited_avx512"},

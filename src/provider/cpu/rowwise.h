@@ -341,6 +341,38 @@ GLIA_INLINE void put_element(const int size, uint8_t *to, float v)
     }
 }
 
+/* 32 dims of one position; the steps of put_q8_0 in ops/attention.c. */
+GLIA_INLINE void put_block(const float *x, const glia_page_block *to)
+{
+    const v16 a = v16_load(x), b = v16_load(x + LANES), most = v16_set(127.0f), least = v16_set(-127.0f);
+    const int32_t bits = v16i_most(v16i_max(v16_magnitude(a), v16_magnitude(b)));
+    int8_t q[GLIA_PAGE_BLOCK] = {0};
+    uint16_t d = 0x7e00;
+    float m;
+    memcpy(&m, &bits, sizeof m);
+    if (bits < 0x7f800000)
+        d = (uint16_t)_mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(m / 127.0f), _MM_FROUND_TO_NEAREST_INT), 0);
+    memcpy(to->scale, &d, sizeof d);
+    if (bits < 0x7f800000 && d) {
+        const v16 scale = v16_set_f16(&d);
+        v16i_store_i8(q, v16_to_int(v16_max(least, v16_min(most, v16_div(a, scale)))));
+        v16i_store_i8(q + LANES, v16_to_int(v16_max(least, v16_min(most, v16_div(b, scale)))));
+    }
+    for (int i = 0; i < GLIA_PAGE_BLOCK; i++) to->q[i * to->stride] = q[i];
+}
+
+/* Dims [begin, end) of one position of page and group `head`. */
+GLIA_INLINE void put_blocks(const float *x, const glia_tensor *c, bool transposed, int64_t head, int64_t slot,
+                            int64_t slots, int64_t d, int64_t begin, int64_t end)
+{
+    for (int64_t b = begin / GLIA_PAGE_BLOCK; b * GLIA_PAGE_BLOCK < end; b++) {
+        const glia_page_block to = transposed ? glia_page_key(c->data, head, slot, slots, d, b)
+                                              : glia_page_value(c->data, head, slot, slots, d, b);
+        put_block(x + b * GLIA_PAGE_BLOCK, &to);
+    }
+}
+
+/* size: bytes of an element; 1 for q8_0. */
 GLIA_INLINE void kv_put(const int size, const glia_kargs *k)
 {
     const glia_tensor *c = &k->out[0], *x = &k->in[1], *table = &k->in[2];
@@ -357,6 +389,11 @@ GLIA_INLINE void kv_put(const int size, const glia_kargs *k)
             continue;
         for (int64_t g = k->begin[1]; g < k->end[1]; g++) {
             const float *from = (const float *)x->data + (t * groups + g) * d;
+            if (size == 1) {
+                put_blocks(from, c, transposed, page * groups + g, slot, slots, d, k->begin[dim_axis],
+                           k->end[dim_axis]);
+                continue;
+            }
             uint8_t *to = (uint8_t *)c->data +
                           ((page * groups + g) * slots * d + (transposed ? slot : slot * d)) * size;
             for (int64_t i = k->begin[dim_axis]; i < k->end[dim_axis]; i++)
@@ -367,3 +404,4 @@ GLIA_INLINE void kv_put(const int size, const glia_kargs *k)
 
 static void kv_put_f16(const glia_kargs *k) { kv_put(2, k); }
 static void kv_put_f32(const glia_kargs *k) { kv_put(4, k); }
+static void kv_put_q8_0(const glia_kargs *k) { kv_put(1, k); }
