@@ -6,8 +6,9 @@
 
 #include "base/utf8.h"
 
-static const char *const pres[] = {"gpt-2",     "llama-bpe",      "qwen2",   "gpt-4o",
-                                   "starcoder", "deepseek-coder", "default", "no-such"};
+/* Not those that normalize: ids give the text back. */
+static const char *const pres[] = {"gpt-2",     "llama-bpe",      "deepseek-v3", "gpt-4o",
+                                   "starcoder", "deepseek-coder", "falcon",      "no-such"};
 
 /* Strings of the input: a length byte, then that many. */
 static const char *take(const uint8_t **data, size_t *size, int64_t *n)

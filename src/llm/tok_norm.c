@@ -385,6 +385,14 @@ bool glia_tok_norm_collapse(const tok_norm_step *s, const char *in, int64_t size
     return true;
 }
 
+bool glia_tok_norm_trim(const tok_norm_step *s, const char *in, int64_t size, bool first, tok_text *out)
+{
+    (void)first;
+    while (size >= s->text_size && !memcmp(in + size - s->text_size, s->text, (size_t)s->text_size))
+        size -= s->text_size;
+    return glia_tok_text_push(out, in, size);
+}
+
 /* ---- SentencePiece's map */
 
 glia_status glia_tok_charsmap_read(tok_charsmap *m, glia_arena *a, const char *bytes, int64_t size,

@@ -53,6 +53,7 @@ tok_norm_run glia_tok_norm_replace;  /* every `text` becomes `with` */
 tok_norm_run glia_tok_norm_regex;    /* every match becomes `with` */
 tok_norm_run glia_tok_norm_prepend;  /* `text` before a text that is not empty; TOK_PREPEND_* */
 tok_norm_run glia_tok_norm_collapse; /* runs of spaces become one, none at the ends; TOK_COLLAPSE_* */
+tok_norm_run glia_tok_norm_trim;     /* every `text` at the end goes */
 tok_norm_run glia_tok_norm_charsmap; /* the longest match of the map at each place */
 tok_norm_run glia_tok_norm_nmt;      /* some control characters go, some white ones become spaces */
 enum { TOK_FORM_COMPOSE = 1, TOK_FORM_COMPATIBLE = 2 };

@@ -35,11 +35,17 @@ static glia_status unigram_plan(glia_tokenizer *t, const glia_vocab_source *v, t
     step->text_size = 1;
     step->with = mark;
     step->with_size = 3;
-    if (!t->adds_space) return GLIA_OK;
-    step = glia_tok_norm_add(norm, glia_tok_norm_prepend, 0);
-    if (!step) return glia_tok_nomem(e);
-    step->text = mark;
-    step->text_size = 3;
+    const struct {
+        tok_norm_run *run;
+        bool wanted; /* marks at the end go with the spaces there, one that was written, too */
+    } ends[] = {{glia_tok_norm_prepend, t->adds_space}, {glia_tok_norm_trim, v->remove_extra_spaces > 0}};
+    for (int i = 0; i < GLIA_COUNT(ends); i++) {
+        if (!ends[i].wanted) continue;
+        step = glia_tok_norm_add(norm, ends[i].run, 0);
+        if (!step) return glia_tok_nomem(e);
+        step->text = mark;
+        step->text_size = 3;
+    }
     return GLIA_OK;
 }
 
