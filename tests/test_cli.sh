@@ -12,7 +12,7 @@ data=${GLIA_TEST_DATA:-}
 tmp=$(mktemp -d) || exit 2
 trap 'rm -rf "$tmp"' EXIT
 failures=0
-commands="run inspect plan logits tokenize perplexity bench synth quantize convert explain"
+commands="run inspect plan logits tokenize embed perplexity bench synth quantize convert explain"
 
 say() { # NAME: the case is over; `bad` holds what went wrong
     if [ -z "$bad" ]; then
@@ -78,7 +78,7 @@ test_usage() {
         [ "$(wc -l <"$tmp/err")" -eq 1 ] || fault "$command: more than one line of complaint"
         expect 2 none "$command" one two three
     done
-    for command in run inspect plan logits tokenize perplexity bench synth; do expect 2 none "$command"; done
+    for command in run inspect plan logits tokenize embed perplexity bench synth; do expect 2 none "$command"; done
     expect 2 none run "$demo"
     expect 2 none run "$demo" -p
     expect 2 none run "$demo" -p a -f b
@@ -177,6 +177,56 @@ test_run() {
     has '"prompt":"Tom"'
     expect 1 out run "$demo" -p "Tom" -n 500 -c 16 --ignore-eos
     says "16"
+}
+
+test_sampling() {
+    schema='{"type":"object","properties":{"name":{"type":"string","minLength":1,"maxLength":8},
+        "age":{"type":"integer","minimum":0,"maximum":150},
+        "tags":{"type":"array","items":{"enum":["a","b"]},"maxItems":2}},
+        "required":["name","age"],"additionalProperties":false}'
+    for seed in 1 2 3 4 5; do
+        "$glia" run "$demo" -p "Once" --temp 1 --seed $seed --json-schema "$schema" -n 200 >"$tmp/out" 2>"$tmp/err" ||
+            fault "--json-schema fails: $(cat "$tmp/err")"
+        sed -i '1s/^Once//' "$tmp/out"
+        is_json
+        has '"name"'
+        has '"age"'
+    done
+    printf '%s' "$schema" >"$tmp/schema.json"
+    "$glia" run "$demo" -p "Once" --temp 1 --seed 5 --json-schema-file "$tmp/schema.json" -n 200 \
+        >"$tmp/two" 2>"$tmp/err"
+    sed -i '1s/^Once//' "$tmp/two"
+    cmp -s "$tmp/out" "$tmp/two" || fault "--json-schema-file gives another text"
+    expect 0 out run "$demo" -p "Tom" --grammar 'root ::= " was " ("red" | "green") "."'
+    grep -Eq '^Tom was (red|green)\.$' "$tmp/out" || fault "the grammar's text is $(cat "$tmp/out")"
+    printf 'root ::= " and"{3}\n' >"$tmp/and.gbnf"
+    expect 0 out run "$demo" -p "Tom" --grammar-file "$tmp/and.gbnf" --ignore-eos
+    [ "$(cat "$tmp/out")" = "Tom and and and" ] || fault "the grammar's text is $(cat "$tmp/out")"
+    expect 3 none run "$demo" -p "Tom" --grammar 'root ::= a'
+    says "G0651"
+    says "line 1, column 10"
+    expect 3 none run "$demo" -p "Tom" --json-schema '{"not":{}}'
+    says "G0661"
+    says "not"
+    expect 3 none run "$demo" -p "Tom" --grammar-file "$tmp/absent.gbnf"
+    expect 2 none run "$demo" -p "Tom" --grammar 'root ::= "a"' --json-schema '{}'
+    expect 0 out run "$demo" -p "Tom" -n 3 --json --logprobs 2
+    is_json
+    has '"logprobs":[{"id":'
+    expect 2 none run "$demo" -p "Tom" -n 3 --logprobs 2
+    expect 3 none run "$demo" -p "Tom" -n 3 --json --logprobs 99999
+    expect 0 out run "$demo" -p "Tom" -n 20 --temp 0.9 --dry-multiplier 0.8 --dry-base 1.5 --dry-allowed-length 1 \
+        --dry-penalty-last-n 30 --dry-sequence-breaker . --dry-sequence-breaker '\n' --typical 0.95 --top-nsigma 2 \
+        --xtc-probability 0.5 --xtc-threshold 0.2 --dynatemp-range 0.3 --dynatemp-exp 1.2 --min-keep 2 \
+        --samplers "top_k;penalties;dry;typ_p;xtc;temperature"
+    for version in 1 2; do
+        expect 0 out run "$demo" -p "Tom" -n 20 --temp 1 --mirostat $version --mirostat-ent 3 --mirostat-lr 0.2
+    done
+    expect 1 none run "$demo" -p "Tom" --samplers "top_k;nonsense"
+    says "G0665"
+    says "nonsense"
+    expect 1 none run "$demo" -p "Tom" --dry-multiplier 1 --dry-base 0.5
+    says "dry_base"
 }
 
 test_loop() {
@@ -485,7 +535,7 @@ COMP_WORDS=(glia pl); COMP_CWORD=1; _glia; echo "${COMPREPLY[*]}"
 COMP_WORDS=(glia run --top); COMP_CWORD=2; _glia; echo "${COMPREPLY[*]}"
 END
     found=$(bash "$tmp/out" | tr '\n' ';')
-    [ "$found" = "avx2 avx512 avx512vnni;plan;--top-k --top-p;" ] || fault "completions are $found"
+    [ "$found" = "avx2 avx512 avx512vnni;plan;--top-k --top-p --top-nsigma;" ] || fault "completions are $found"
     expect 0 out --completion zsh
     has "#compdef glia"
     expect 0 out --completion fish
@@ -502,6 +552,34 @@ test_golden_story() {
     expect 0 out run "$file" -p "" -n 200 --temp 0
     head -c "$(wc -c <"$want")" "$tmp/out" >"$tmp/begin"
     cmp -s "$tmp/begin" "$want" || fault "the text is $(head -c 200 "$tmp/out")"
+}
+
+test_embed() {
+    bert=$root/tests/vectors/arch/bert.gguf
+    printf 'the thing\n\nwas it\n' >"$tmp/texts"
+    expect 0 out embed "$bert" -f "$tmp/texts" -t 1
+    cp "$tmp/out" "$tmp/lines"
+    [ "$(wc -l <"$tmp/out")" -eq 3 ] || fault "three texts give $(wc -l <"$tmp/out") lines"
+    [ "$(head -1 "$tmp/out" | wc -w)" -eq 48 ] || fault "an embedding has $(head -1 "$tmp/out" | wc -w) elements, want 48"
+    expect 0 out embed "$bert" -f "$tmp/texts" -t 2 --isa portable
+    cmp -s "$tmp/out" "$tmp/lines" || fault "threads change the embeddings"
+    expect 0 out embed "$bert" -p "was it" --pooling cls
+    tail -1 "$tmp/lines" | cmp -s - "$tmp/out" || fault "a text alone has another embedding"
+    expect 0 out embed "$bert" -p "was it" --pooling mean --normalize --json
+    is_json
+    has '"pooling":"mean","normalized":true,"width":48,"tokens":[4],"embeddings":[['
+    expect 0 out embed "$bert" -p "was it" --pooling none
+    [ "$(wc -l <"$tmp/out")" -eq 4 ] || fault "four tokens give $(wc -l <"$tmp/out") lines"
+    expect 0 any embed "$bert" -f "$tmp/texts" -o "$tmp/e.npy"
+    head -c 128 "$tmp/e.npy" | grep -aq "(3, 48)" || fault "the shape is not (3, 48)"
+    expect 0 out embed "$demo" -p "Once upon a time"
+    expect 2 none embed "$bert" -p a --pooling max
+    expect 2 none embed "$bert" -p a -f "$tmp/texts"
+    expect 3 none embed "$bert" -p "the thing was it" -b 4
+    says "G0543"
+    says "text 1"
+    expect 3 none run "$bert" -p a
+    says "G0540"
 }
 
 test_example() {
@@ -524,7 +602,7 @@ test_example() {
 }
 
 "$glia" synth --shape tiny --type Q8_0 "$tmp/tiny.gguf" || exit 2
-for name in help usage refusals vocabulary_only run loop sessions interrupt full_disk inspect plan logits tokenize \
+for name in help usage refusals vocabulary_only run sampling loop sessions interrupt full_disk inspect plan logits tokenize embed \
     perplexity bench profile synth quantize convert explain generated_texts golden_story example; do
     skipped=
     test_$name

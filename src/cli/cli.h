@@ -30,6 +30,7 @@ enum { /* commands as bits */
        CLI_SYNTH = 128,
        CLI_EXPLAIN = 256,
        CLI_TOP = 512, /* before any command */
+       CLI_EMBED = 1 << 19,
        CLI_QUANTIZE = 1 << 20,
        CLI_CONVERT = 1 << 21,
        CLI_ALL = (1 << 30) - 1
@@ -61,9 +62,10 @@ typedef struct cli_texts {
 typedef struct cli_settings { /* what the options set; texts are null, integers CLI_UNSET when not given */
     bool help, version, json, man;
     bool loop, ignore_end, special, verbose, graph, pieces, decode, no_bos;
-    bool pure, dry_run;
+    bool pure, dry_run, normalize;
     const char *imatrix;
-    const char *completion, *prompt, *file, *profile, *isa, *kv, *format, *shape, *synth, *type, *out;
+    const char *completion, *prompt, *file, *profile, *isa, *kv, *format, *shape, *synth, *type, *out,
+        *pooling;
     int64_t tokens, top_k, repeat_last_n, seed, context, batch, threads, slots, memory_limit;
     int64_t bench_prompt, depth, repetitions;
     double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
@@ -238,6 +240,7 @@ int cli_cmd_inspect(cli *c);
 int cli_cmd_plan(cli *c);
 int cli_cmd_logits(cli *c);
 int cli_cmd_tokenize(cli *c);
+int cli_cmd_embed(cli *c);
 int cli_cmd_perplexity(cli *c);
 int cli_cmd_bench(cli *c);
 int cli_cmd_synth(cli *c);

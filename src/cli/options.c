@@ -29,8 +29,13 @@ const cli_command cli_commands[] = {
     {"tokenize", CLI_TOKENIZE, "MODEL", 1, 1, "Turn text into token ids, or back",
      "Reads stdin unless -p or -f is given, and prints the ids on one line. Beginning tokens are added by "
      "the\n"
-     "model's policy. Vocabularies without weights will do.\n",
+     "model's policy. Vocabularies without weights will do, and so does a tokenizer.json.\n",
      "glia tokenize model.gguf < text", cli_cmd_tokenize},
+    {"embed", CLI_EMBED, "MODEL", 1, 1, "Turn texts into embeddings",
+     "Prints one embedding a line of the input (-p: of one text): the last hidden states of the text's "
+     "tokens,\n"
+     "pooled. Encoders such as BERT, and every other model. With --pooling none there is one line a token.\n",
+     "glia embed model.gguf -f texts.txt --normalize -o out.npy", cli_cmd_embed},
     {"perplexity", CLI_PERPLEXITY, "MODEL", 1, 1, "Measure how well a model predicts a text",
      "Cuts the text into windows of -c tokens without overlap and scores every token after a window's "
      "first.\n"
@@ -66,7 +71,7 @@ const cli_command cli_commands[] = {
 };
 
 #define AT(field) offsetof(cli_settings, field)
-#define MODEL_COMMANDS (CLI_RUN | CLI_PLAN | CLI_LOGITS | CLI_PERPLEXITY | CLI_BENCH)
+#define MODEL_COMMANDS (CLI_RUN | CLI_PLAN | CLI_LOGITS | CLI_PERPLEXITY | CLI_BENCH | CLI_EMBED)
 #define FLAG(letter, name, commands, field, help)                                                            \
     {                                                                                                        \
         letter, name, NULL, CLI_FLAG, commands, 0, 0, NULL, AT(field), help                                  \
@@ -94,6 +99,11 @@ const cli_option cli_options[] = {
     INT('p', "prompt", CLI_BENCH, 0, 1 << 24, bench_prompt, "tokens of prefill (512); 0: no prefill"),
     TEXT('f', "file", "FILE", CLI_RUN | CLI_TOKENIZE | CLI_LOGITS | CLI_PERPLEXITY, file,
          "read the text from a file; - is stdin"),
+    TEXT('p', "prompt", "TEXT", CLI_EMBED, prompt, "the text"),
+    TEXT('f', "file", "FILE", CLI_EMBED, file, "read the texts from a file, one a line; - is stdin (-)"),
+    CHOICE(0, "pooling", "HOW", CLI_EMBED, "mean|cls|last|none", pooling,
+           "of the tokens' states: their mean, the first, the last, or all (by the model)"),
+    FLAG(0, "normalize", CLI_EMBED, normalize, "divide every embedding by its length"),
     {0, "ids", "ID,ID,..", CLI_INTS, CLI_LOGITS, 0, INT32_MAX, NULL, AT(ids),
      "token ids instead of a text, used as given"},
     FLAG(0, "loop", CLI_RUN, loop, "one prompt a line, from stdin or -f, until input ends"),
@@ -151,7 +161,7 @@ const cli_option cli_options[] = {
     INT(0, "seed", CLI_RUN | CLI_SYNTH | CLI_BENCH, 0, 9007199254740992.0, seed,
         "seed of the random numbers (0)"),
     FLAG(0, "ignore-eos", CLI_RUN, ignore_end, "never choose end tokens"),
-    FLAG(0, "special", CLI_RUN | CLI_TOKENIZE | CLI_LOGITS | CLI_PERPLEXITY, special,
+    FLAG(0, "special", CLI_RUN | CLI_TOKENIZE | CLI_LOGITS | CLI_PERPLEXITY | CLI_EMBED, special,
          "control tokens written in the text are taken as such, and shown"),
     FLAG(0, "no-bos", CLI_TOKENIZE, no_bos, "add no beginning token, whatever the model's policy"),
     FLAG(0, "pieces", CLI_TOKENIZE, pieces, "print one token a line with its text"),
@@ -160,9 +170,10 @@ const cli_option cli_options[] = {
         "tokens of context (the model's own, at most 4096)"),
     INT('b', "batch", CLI_RUN | CLI_PLAN | CLI_PERPLEXITY | CLI_BENCH, 1, 65536, batch,
         "most tokens in one step (128)"),
+    INT('b', "batch", CLI_EMBED, 1, 65536, batch, "most tokens in one step (128; encoders: the context)"),
     INT(0, "chunk", CLI_LOGITS, 1, 65536, batch, "tokens in one step (128)"),
-    INT('t', "threads", CLI_RUN | CLI_PLAN | CLI_LOGITS | CLI_PERPLEXITY | CLI_QUANTIZE, 1, 1024, threads,
-        "worker threads (the usable processors)"),
+    INT('t', "threads", CLI_RUN | CLI_PLAN | CLI_LOGITS | CLI_PERPLEXITY | CLI_EMBED | CLI_QUANTIZE, 1, 1024,
+        threads, "worker threads (the usable processors)"),
     {'t', "threads", "N,N,..", CLI_INTS, CLI_BENCH, 1, 1024, NULL, AT(thread_list),
      "worker threads, one measurement each"},
     INT(0, "slots", MODEL_COMMANDS, 1, 64, slots, "shares of the work (as many as threads)"),
@@ -182,7 +193,7 @@ const cli_option cli_options[] = {
      "apply a low-rank adapter, SCALE times (1); may be repeated"},
     {0, "memory-limit", "BYTES", CLI_BYTES, MODEL_COMMANDS, 1, 0, NULL, AT(memory_limit),
      "refuse to load above this; K, M, G may follow"},
-    TEXT(0, "profile", "FILE", CLI_RUN | CLI_LOGITS | CLI_PERPLEXITY, profile,
+    TEXT(0, "profile", "FILE", CLI_RUN | CLI_LOGITS | CLI_PERPLEXITY | CLI_EMBED, profile,
          "write a trace for a trace viewer (JSON); -: a table to stderr"),
     FLAG(0, "graph", CLI_PLAN, graph, "print the graph's text form instead"),
     CHOICE(0, "type", "TYPE", CLI_CONVERT, "F32|F16|BF16|Q8_0", type,
@@ -192,6 +203,7 @@ const cli_option cli_options[] = {
     FLAG(0, "pure", CLI_QUANTIZE, pure, "the same type for all matrices"),
     FLAG(0, "dry-run", CLI_QUANTIZE, dry_run, "write nothing, list what each tensor would be"),
     TEXT('o', "output", "FILE", CLI_LOGITS, out, "the NumPy file to write"),
+    TEXT('o', "output", "FILE", CLI_EMBED, out, "write a NumPy file, float32, instead of text"),
     CHOICE('o', "output", "FORMAT", CLI_BENCH, "md|json|csv", format, "form of the result (md)"),
     TEXT(0, "shape", "NAME", CLI_SYNTH, shape,
          "llama-3.2-1b, qwen3-0.6b, gemma-3-1b, gpt-oss-20b ...; a wrong name lists them all"),
@@ -199,7 +211,8 @@ const cli_option cli_options[] = {
          "measure random weights in this shape and type or mixture, in a temporary file (Q4_0)"),
     TEXT(0, "type", "TYPE", CLI_SYNTH, type,
          "type of the matrices, or a mixture: F16, Q8_0, Q4_0, Q4_K_M ... (Q4_0)"),
-    FLAG('v', "verbose", CLI_RUN | CLI_LOGITS | CLI_PERPLEXITY | CLI_BENCH, verbose, "report on stderr"),
+    FLAG('v', "verbose", CLI_RUN | CLI_LOGITS | CLI_PERPLEXITY | CLI_BENCH | CLI_EMBED, verbose,
+         "report on stderr"),
     FLAG(0, "json", CLI_ALL, json, "print the result as JSON"),
     FLAG('h', "help", CLI_ALL, help, "print this help"),
     FLAG(0, "version", CLI_ALL, version, "print the version"),

@@ -132,30 +132,68 @@ static int64_t compose(uint32_t *cps, int64_t count)
     return n;
 }
 
-static bool is_ascii(const char *s, int64_t size)
+/* A character before which a text can be cut: a starter that the form leaves alone and that never joins what
+ * comes before it. Some of them; the common ones. */
+static bool inert(uint32_t cp, uint32_t flags)
 {
-    uint8_t any = 0;
-    for (int64_t i = 0; i < size; i++) any |= (uint8_t)s[i];
-    return any < 0x80;
+    static const uint32_t stable[][2] = {{0x400, 0x482},   {0x48A, 0x52F},   {0x2010, 0x2027},
+                                         {0x3041, 0x3096}, {0x30A1, 0x30FA}, {0x4E00, 0x9FFF},
+                                         {0xAC00, 0xD7A3}};
+    if (cp < 0xA0) return true;
+    if (flags != TOK_FORM_COMPOSE) return false;
+    if (cp < 0x300) return true;
+    for (int i = 0; i < GLIA_COUNT(stable); i++)
+        if (cp >= stable[i][0] && cp <= stable[i][1]) return true;
+    return false;
+}
+
+/* Work of a form: code points, and as many to sort with. */
+typedef struct form_work {
+    tok_text cps, spare;
+} form_work;
+
+static bool form_segment(form_work *w, const char *in, int64_t size, uint32_t flags, tok_text *out)
+{
+    w->cps.size = w->spare.size = 0;
+    if (!decompose(in, size, flags & TOK_FORM_COMPATIBLE, &w->cps) ||
+        !glia_tok_text_push(&w->spare, w->cps.bytes, w->cps.size)) {
+        out->over |= w->cps.over | w->spare.over;
+        return false;
+    }
+    int64_t count = w->cps.size / 4;
+    uint32_t *at = (uint32_t *)(void *)w->cps.bytes;
+    order_marks(at, (uint32_t *)(void *)w->spare.bytes, count);
+    if (flags & TOK_FORM_COMPOSE) count = compose(at, count);
+    for (int64_t i = 0; i < count; i++)
+        if (!push_cp(out, at[i])) return false;
+    return true;
 }
 
 bool glia_tok_norm_form(const tok_norm_step *s, const char *in, int64_t size, bool first, tok_text *out)
 {
-    tok_text cps, spare;
+    form_work w;
+    int64_t kept = 0, last = 0, i = 0; /* where what is not copied begins; where the last character began */
+    int len;
+    bool ok = true;
     (void)first;
-    if (is_ascii(in, size)) return glia_tok_text_push(out, in, size);
-    glia_tok_text_init(&cps, out->os, TOK_TEXT_MAX * 16);
-    glia_tok_text_init(&spare, out->os, TOK_TEXT_MAX * 16);
-    bool ok = decompose(in, size, s->flags & TOK_FORM_COMPATIBLE, &cps) &&
-              glia_tok_text_push(&spare, cps.bytes, cps.size);
-    int64_t count = cps.size / 4;
-    uint32_t *at = (uint32_t *)(void *)cps.bytes;
-    if (ok) order_marks(at, (uint32_t *)(void *)spare.bytes, count);
-    if (ok && s->flags & TOK_FORM_COMPOSE) count = compose(at, count);
-    for (int64_t i = 0; i < count && ok; i++) ok = push_cp(out, at[i]);
-    out->over |= cps.over | spare.over;
-    glia_tok_text_free(&cps);
-    glia_tok_text_free(&spare);
+    glia_tok_text_init(&w.cps, out->os, TOK_TEXT_MAX * 16);
+    glia_tok_text_init(&w.spare, out->os, TOK_TEXT_MAX * 16);
+    while (i < size && ok) {
+        uint32_t cp = next_cp(in + i, size - i, &len);
+        if (inert(cp, s->flags)) {
+            last = i;
+            i += len;
+            continue;
+        }
+        while (i < size && !inert(next_cp(in + i, size - i, &len), s->flags)) i += len;
+        last = glia_max(last, kept);
+        ok = glia_tok_text_push(out, in + kept, last - kept) &&
+             form_segment(&w, in + last, i - last, s->flags, out);
+        kept = last = i;
+    }
+    ok = ok && glia_tok_text_push(out, in + kept, size - kept);
+    glia_tok_text_free(&w.cps);
+    glia_tok_text_free(&w.spare);
     return ok;
 }
 
