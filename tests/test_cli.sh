@@ -560,7 +560,8 @@ test_embed() {
     expect 0 out embed "$bert" -f "$tmp/texts" -t 1
     cp "$tmp/out" "$tmp/lines"
     [ "$(wc -l <"$tmp/out")" -eq 3 ] || fault "three texts give $(wc -l <"$tmp/out") lines"
-    [ "$(head -1 "$tmp/out" | wc -w)" -eq 48 ] || fault "an embedding has $(head -1 "$tmp/out" | wc -w) elements, want 48"
+    [ "$(head -1 "$tmp/out" | wc -w)" -eq 48 ] ||
+        fault "an embedding has $(head -1 "$tmp/out" | wc -w) elements, want 48"
     expect 0 out embed "$bert" -f "$tmp/texts" -t 2 --isa portable
     cmp -s "$tmp/out" "$tmp/lines" || fault "threads change the embeddings"
     expect 0 out embed "$bert" -p "was it" --pooling cls
@@ -602,8 +603,8 @@ test_example() {
 }
 
 "$glia" synth --shape tiny --type Q8_0 "$tmp/tiny.gguf" || exit 2
-for name in help usage refusals vocabulary_only run sampling loop sessions interrupt full_disk inspect plan logits tokenize embed \
-    perplexity bench profile synth quantize convert explain generated_texts golden_story example; do
+for name in help usage refusals vocabulary_only run sampling loop sessions interrupt full_disk inspect plan logits \
+    tokenize embed    perplexity bench profile synth quantize convert explain generated_texts golden_story example; do
     skipped=
     test_$name
     if [ -n "$skipped" ]; then echo "skip cli_$name: $skipped"; else say "cli_$name"; fi
