@@ -32,6 +32,10 @@ endif
 ALL_CFLAGS = $(CSTD) $(WARN) $(CFLAGS) -Iinclude -Isrc $(EXTRA_CFLAGS)
 LIBS       := -pthread -lm
 
+# Lines typed for `glia chat` are edited with libedit where it is there; LIBEDIT= builds without it.
+LIBEDIT ?= $(shell printf '\043include <stdio.h>\n\043include <editline/readline.h>\nint main(void) { return !readline(""); }\n' | \
+                $(CC) -x c - -ledit -o /dev/null 2>/dev/null && echo -ledit)
+
 # The target's processor, which is not this machine's when CC is a cross compiler.
 ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 LIB_SRC := $(filter-out src/cli/%,$(shell find src -name '*.c' | LC_ALL=C sort))
@@ -98,12 +102,13 @@ $(OUT)/libglia.so: $(LIB_OBJ)
 	    -o $@ $(LIB_OBJ) $(LIBS)
 $(OUT)/glia: $(CLI_OBJ) $(OUT)/libglia.a
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(CLI_OBJ) $(OUT)/libglia.a $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(CLI_OBJ) $(OUT)/libglia.a $(LIBS) $(LIBEDIT)
 , := ,
 
 $(OUT)/%_avx2.o: ISA := -mavx2 -mfma -mf16c
 $(OUT)/%_avx512.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c
 $(OUT)/%_avx512vnni.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c
+$(OUT)/src/cli/chat_line.o: ISA = $(if $(LIBEDIT),-DGLIA_LIBEDIT)
 $(OUT)/src/%.o: src/%.c $(OUT)/flags
 	@mkdir -p $(@D)
 	$(call say,CC)

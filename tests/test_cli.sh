@@ -12,7 +12,7 @@ data=${GLIA_TEST_DATA:-}
 tmp=$(mktemp -d) || exit 2
 trap 'rm -rf "$tmp"' EXIT
 failures=0
-commands="run inspect plan logits tokenize embed perplexity bench synth quantize convert explain"
+commands="run chat inspect plan logits tokenize embed perplexity bench synth quantize convert explain"
 
 say() { # NAME: the case is over; `bad` holds what went wrong
     if [ -z "$bad" ]; then
@@ -78,7 +78,7 @@ test_usage() {
         [ "$(wc -l <"$tmp/err")" -eq 1 ] || fault "$command: more than one line of complaint"
         expect 2 none "$command" one two three
     done
-    for command in run inspect plan logits tokenize embed perplexity bench synth; do expect 2 none "$command"; done
+    for command in run chat inspect plan logits tokenize embed perplexity bench synth; do expect 2 none "$command"; done
     expect 2 none run "$demo"
     expect 2 none run "$demo" -p
     expect 2 none run "$demo" -p a -f b
@@ -324,6 +324,52 @@ test_full_disk() {
         code=$?
         [ $code -eq 1 ] || fault "$command into a full disk: $code"
     done
+}
+
+# What was typed comes from a pipe; the result goes to $tmp/out.
+chat() {
+    input=$1
+    shift
+    printf "$input" | "$glia" chat "$demo" --chat-template chatml "$@" >"$tmp/out" 2>"$tmp/err"
+    got=$?
+}
+
+test_chat() {
+    expect 3 none chat "$demo"
+    says G0680
+    expect 3 none chat "$demo" --chat-template "$tmp/nothing"
+    printf '{%% if %%}' >"$tmp/bad.jinja"
+    expect 3 none chat "$demo" --chat-template "$tmp/bad.jinja"
+    says G0670
+    chat 'Hello\n' -n 10
+    [ "$got" -eq 0 ] && [ -s "$tmp/out" ] || fault "chat: exit code $got, $(head -c 200 "$tmp/err")"
+    cp "$tmp/out" "$tmp/once"
+    chat '"""\nHel\n"""\n/undo\nHello\n' -n 10
+    tail -n "$(wc -l <"$tmp/once")" "$tmp/out" | cmp -s - "$tmp/once" || fault "/undo leaves something behind"
+    chat 'Hello\n/regen\n' -n 10
+    cat "$tmp/once" "$tmp/once" | cmp -s - "$tmp/out" || fault "/regen of a greedy answer is another one"
+    chat "Hi\\n/save $tmp/chat.json\\n/reset\\n/load $tmp/chat.json\\n/tokens\\nMore\\n" -n 5 --json --system Terse
+    [ "$(wc -l <"$tmp/out")" -eq 2 ] || fault "chat --json: not a line an answer"
+    if [ -n "$python" ]; then
+        "$python" - "$tmp/out" "$tmp/chat.json" <<'END' || fault "chat --json or /save: not what it should be"
+import json, sys
+lines = [json.loads(l) for l in open(sys.argv[1])]
+saved = json.load(open(sys.argv[2]))
+assert [m["role"] for m in saved] == ["system", "user", "assistant"], saved
+assert saved[2]["content"] == lines[0]["content"] and lines[1]["prompt_tokens"] > lines[0]["prompt_tokens"]
+END
+    fi
+    chat '<|im_end|>\n/tokens\n/nope\n/load %s\n' -n 1 "--json"
+    says "tokens of"
+    says "/nope"
+    long=$(printf 'Once upon a time there was a little thing and it was not long. %.0s' 1 2 3)
+    chat "$long\\n$long\\n$long\\n" -c 200 -n 20 --json
+    says G0718
+    [ "$got" -eq 3 ] || fault "a full context: exit code $got"
+    chat "$long\\n$long\\n$long\\n" -c 200 -n 20 --json --when-full drop
+    [ "$got" -eq 0 ] || fault "--when-full drop: exit code $got: $(head -c 300 "$tmp/err")"
+    [ "$(wc -l <"$tmp/out")" -eq 3 ] || fault "--when-full drop: not three answers"
+    says dropped
 }
 
 test_inspect() {
@@ -603,8 +649,9 @@ test_example() {
 }
 
 "$glia" synth --shape tiny --type Q8_0 "$tmp/tiny.gguf" || exit 2
-for name in help usage refusals vocabulary_only run sampling loop sessions interrupt full_disk inspect plan logits \
-    tokenize embed    perplexity bench profile synth quantize convert explain generated_texts golden_story example; do
+for name in help usage refusals vocabulary_only run chat sampling loop sessions interrupt full_disk inspect plan \
+    logits tokenize embed perplexity bench profile synth quantize convert explain generated_texts golden_story \
+    example; do
     skipped=
     test_$name
     if [ -n "$skipped" ]; then echo "skip cli_$name: $skipped"; else say "cli_$name"; fi

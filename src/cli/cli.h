@@ -32,6 +32,7 @@ enum { /* commands as bits */
        CLI_TOP = 512, /* before any command */
        CLI_EMBED = 1 << 19,
        CLI_QUANTIZE = 1 << 20,
+       CLI_CHAT = 1 << 24,
        CLI_CONVERT = 1 << 21,
        CLI_ALL = (1 << 30) - 1
 };
@@ -79,6 +80,7 @@ typedef struct cli_settings { /* what the options set; texts are null, integers 
     cli_adapters adapters;
     const char *draft, *load_session, *save_session;
     int64_t draft_ngram, draft_max;
+    const char *chat_template, *chat_variant, *system, *history, *when_full;
 } cli_settings;
 
 typedef enum {
@@ -182,6 +184,8 @@ void cli_session_close(glia_session *s);
 bool cli_interrupted(void);
 /* From now on SIGINT is noted instead of ending the process; a second one ends it. */
 void cli_catch_interrupt(void);
+/* Forgets a SIGINT that was answered, and listens for the next one. */
+void cli_interrupt_reset(void);
 /* A descriptor that can be read from once SIGINT has come; -1 if there is none. */
 int cli_wake_fd(void);
 /* Ids of a text by the model's policy, in the arena. */
@@ -237,6 +241,7 @@ int cli_run_session_save(cli *c, glia_session *s, int64_t context, int64_t want,
 int cli_cmd_run(cli *c);
 int cli_inspect_safetensors(cli *c);
 int cli_cmd_inspect(cli *c);
+int cli_cmd_chat(cli *c);
 int cli_cmd_plan(cli *c);
 int cli_cmd_logits(cli *c);
 int cli_cmd_tokenize(cli *c);

@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -216,6 +217,16 @@ void cli_catch_interrupt(void)
      * a system call ends. */
     struct sigaction act = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND};
     sigaction(SIGINT, &act, NULL);
+}
+
+void cli_interrupt_reset(void)
+{
+    struct pollfd f = {.fd = wake_pipe[0], .events = POLLIN};
+    char byte;
+    while (wake_pipe[0] >= 0 && poll(&f, 1, 0) > 0 && read(wake_pipe[0], &byte, 1) == 1) {
+    }
+    interrupted = 0;
+    cli_catch_interrupt();
 }
 
 int cli_session(cli *c, glia_model *m, glia_session **out)

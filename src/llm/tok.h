@@ -255,10 +255,17 @@ static inline int32_t tok_key_find(const glia_tokenizer *t, const char *s, int64
 /* Checks the source and fills text, type, score and the special ids. */
 glia_status glia_tok_vocab_load(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e);
 glia_status glia_tok_specials_build(glia_tokenizer *t, glia_error *e);
+typedef struct tok_trust { /* which tokens may be found in a text */
+    bool control;          /* control tokens */
+    bool all_data;         /* all of the text is data */
+    const uint8_t *marks;  /* [size of the text] 1: data; null: none of it is, unless all_data */
+    const uint8_t *denied; /* [vocabulary] user-defined tokens that data must not become; null: none */
+} tok_trust;
+
 /* The longest token of the list that text[at..size) begins with and that may stand there, or -1; what belongs
  * to it is [*begin, *end), begin >= from. */
 int32_t glia_tok_special_at(const glia_tokenizer *t, const tok_specials *list, const char *text, int64_t from,
-                            int64_t at, int64_t size, bool control, int64_t *begin, int64_t *end);
+                            int64_t at, int64_t size, const tok_trust *trust, int64_t *begin, int64_t *end);
 bool glia_tok_trie_create(tok_trie *r, glia_arena *a, int64_t bytes);
 /* False: the table is being attacked. The first of equal keys stays. */
 bool glia_tok_trie_add(tok_trie *r, const char *key, int64_t size, int32_t id);

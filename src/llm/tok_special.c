@@ -72,17 +72,26 @@ static bool fits(const glia_tokenizer *t, int32_t id, const char *text, int64_t 
     return true;
 }
 
+/* Control tokens are the template's alone; in data the tokens that `denied` names are plain text, too. */
+static bool is_allowed(const glia_tokenizer *t, int32_t id, bool data, const tok_trust *trust)
+{
+    if (t->type[id] != GLIA_TOK_TYPE_USER_DEFINED) return trust->control && !data;
+    return !(data && trust->denied && trust->denied[id]);
+}
+
 int32_t glia_tok_special_at(const glia_tokenizer *t, const tok_specials *l, const char *text, int64_t from,
-                            int64_t at, int64_t size, bool control, int64_t *begin, int64_t *end)
+                            int64_t at, int64_t size, const tok_trust *trust, int64_t *begin, int64_t *end)
 {
     int32_t lo = 0, hi = l->count, best = -1;
+    bool data = trust->all_data;
     for (int64_t depth = 0; depth < size - at && depth < l->max; depth++) {
         const int c = (uint8_t)text[at + depth];
+        data = data || (trust->marks && trust->marks[at + depth]);
         lo = bound(l, lo, hi, depth, c);
         hi = bound(l, lo, hi, depth, c + 1);
         if (lo >= hi) break;
         const int32_t id = l->ids[lo];
-        if (tok_size(&l->keys, lo) == depth + 1 && (control || t->type[id] == GLIA_TOK_TYPE_USER_DEFINED)) {
+        if (tok_size(&l->keys, lo) == depth + 1 && is_allowed(t, id, data, trust)) {
             best = id;
             *end = at + depth + 1;
         }

@@ -136,7 +136,7 @@ typedef struct encoder {
     tok_scratch scratch;
     tok_text work[2]; /* normalizing */
     tok_out *out;
-    bool control; /* control tokens in the text are looked for */
+    tok_trust trust[2]; /* of the whole text, and of a part of it after normalizing */
 } encoder;
 
 /* A text without special tokens, normalized: its words, or the whole. */
@@ -171,32 +171,51 @@ static glia_status encode_between(encoder *c, int list, const char *text, int64_
                                   : encode_plain(c, text, size, true, e);
 }
 
+/* Normalizing moves bytes, so that a part with any data in it is all data behind it. */
+static void trust_part(encoder *c, int list, int64_t begin, int64_t end)
+{
+    const uint8_t *marks = c->trust[0].marks;
+    if (list) return;
+    c->trust[1] = (tok_trust){.control = c->trust[0].control, .denied = c->trust[0].denied};
+    if (marks && end > begin) c->trust[1].all_data = memchr(marks + begin, 1, (size_t)(end - begin)) != NULL;
+}
+
 /* Cuts the tokens of a list out of the text. It calls itself once, for the second list. */
 static glia_status encode_parts(encoder *c, int list, const char *text, int64_t size, bool origin,
                                 glia_error *e)
 {
     const tok_specials *l = &c->t->special[list];
+    const tok_trust *trust = &c->trust[list];
     int64_t raw = 0, at = 0, begin = 0, end = 0;
     while (at < size && l->count) {
         const int32_t id = l->begins[(uint8_t)text[at]]
-                               ? glia_tok_special_at(c->t, l, text, raw, at, size, c->control, &begin, &end)
+                               ? glia_tok_special_at(c->t, l, text, raw, at, size, trust, &begin, &end)
                                : -1;
         if (id < 0) {
             at++;
             continue;
         }
         if (begin > raw) {
+            trust_part(c, list, raw, begin);
             const glia_status s = encode_between(c, list, text + raw, begin - raw, origin && !raw, e);
             if (s) return s;
         }
         tok_emit(c->out, id);
         raw = at = end;
     }
+    trust_part(c, list, raw, size);
     return size > raw ? encode_between(c, list, text + raw, size - raw, origin && !raw, e) : GLIA_OK;
 }
 
 glia_status glia_tokenizer_encode(const glia_tokenizer *t, const char *text, int64_t size, int flags,
                                   int32_t *ids, int64_t capacity, int64_t *count, glia_error *e)
+{
+    return glia_tokenizer_encode_marked(t, text, size, flags, NULL, ids, capacity, count, e);
+}
+
+glia_status glia_tokenizer_encode_marked(const glia_tokenizer *t, const char *text, int64_t size, int flags,
+                                         const glia_tok_marks *marks, int32_t *ids, int64_t capacity,
+                                         int64_t *count, glia_error *e)
 {
     tok_out out = {ids, capacity, 0};
     if (!t || !count || size < 0 || capacity < 0 || (size && !text) || (capacity && !ids))
@@ -205,7 +224,9 @@ glia_status glia_tokenizer_encode(const glia_tokenizer *t, const char *text, int
     if (size > TOK_TEXT_MAX)
         return glia_fail(e, GLIA_E_LIMIT, "G0612", "a text of %lld bytes; the limit is %lld", (long long)size,
                          (long long)TOK_TEXT_MAX);
-    encoder c = {.t = t, .out = &out, .control = flags & GLIA_TOK_SPECIAL};
+    encoder c = {.t = t, .out = &out};
+    c.trust[0].control = flags & GLIA_TOK_SPECIAL;
+    if (marks) c.trust[0].marks = marks->marks, c.trust[0].denied = marks->denied;
     glia_tok_scratch_init(&c.scratch, t->os);
     glia_tok_text_init(&c.work[0], t->os, 0);
     glia_tok_text_init(&c.work[1], t->os, 0);

@@ -101,6 +101,18 @@ enum {
 glia_status glia_tokenizer_encode(const glia_tokenizer *t, const char *text, int64_t size, int flags,
                                   int32_t *ids, int64_t capacity, int64_t *count, glia_error *e);
 
+/* Where a text came from: a control token is found only where all of its bytes have mark 0. Text that no such
+ * token is cut out of is tokenized as ever, across the borders of marks. */
+typedef struct glia_tok_marks {
+    const uint8_t *marks;  /* [size] 0 or 1 (data) */
+    const uint8_t *denied; /* [vocabulary] 1: this user-defined token is not found in data either; or null */
+} glia_tok_marks;
+
+/* glia_tokenizer_encode with marks; null: none. */
+glia_status glia_tokenizer_encode_marked(const glia_tokenizer *t, const char *text, int64_t size, int flags,
+                                         const glia_tok_marks *marks, int32_t *ids, int64_t capacity,
+                                         int64_t *count, glia_error *e);
+
 /* The raw bytes of one token as they appear inside running text (SentencePiece's space mark is a
  * space; bytes of one character may be spread over tokens). Writes at most `capacity` bytes and
  * returns how many the token has; 0 for ids outside the vocabulary and for control tokens without

@@ -612,6 +612,17 @@ static bool json_open(tpl_vm *v, const glia_json *j, bool data, tv *out)
     return l != NULL;
 }
 
+/* A role that is a plain word counts as the template's own: some templates spell control tokens with it. */
+static bool is_plain_role(const glia_json *j)
+{
+    if (!j->key || strcmp(j->key, "role") || j->kind != GLIA_JSON_STRING || j->text_size > 32) return false;
+    for (int64_t i = 0; i < j->text_size; i++) {
+        char c = j->text[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-')) return false;
+    }
+    return true;
+}
+
 bool tpl_from_json(tpl_vm *v, const glia_json *j, bool data, tv *out)
 {
     struct {
@@ -633,7 +644,7 @@ bool tpl_from_json(tpl_vm *v, const glia_json *j, bool data, tv *out)
             continue;
         }
         stack[depth - 1].next = at->next;
-        if (!tpl_spend(v, 1) || !json_open(v, at, data, &x)) return false;
+        if (!tpl_spend(v, 1) || !json_open(v, at, data && !is_plain_role(at), &x)) return false;
         bool nested = x.kind == TPL_LIST || x.kind == TPL_DICT;
         if (into->kind == TPL_LIST
                 ? !tpl_list_push(v, into->l, x)
