@@ -78,7 +78,9 @@ test_usage() {
         [ "$(wc -l <"$tmp/err")" -eq 1 ] || fault "$command: more than one line of complaint"
         expect 2 none "$command" one two three
     done
-    for command in run chat inspect plan logits tokenize embed perplexity bench synth; do expect 2 none "$command"; done
+    for command in run chat inspect plan logits tokenize embed perplexity bench synth; do
+        expect 2 none "$command"
+    done
     expect 2 none run "$demo"
     expect 2 none run "$demo" -p
     expect 2 none run "$demo" -p a -f b
@@ -496,7 +498,7 @@ COMP_WORDS=(glia pl); COMP_CWORD=1; _glia; echo "${COMPREPLY[*]}"
 COMP_WORDS=(glia run --top); COMP_CWORD=2; _glia; echo "${COMPREPLY[*]}"
 END
     found=$(bash "$tmp/out" | tr '\n' ';')
-    [ "$found" = "avx2 avx512 avx512vnni;plan;--top-k --top-p;" ] || fault "completions are $found"
+    [ "$found" = "avx2 avx512 avx512vnni;plan;--top-k --top-p --top-nsigma;" ] || fault "completions are $found"
     expect 0 out --completion zsh
     has "#compdef glia"
     expect 0 out --completion fish
@@ -563,8 +565,8 @@ test_example() {
 }
 
 "$glia" synth --shape tiny --type Q8_0 "$tmp/tiny.gguf" || exit 2
-for name in help usage refusals vocabulary_only run chat loop interrupt full_disk inspect plan logits tokenize embed \
-    perplexity bench profile synth quantize convert explain generated_texts golden_story example; do
+for name in help usage refusals vocabulary_only run chat loop interrupt full_disk inspect plan logits tokenize \
+    embed perplexity bench profile synth quantize convert explain generated_texts golden_story example; do
     skipped=
     test_$name
     if [ -n "$skipped" ]; then echo "skip cli_$name: $skipped"; else say "cli_$name"; fi
