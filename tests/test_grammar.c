@@ -289,14 +289,223 @@ static void memory_may_run_out(void)
     }
 }
 
-int main(void)
+/* ---- JSON schemas */
+
+#define S(text) "\"" text "\""
+static const struct {
+    const char *schema, *yes[8], *no[8];
+} schemas[] = {
+    {"true",
+     {"1", "{\"a\": [null, \"\\u00e4\"]}", "\"x\"", "-0.5e+3", "[]", "[ 1, 2 ]"},
+     {"", "01", "{a:1}", "nul", "[1,]", S("\\ud800")}},
+    {"{\"type\":\"integer\",\"minimum\":-17,\"maximum\":105}",
+     {"-17", "-10", "-9", "-1", "0", "99", "100", "105"},
+     {"-18", "-20", "106", "110", "-0", "00", "1.0", "1000"}},
+    {"{\"type\":\"integer\",\"minimum\":1,\"exclusiveMaximum\":1000000}",
+     {"1", "999999", "345", "100000"},
+     {"0", "1000000", "-1"}},
+    {"{\"type\":\"number\",\"minimum\":0,\"exclusiveMaximum\":2}",
+     {"0", "0.5", "1.25", "1"},
+     {"2", "2.5", "-0.5", "1.5e3"}},
+    {"{\"type\":\"string\",\"minLength\":2,\"maxLength\":3}",
+     {S("ab"), S("\xc3\xa4\xe2\x82\xac"), S("\\n\\u00e4x")},
+     {S("a"), S("abcd"), S("a\n"), "ab", S("\\x")}},
+    {"{\"type\":\"string\",\"pattern\":\"^(a|bc)+-\\\\d{2}$\"}",
+     {S("a-12"), S("abca-00")},
+     {S("-12"), S("a-1"), S("a-123"), S("xa-12")}},
+    {"{\"type\":\"string\",\"pattern\":\"b\"}", {S("b"), S("abc"), S("\\\"b")}, {S("a"), S("")}},
+    {"{\"type\":\"string\",\"format\":\"date\"}",
+     {S("2024-02-28"), S("1999-12-01")},
+     {S("2024-13-01"), S("2024-1-1"), S("2024-00-10")}},
+    {"{\"enum\":[\"a\",1,{\"b\":[]}]}", {S("a"), "1", "{\"b\":[]}"}, {"2", "a", "{}"}},
+    {"{\"type\":\"array\",\"items\":{\"type\":\"null\"},\"minItems\":1,\"maxItems\":2}",
+     {"[null]", "[null, null]", "[ null ]"},
+     {"[]", "[null,null,null]", "[1]"}},
+    {"{\"type\":\"array\",\"prefixItems\":[{\"type\":\"null\"},{\"type\":\"boolean\"}]}",
+     {"[]", "[null]", "[null, true]"},
+     {"[true]", "[null,true,1]"}},
+    {"{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"null\"},\"b\":{\"type\":\"boolean\"},\"c\":{"
+     "\"type\":\"null\"}},\"required\":[\"b\"]}",
+     {"{\"b\":true}", "{\"a\":null,\"b\":true}", "{\"b\":false, \"c\":null}",
+      "{ \"a\": null, \"b\": true, \"c\": null }"},
+     {"{}", "{\"a\":null}", "{\"a\":null,\"c\":null}", "{\"b\":true,}", "{,\"b\":true}",
+      "{\"b\":true,\"d\":1}"}},
+    {"{\"type\":\"object\",\"properties\":{\"ab\":{\"type\":\"null\"},\"abc\":{\"type\":\"null\"}},"
+     "\"additionalProperties\":{\"type\":\"boolean\"}}",
+     {"{}", "{\"ab\":null}", "{\"a\":true}", "{\"abd\":true}", "{\"abcd\":true, \"x\":false}",
+      "{\"abc\":null,\"\":true}"},
+     {"{\"ab\":true}", "{\"abc\":true}", "{\"a\":null}", "{\"\\u0061b\":true}"}},
+    {"{\"anyOf\":[{\"type\":\"null\"},{\"type\":\"array\",\"items\":{\"$ref\":\"#\"}}]}",
+     {"null", "[]", "[null,[[null]]]"},
+     {"[1]", "[[]"}},
+    {"{\"allOf\":[{\"properties\":{\"a\":{\"type\":\"integer\"}},\"required\":[\"a\"]},{\"properties\":{"
+     "\"a\":{\"maximum\":3,\"minimum\":2}}}]}",
+     {"{\"a\":2}", "{\"a\":3}"},
+     {"{}", "{\"a\":4}", "{\"a\":1}"}},
+};
+
+static const struct {
+    const char *schema, *code;
+} schemas_refused[] = {
+    {"{\"not\":{}}", "G0661"},
+    {"{\"type\":\"string\",\"minLenght\":3}", "G0661"},
+    {"{\"if\":{}}", "G0661"},
+    {"{\"properties\":{\"a\":{\"patternProperties\":{}}}}", "G0661"},
+    {"{\"uniqueItems\":true}", "G0661"},
+    {"{\"multipleOf\":2}", "G0661"},
+    {"{\"type\":\"string\",\"format\":\"iri\"}", "G0661"},
+    {"{\"type\":\"string\",\"pattern\":\"a\",\"minLength\":3}", "G0661"},
+    {"{\"enum\":[1],\"minimum\":3}", "G0661"},
+    {"{\"type\":\"integer\",\"minimum\":1e300}", "G0661"},
+    {"{\"items\":[{}]}", "G0661"},
+    {"{\"type\":\"thing\"}", "G0660"},
+    {"{\"type\":7}", "G0660"},
+    {"{\"enum\":7}", "G0660"},
+    {"{\"anyOf\":[]}", "G0660"},
+    {"{\"properties\":[]}", "G0660"},
+    {"{\"required\":\"a\"}", "G0660"},
+    {"{\"required\":[1]}", "G0660"},
+    {"{\"type\":\"string\",\"minLength\":-1}", "G0660"},
+    {"{\"type\":\"string\",\"minLength\":1.5}", "G0660"},
+    {"{\"minimum\":\"1\"}", "G0660"},
+    {"7", "G0660"},
+    {"false", "G0662"},
+    {"{\"enum\":[]}", "G0662"},
+    {"{\"enum\":[1],\"type\":\"string\"}", "G0662"},
+    {"{\"allOf\":[{\"type\":\"string\"},{\"type\":\"null\"}]}", "G0662"},
+    {"{\"type\":\"integer\",\"minimum\":3,\"maximum\":2}", "G0662"},
+    {"{\"minLength\":3,\"maxLength\":2}", "G0662"},
+    {"{\"minItems\":3,\"maxItems\":2}", "G0662"},
+    {"{\"minItems\":1,\"items\":false}", "G0662"},
+    {"{\"required\":[\"a\"],\"additionalProperties\":false}", "G0662"},
+    {"{\"properties\":{\"a\":false},\"required\":[\"a\"]}", "G0662"},
+    {"{\"anyOf\":[false]}", "G0662"},
+    {"{\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"number\"}]}", "G0661"},
+    {"{\"oneOf\":[{\"properties\":{\"a\":{\"type\":\"null\"}}},{\"properties\":{\"b\":{\"type\":\"null\"}}}]"
+     "}",
+     "G0661"},
+    {"{\"oneOf\":[{\"const\":1},{\"enum\":[2,1.0]}]}", "G0661"},
+    {"{\"$ref\":\"#/nowhere\"}", "G0663"},
+    {"{\"$ref\":\"http://example.org\"}", "G0663"},
+    {"{\"$ref\":\"#\"}", "G0663"},
+    {"{\"$ref\":7}", "G0663"},
+    {"{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":{\"$ref\":\"#/$defs/b\"},\"b\":{\"$ref\":\"#/$defs/a\"}}}",
+     "G0663"},
+    {"{\"anyOf\":[{\"$ref\":\"#\"}]}", "G0652"},
+    {"{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#\"}},\"required\":[\"a\"]}", "G0653"},
+    {"{\"pattern\":\"(?=a)\"}", "G0664"},
+    {"{\"pattern\":\"a\\\\b\"}", "G0664"},
+    {"{\"pattern\":\"(a\"}", "G0664"},
+    {"{\"pattern\":\"a)\"}", "G0664"},
+    {"{\"pattern\":\"*\"}", "G0664"},
+    {"{\"pattern\":\"[b-a]\"}", "G0664"},
+    {"{\"pattern\":\"a^b\"}", "G0664"},
+    {"{\"pattern\":\"(\\\\1)\"}", "G0664"},
+    {"{\"minLength\":99999999}", "G0654"},
+    {"{", "G0401"},
+    {"{\"a\":1,\"a\":2}", "G0403"},
+};
+
+static void texts_of_schemas(void)
 {
+    glia_vocab_tree *v = vocabulary(NULL);
+    for (size_t i = 0; i < sizeof schemas / sizeof schemas[0]; i++) {
+        glia_grammar *g = NULL;
+        glia_error e = GLIA_ERROR_INIT;
+        if (glia_grammar_create_json_schema(v, schemas[i].schema, (int64_t)strlen(schemas[i].schema), &g, &e))
+            fprintf(stderr, "%s\n%s: %s\n", schemas[i].schema, e.code, e.text);
+        CHECK(g != NULL);
+        glia_matcher *m = g ? matcher(g) : NULL;
+        for (int k = 0; m && k < 16; k++) {
+            const char *text = k < 8 ? schemas[i].yes[k] : schemas[i].no[k - 8];
+            if (!text) continue;
+            glia_matcher_reset(m);
+            const bool taken = !glia_matcher_accept_bytes(m, text, (int64_t)strlen(text), NULL);
+            const bool has = taken && glia_matcher_can_end(m);
+            if (has != (k < 8))
+                fprintf(stderr, "%s\ntext %s: %s\n", schemas[i].schema, text, has ? "taken" : "not taken");
+            CHECK(has == (k < 8));
+        }
+        glia_matcher_destroy(m);
+        glia_grammar_destroy(g);
+    }
+    glia_vocab_tree_destroy(v);
+}
+
+static void schemas_refused_by_name(void)
+{
+    glia_vocab_tree *v = vocabulary(NULL);
+    for (size_t i = 0; i < sizeof schemas_refused / sizeof schemas_refused[0]; i++) {
+        const char *text = schemas_refused[i].schema;
+        glia_grammar *g = NULL;
+        glia_error e = GLIA_ERROR_INIT;
+        const glia_status st = glia_grammar_create_json_schema(v, text, (int64_t)strlen(text), &g, &e);
+        if (strcmp(e.code, schemas_refused[i].code) != 0) fprintf(stderr, "%s\n%s\n", text, e.text);
+        CHECK(st && !g);
+        CHECK_STR(e.code, schemas_refused[i].code);
+        glia_grammar_destroy(g);
+    }
+    glia_vocab_tree_destroy(v);
+}
+
+/* A random text, with a liking for what closes something once it is long; false if it came to no end. */
+static bool random_text(glia_matcher *m, const glia_vocab_tree *v, glia_rng *r, char *text, int64_t capacity)
+{
+    int64_t size = 0;
+    glia_matcher_reset(m);
+    for (int step = 0; step < 400 && !glia_matcher_done(m); step++) {
+        const uint64_t *bits;
+        int32_t allowed[TOKENS], count = 0;
+        if (glia_matcher_can_end(m) && glia_rng_below(r, 4) == 0) break;
+        if (glia_matcher_mask(m, &bits, NULL)) return false;
+        for (int32_t id = 0; id < END; id++)
+            if (bit(bits, id)) allowed[count++] = id;
+        if (!count) break;
+        int32_t id = allowed[glia_rng_below(r, (uint64_t)count)];
+        const bool close = glia_rng_below(r, 200) < (uint64_t)(20 + step);
+        for (const char *c = "]}\""; close && *c; c++)
+            if (bit(bits, *c)) id = *c;
+        const int64_t n = v->begin[id + 1] - v->begin[id];
+        if (size + n >= capacity || glia_matcher_accept(m, id, NULL)) return false;
+        memcpy(text + size, v->bytes + v->begin[id], (size_t)n);
+        size += n;
+    }
+    text[size] = 0;
+    return glia_matcher_can_end(m);
+}
+
+/* test_grammar sample SCHEMA SEED COUNT, for tests/oracles/check_schema_texts.py */
+static int sample_texts(const char *schema, uint64_t seed, int count)
+{
+    glia_vocab_tree *v = vocabulary(NULL);
+    glia_grammar *g = NULL;
+    glia_error e = GLIA_ERROR_INIT;
+    if (glia_grammar_create_json_schema(v, schema, (int64_t)strlen(schema), &g, &e))
+        return fprintf(stderr, "%s: %s\n", e.code, e.text), 1;
+    glia_matcher *m = matcher(g);
+    glia_rng r = {seed, 0, 0};
+    for (int i = 0; i < count; i++) {
+        char text[4096];
+        if (random_text(m, v, &r, text, sizeof text)) printf("%s\x1e", text);
+    }
+    glia_matcher_destroy(m);
+    glia_grammar_destroy(g);
+    glia_vocab_tree_destroy(v);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 5 && !strcmp(argv[1], "sample"))
+        return sample_texts(argv[2], (uint64_t)atoll(argv[3]), atoi(argv[4]));
     RUN(texts_of_grammars);
     RUN(masks_are_what_can_be_taken);
     RUN(refused_with_their_place);
     RUN(deep_and_long_grammars);
     RUN(chains_and_cycles);
     RUN(long_texts);
+    RUN(texts_of_schemas);
+    RUN(schemas_refused_by_name);
     RUN(memory_may_run_out);
     return CHECK_EXIT();
 }

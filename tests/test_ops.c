@@ -665,8 +665,9 @@ static void guard_sets_fault(void)
  */
 static void linear_over_quantised_rows(void)
 {
-    static const glia_dtype formats[] = {GLIA_Q8_0,   GLIA_Q4_0, GLIA_Q4_1, GLIA_Q5_0, GLIA_Q5_1,
-                                         GLIA_IQ4_NL, GLIA_Q4_K, GLIA_Q6_K, GLIA_TQ2_0};
+    static const glia_dtype formats[] = {GLIA_Q8_0,   GLIA_Q4_0,  GLIA_Q4_1, GLIA_Q5_0,  GLIA_Q5_1,
+                                         GLIA_IQ4_NL, GLIA_Q4_K,  GLIA_Q6_K, GLIA_TQ2_0, GLIA_MXFP4,
+                                         GLIA_IQ4_XS, GLIA_TQ1_0, GLIA_Q1_0, GLIA_Q2_0};
     enum { T = 3, N = 20, K = 512 };
     uint64_t s = 5;
     float x[T * K], w[N * K];

@@ -1,5 +1,6 @@
 /* Sampling: options that have a closed form, a naive second implementation with libm on random logits, the
- * distribution of draws by chi-square, and ids worked out from the published generator by another program. */
+ * distribution of draws by chi-square, and ids worked out from the published generator by another program;
+ * the whole chain against vectors of an independent implementation in double precision. */
 #include "check.h"
 #include "fault_os.h"
 
@@ -242,6 +243,245 @@ static void random_against_naive(void)
     }
 }
 
+/* ---- the whole chain against vectors made by tests/oracles/make_sampler_vectors.py */
+
+typedef struct section {
+    void *data;
+    int64_t rows, columns;
+} section;
+
+/* Sections of a GVEC file in the order of `names`; all are of four-byte elements but `kept`. */
+static bool read_vectors(const char *path, const char *const *names, section *out)
+{
+    static const int element[4] = {1, 4, 4, 8};
+    FILE *f = fopen(path, "rb");
+    uint32_t head[3], name_size, shape[2];
+    if (!f || fread(head, 4, 3, f) != 3) return false;
+    bool ok = !memcmp(head, "GVEC", 4);
+    for (uint32_t i = 0; ok && i < head[2]; i++) {
+        char name[64] = {0};
+        uint64_t dims[4] = {1, 1, 1, 1};
+        ok = fread(&name_size, 4, 1, f) == 1 && name_size < sizeof name &&
+             fread(name, 1, name_size, f) == name_size && fread(shape, 4, 2, f) == 2 && shape[1] <= 2 &&
+             fread(dims, 8, shape[1], f) == shape[1];
+        if (!ok || strcmp(name, names[i]) != 0) break;
+        const size_t bytes = (size_t)(dims[0] * dims[1]) * (size_t)element[shape[0]];
+        out[i] = (section){malloc(bytes), (int64_t)dims[0], (int64_t)dims[1]};
+        ok = fread(out[i].data, 1, bytes, f) == bytes;
+    }
+    fclose(f);
+    return ok;
+}
+
+static glia_sampler_options vector_options(const float *o, const section *breakers)
+{
+    return (glia_sampler_options){
+        .size = sizeof(glia_sampler_options),
+        .temperature = o[0],
+        .top_k = (int32_t)o[1],
+        .top_p = o[2],
+        .min_p = o[3],
+        .repeat_penalty = o[4],
+        .presence_penalty = o[5],
+        .frequency_penalty = o[6],
+        .penalty_last_n = (int32_t)o[7],
+        .typical_p = o[8],
+        .top_n_sigma = o[9],
+        .dynatemp_range = o[10],
+        .dynatemp_exponent = o[11],
+        .min_keep = (int32_t)o[12],
+        .dry_multiplier = o[13],
+        .dry_base = o[14],
+        .dry_allowed_length = (int32_t)o[15],
+        .dry_last_n = (int32_t)o[16],
+        .xtc_threshold = o[17],
+        .xtc_probability = o[17] > 0 ? 1 : 0,
+        .dry_breakers = breakers->data,
+        .dry_breaker_count = breakers->rows,
+    };
+}
+
+static void chain_against_vectors(void)
+{
+    enum { LOGITS, OPTIONS, RECENT, BREAKERS, KEPT, PROBABILITIES, SECTIONS };
+    static const char *const names[] = {"logits", "options", "recent", "breakers", "kept", "probabilities"};
+    section v[SECTIONS] = {{0}};
+    const bool read = read_vectors("tests/vectors/sampler/chain.vec", names, v);
+    CHECK(read);
+    const int64_t vocab = v[LOGITS].columns, recent = v[RECENT].columns;
+    for (int64_t c = 0; read && c < v[LOGITS].rows; c++) {
+        const float *p = (const float *)v[PROBABILITIES].data + c * vocab;
+        const uint8_t *kept = (const uint8_t *)v[KEPT].data + c * vocab;
+        glia_sampler *s = make(
+            vocab, vector_options((const float *)v[OPTIONS].data + c * v[OPTIONS].columns, &v[BREAKERS]));
+        draw(s, (const float *)v[LOGITS].data + c * vocab, (const int32_t *)v[RECENT].data + c * recent,
+             recent);
+        int64_t count = 0;
+        int bad = 0;
+        for (int64_t i = 0; i < vocab; i++) count += kept[i];
+        for (int64_t i = 0; i < s->n; i++) bad += !kept[s->id[i]] || !(fabsf(s->p[i] - p[s->id[i]]) < 1e-5f);
+        if (bad || s->n != count)
+            fprintf(stderr, "case %lld: %lld candidates, want %lld; %d differ\n", (long long)c,
+                    (long long)s->n, (long long)count, bad);
+        CHECK(!bad && s->n == count);
+        glia_sampler_destroy(s);
+    }
+    for (int i = 0; i < SECTIONS; i++) free(v[i].data);
+}
+
+/* ---- mirostat, order, clones, log-probabilities */
+
+/* The definition in double precision: the cut, and the state after the token that was drawn. */
+static void mirostat_follows_its_definition(void)
+{
+    enum { VOCAB = 200 };
+    glia_rng r = {11, 0, 0};
+    for (int version = 1; version <= 2; version++) {
+        glia_sampler *s = MAKE(VOCAB, .temperature = 0.8f, .mirostat = version, .mirostat_tau = 3, .seed = 5);
+        double mu = 6;
+        for (int round = 0; round < 200; round++) {
+            float l[VOCAB];
+            double q[VOCAB], sorted[VOCAB], total = 0;
+            for (int i = 0; i < VOCAB; i++)
+                total += q[i] = exp((double)(l[i] = 3 * glia_rng_normal(&r)) / (double)0.8f);
+            for (int i = 0; i < VOCAB; i++) sorted[i] = q[i] /= total;
+            for (int i = 1; i < VOCAB; i++)
+                for (int k = i; k > 0 && sorted[k] > sorted[k - 1]; k--) {
+                    const double swap = sorted[k];
+                    sorted[k] = sorted[k - 1];
+                    sorted[k - 1] = swap;
+                }
+            int keep = 0;
+            if (version == 2)
+                while (keep < VOCAB && (!keep || -log2(sorted[keep]) <= mu)) keep++;
+            else {
+                double num = 0, den = 0;
+                for (int i = 0; i < 99; i++) {
+                    const double t = log((i + 2.0) / (i + 1.0));
+                    num += t * log(sorted[i] / sorted[i + 1]);
+                    den += t * t;
+                }
+                const double z = num / den, eps = z - 1;
+                const double k = pow(eps * pow(2, mu) / (1 - pow(VOCAB, -eps)), 1 / z);
+                keep = k < 1 ? 1 : k > VOCAB ? VOCAB : (int)k;
+            }
+            const int32_t id = draw(s, l, NULL, 0);
+            double rest = 0;
+            for (int i = 0; i < keep; i++) rest += sorted[i];
+            CHECK(llabs(s->n - keep) <= 1); /* rounding may move a bound */
+            if (s->n == keep) CHECK(q[id] >= sorted[keep - 1] * 0.999);
+            mu -= 0.1 * (-log2(q[id] / rest) - 3);
+            if (s->n == keep) CHECK(fabs(s->mu - mu) < 1e-3);
+            mu = s->mu;
+        }
+        glia_sampler_destroy(s);
+    }
+}
+
+static void the_order_is_kept(void)
+{
+    /* p .5 .3 .15 .05: at temperature 4 before top-p, the four are nearly even. */
+    const double p[N] = {0.5, 0.3, 0.15, 0.05, 0, 0, 0, 0};
+    float l[N];
+    for (int i = 0; i < N; i++) l[i] = p[i] > 0 ? (float)log(p[i]) : -INFINITY;
+    CHECK_I64(support((glia_sampler_options){.temperature = 4, .top_p = 0.7f}, l), 3);
+    CHECK_I64(
+        support((glia_sampler_options){.temperature = 4, .top_p = 0.7f, .order = "temperature;top_p"}, l), 7);
+    CHECK_I64(support((glia_sampler_options){.temperature = 1, .top_k = 2, .order = "top_p"}, l), 15);
+    CHECK_I64(support((glia_sampler_options){.temperature = 1, .top_k = 2, .order = ""}, l), 15);
+    const char *const bad[] = {"top", "top_k;", "top_k;top_k", ";top_k", "top_k;;temp", "temp;temperature"};
+    const char *const codes[] = {"G0665", "", "G0665", "G0665", "G0665", "G0665"};
+    for (int i = 0; i < 6; i++) {
+        glia_sampler_options o = {.size = sizeof o, .order = bad[i]};
+        glia_sampler *s = NULL;
+        glia_error e = GLIA_ERROR_INIT;
+        glia_sampler_create(NULL, N, &o, &s, &e);
+        CHECK_STR(e.code, codes[i]);
+        glia_sampler_destroy(s);
+    }
+}
+
+/* A clone goes on as its original does; a copy rewinds. */
+static void clones_go_on_alike(void)
+{
+    float l[N];
+    glia_sampler *a = MAKE(N, .temperature = 1, .mirostat = 2, .mirostat_tau = 2, .seed = 9), *b = NULL,
+                 *c = NULL;
+    int32_t ids[40];
+    for (int i = 0; i < 60; i++) {
+        for (int k = 0; k < N; k++) l[k] = 2 * glia_rng_normal(&(glia_rng){7, 0, (uint64_t)(i * N + k) * 8});
+        if (i == 20) {
+            CHECK_I64(glia_sampler_clone(a, &b, NULL), GLIA_OK);
+            CHECK_I64(glia_sampler_clone(a, &c, NULL), GLIA_OK);
+        }
+        const int32_t id = draw(a, l, NULL, 0);
+        if (i < 20) continue;
+        ids[i - 20] = id;
+        CHECK_I64(draw(b, l, NULL, 0), id);
+    }
+    CHECK_I64(glia_sampler_copy(a, c, NULL), GLIA_OK);
+    CHECK_I64(glia_sampler_position(a), 20);
+    for (int i = 20; i < 60; i++) {
+        for (int k = 0; k < N; k++) l[k] = 2 * glia_rng_normal(&(glia_rng){7, 0, (uint64_t)(i * N + k) * 8});
+        CHECK_I64(draw(a, l, NULL, 0), ids[i - 20]);
+    }
+    CHECK_I64(glia_sampler_copy(a, NULL, NULL), GLIA_E_ARG);
+    glia_sampler *none = a;
+    CHECK_I64(glia_sampler_clone(NULL, &none, NULL), GLIA_E_ARG);
+    CHECK(!none);
+    glia_sampler_destroy(a);
+    glia_sampler_destroy(b);
+    glia_sampler_destroy(c);
+}
+
+/* XTC draws from a stream of its own: how often it strikes, and that it does not move the other draws. */
+static void xtc_strikes_as_often_as_asked(void)
+{
+    const float l[N] = {2, 2, -20, -20, -20, -20, -20, -20}; /* .5, .5: with xtc always id 1 */
+    glia_sampler *with = MAKE(N, .temperature = 1, .seed = 4, .xtc_probability = 0.3f, .xtc_threshold = 0.1f);
+    glia_sampler *without = MAKE(N, .temperature = 1, .seed = 4);
+    int zeros = 0, moved = 0;
+    for (int i = 0; i < 20000; i++) {
+        const int32_t a = draw(with, l, NULL, 0), b = draw(without, l, NULL, 0);
+        zeros += a == 0;
+        moved += a == 0 && b != 0;
+    }
+    CHECK(abs(zeros - 7000) < 250); /* .7 * .5; the deviation is 68 */
+    CHECK_I64(moved, 0);
+    glia_sampler_destroy(with);
+    glia_sampler_destroy(without);
+}
+
+static void logprobs_are_log_softmax(void)
+{
+    enum { VOCAB = 300 };
+    glia_rng r = {21, 0, 0};
+    float l[VOCAB];
+    double total = 0;
+    for (int i = 0; i < VOCAB; i++) total += exp((double)(l[i] = 4 * glia_rng_normal(&r) + 100) - 100);
+    l[17] = -INFINITY;
+    total = 0;
+    for (int i = 0; i < VOCAB; i++) total += exp((double)l[i] - 100);
+    glia_sampler *s = MAKE(VOCAB, .temperature = 0.1f, .top_k = 1);
+    glia_logprob top[VOCAB], chosen = {5, 0};
+    int64_t found;
+    CHECK_I64(glia_sampler_logprobs(s, l, top, VOCAB, &found, &chosen, NULL), GLIA_OK);
+    CHECK_I64(found, VOCAB - 1);
+    for (int64_t i = 0; i < found; i++) {
+        const double want = (double)l[top[i].id] - 100 - log(total);
+        CHECK(fabs((double)top[i].logprob - want) < 1e-5 * fmax(1, fabs(want)));
+        if (i) CHECK(top[i].logprob <= top[i - 1].logprob);
+    }
+    CHECK(fabs((double)chosen.logprob - ((double)l[5] - 100 - log(total))) < 1e-4);
+    chosen.id = 17;
+    CHECK_I64(glia_sampler_logprobs(s, l, top, 3, &found, &chosen, NULL), GLIA_OK);
+    CHECK(found == 3 && chosen.logprob == -INFINITY);
+    CHECK_I64(glia_sampler_logprobs(s, l, top, VOCAB + 1, &found, NULL, NULL), GLIA_E_ARG);
+    l[4] = NAN;
+    CHECK_I64(glia_sampler_logprobs(s, l, top, 3, &found, NULL, NULL), GLIA_E_GUARD);
+    glia_sampler_destroy(s);
+}
+
 /* ---- what must be survived */
 
 static void bad_logits_are_guarded(void)
@@ -272,6 +512,7 @@ static void bad_logits_are_guarded(void)
 static void bad_arguments_are_refused(void)
 {
     const glia_logit_bias outside = {N, 1}, negative = {-1, 1}, nan = {0, NAN}, up = {0, INFINITY};
+    static const int32_t unended[] = {1}, beyond[] = {N, -1}, empty[] = {1, -1, -1};
     const glia_sampler_options bad[] = {
         {.temperature = -1},
         {.temperature = NAN},
@@ -298,6 +539,26 @@ static void bad_arguments_are_refused(void)
         {.biases = &negative, .bias_count = 1},
         {.biases = &nan, .bias_count = 1},
         {.biases = &up, .bias_count = 1},
+        {.typical_p = 1.5f},
+        {.top_n_sigma = -1},
+        {.xtc_probability = NAN},
+        {.xtc_threshold = -0.1f},
+        {.dynatemp_range = INFINITY},
+        {.dynatemp_exponent = -1},
+        {.min_keep = -1},
+        {.mirostat = 3},
+        {.mirostat = -1},
+        {.mirostat_tau = -1},
+        {.mirostat_eta = NAN},
+        {.dry_multiplier = -1},
+        {.dry_base = 0.5f},
+        {.dry_allowed_length = -1},
+        {.dry_last_n = -2},
+        {.dry_multiplier = 1, .dry_breaker_count = 1},
+        {.dry_multiplier = 1, .dry_breakers = unended, .dry_breaker_count = 1},
+        {.dry_multiplier = 1, .dry_breakers = beyond, .dry_breaker_count = 2},
+        {.dry_multiplier = 1, .dry_breakers = empty, .dry_breaker_count = 3},
+        {.dry_multiplier = 1, .dry_breakers = empty, .dry_breaker_count = -1},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         glia_sampler_options o = bad[i];
@@ -335,7 +596,12 @@ static void memory_is_taken_once(void)
                                     .top_k = 5,
                                     .top_p = 0.9f,
                                     .min_p = 0.01f,
-                                    .repeat_penalty = 1.1f};
+                                    .repeat_penalty = 1.1f,
+                                    .typical_p = 0.9f,
+                                    .xtc_probability = 0.5f,
+                                    .dry_multiplier = 1,
+                                    .dry_last_n = 64,
+                                    .order = "dry;penalties;typ_p;top_k;xtc;temp"};
     bool done = false;
     for (int64_t n = 1; n < 50 && !done; n++) {
         struct fault_os f;
@@ -366,6 +632,12 @@ int main(void)
     RUN(draws_have_the_distribution);
     RUN(ids_of_a_seed);
     RUN(random_against_naive);
+    RUN(chain_against_vectors);
+    RUN(mirostat_follows_its_definition);
+    RUN(the_order_is_kept);
+    RUN(clones_go_on_alike);
+    RUN(xtc_strikes_as_often_as_asked);
+    RUN(logprobs_are_log_softmax);
     RUN(bad_logits_are_guarded);
     RUN(bad_arguments_are_refused);
     RUN(memory_is_taken_once);

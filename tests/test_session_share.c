@@ -139,6 +139,48 @@ static void beginnings(void)
     glia_model_close(m);
 }
 
+/* Pages are opaque: whatever the cache keeps in them, copies and snapshots have the bits of a sequence alone.
+ */
+static void cache_types(void)
+{
+    static const glia_dtype types[] = {GLIA_F32, GLIA_F16, GLIA_Q8_0};
+    if (!spine_there(SPINE_DEMO)) {
+        SKIP("cache_types", "no demo model");
+        return;
+    }
+    for (int i = 0; i < 3; i++) {
+        glia_model_options o = subject_options();
+        glia_error e = GLIA_ERROR_INIT;
+        int32_t ids[TOKENS];
+        o.kv_dtype = types[i];
+        glia_model *m = spine_open(SPINE_DEMO, &o);
+        glia_session *alone = session_of(m), *s = session_of(m);
+        int64_t vocab = glia_model_vocab_size(m);
+        float *want = malloc((size_t)(TOKENS * vocab) * 4), *got = malloc((size_t)(TOKENS * vocab) * 4);
+        spine_ids(ids, TOKENS, vocab, 9);
+        spine_feed(alone, vocab, ids, TOKENS, 0, 1, want);
+        spine_feed(s, vocab, ids, TOKENS, 0, 9, got);
+        CHECK(spine_same_bits(got, want, TOKENS * vocab));
+        for (int64_t cut = 3; cut < TOKENS; cut += 16) {
+            CHECK_I64(glia_session_fork(s, 1, 0, cut, &e), GLIA_OK);
+            int64_t size = glia_session_save_size(s, 1);
+            void *bytes = malloc((size_t)size);
+            CHECK_I64(glia_session_save(s, 1, bytes, size, &e), GLIA_OK);
+            CHECK_I64(glia_session_restore(s, 2, bytes, size, &e), GLIA_OK);
+            for (int32_t q = 1; q < 3; q++) {
+                spine_feed(s, vocab, ids + cut, TOKENS - cut, q, 5, got);
+                CHECK(spine_same_bits(got, want + cut * vocab, (TOKENS - cut) * vocab));
+            }
+            free(bytes);
+        }
+        free(want);
+        free(got);
+        glia_session_destroy(alone);
+        glia_session_destroy(s);
+        glia_model_close(m);
+    }
+}
+
 /* More sequences than the pool holds tokens for: refused with both numbers and no change, taken once there is
  * room. */
 static void small_pool(void)
@@ -326,6 +368,7 @@ int main(void)
     RUN(forks);
     RUN(fork_in_one_step);
     RUN(beginnings);
+    RUN(cache_types);
     RUN(small_pool);
     RUN(bad_calls);
     RUN(memory);

@@ -215,6 +215,7 @@ GLIA_API void glia_session_set_deadline(glia_session *s, uint64_t clock_ns);
 
 struct glia_sampler_options;
 struct glia_logprob;
+
 typedef struct glia_draft_counts {    /* how speculation went */
     int64_t steps, guessed, accepted; /* steps of the model; tokens guessed, and those that were right */
 } glia_draft_counts;
@@ -254,13 +255,14 @@ typedef struct glia_generate_options {
     int32_t draft_ngram;             /* 0: none; up to 64 */
     int32_t draft_max;               /* guesses a step, up to 64; 0: 8, or as logit_rows allows */
     glia_draft_counts *draft_counts; /* filled in, if not null */
+    int32_t sequence;                /* the sequence that is continued */
 } glia_generate_options;
 #define GLIA_GENERATE_OPTIONS_INIT                                                                           \
     {                                                                                                        \
         .size = sizeof(glia_generate_options)                                                                \
     }
 
-/* Continues sequence 0 from ids[0..count) (see glia_session_prefix). *made gets the number of new tokens,
+/* Continues a sequence from ids[0..count) (see glia_session_fill). *made gets the number of new tokens,
  * also on errors. Statuses of glia_session_prefix. The end of the context ends the generation with
  * GLIA_E_CONTEXT only when tokens_max asked for more. A grammar that is at its end ends it too. Allocates the
  * sampler before the first step, nothing after it. */

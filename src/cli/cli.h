@@ -78,6 +78,8 @@ typedef struct cli_settings { /* what the options set; texts are null, integers 
     const char *samplers, *grammar, *grammar_file, *json_schema, *json_schema_file;
     cli_texts dry_breakers;
     cli_adapters adapters;
+    const char *draft, *load_session, *save_session;
+    int64_t draft_ngram, draft_max;
     const char *chat_template, *chat_variant, *system, *history, *when_full;
 } cli_settings;
 
@@ -214,6 +216,26 @@ typedef struct cli_lines {
  */
 bool cli_line_next(cli_lines *l, const char **line, int64_t *size);
 void cli_lines_free(cli_lines *l);
+
+/* ---- run_session.c: for `run` */
+typedef struct cli_run_session {
+    glia_model *draft_model;
+    glia_session *draft;
+    glia_draft_counts counts;
+    int32_t *held; /* tokens of the session that was loaded */
+    int64_t held_count;
+} cli_run_session;
+/* Checks the options and asks the model for the rows of logits that guesses need. */
+int cli_run_session_options(cli *c, glia_model_options *o);
+/* Opens the draft model, loads the session. Close it in any case. */
+int cli_run_session_open(cli *c, const glia_model *m, glia_session *s, cli_run_session *x);
+void cli_run_session_close(cli_run_session *x);
+bool cli_run_session_guesses(const cli *c);
+void cli_run_session_guess(const cli *c, cli_run_session *x, glia_generate_options *o);
+/* Puts the loaded tokens in front of the prompt's. */
+int cli_run_session_join(cli *c, const cli_run_session *x, int32_t **ids, int64_t *count);
+/* Saves sequence 0 if that is asked for; it should hold `want` tokens, of which `last` is the last. */
+int cli_run_session_save(cli *c, glia_session *s, int64_t context, int64_t want, int32_t last);
 
 /* ---- commands */
 int cli_cmd_run(cli *c);

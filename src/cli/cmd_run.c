@@ -26,6 +26,8 @@ typedef struct generation {
     cli_ints ids;
     uint64_t begin_ns, first_ns, last_ns;
     int64_t made;
+    int32_t last_id;
+    cli_run_session *session;
     const glia_sampler_options *sampling;
     glia_writer logprobs; /* an array that is not closed */
     glia_json_writer logprobs_json;
@@ -55,7 +57,8 @@ static void show_prompt(generation *g)
 {
     if (g->prompt_shown) return;
     g->prompt_shown = true;
-    int64_t first = g->prompt_count > 0 && g->prompt[0] == glia_tokenizer_bos(g->t);
+    int64_t first = g->session->held_count; /* what was loaded was shown when it was made */
+    first += first == 0 && g->prompt_count > 0 && g->prompt[0] == glia_tokenizer_bos(g->t);
     for (int64_t i = first; i < g->prompt_count; i++) show_token(g, g->prompt[i]);
     if (g->to) g->to = &g->text;
 }
@@ -67,6 +70,7 @@ static int on_token(void *user, int32_t id, const char *text, int64_t size)
     (void)size;
     if (id < 0) return 0;
     g->last_ns = now_ns();
+    g->last_id = id;
     if (!g->first_ns) g->first_ns = g->last_ns;
     show_prompt(g);
     show_token(g, id);
@@ -156,6 +160,11 @@ static void put_json(generation *g, double prompt_speed, double text_speed)
     glia_json_put_i64(j, "tokens", g->made);
     glia_json_put_f64(j, "prompt_tokens_per_second", prompt_speed);
     glia_json_put_f64(j, "tokens_per_second", text_speed);
+    if (cli_run_session_guesses(g->c)) {
+        glia_json_put_i64(j, "draft_steps", g->session->counts.steps);
+        glia_json_put_i64(j, "draft_guessed", g->session->counts.guessed);
+        glia_json_put_i64(j, "draft_accepted", g->session->counts.accepted);
+    }
     glia_json_close(j, '}');
     glia_write_text(&g->c->out, "\n");
 }
@@ -168,21 +177,31 @@ static int finish(generation *g)
     const cli_settings *set = &g->c->set;
     show_prompt(g);
     show(g, glia_detok_flush(&g->detok, g->piece, g->piece_bytes));
-    double prompt_speed = speed(g->prompt_count, g->first_ns - g->begin_ns);
+    int64_t prompt_new = glia_max(1, g->prompt_count - g->session->held_count);
+    double prompt_speed = speed(prompt_new, g->first_ns - g->begin_ns);
     double text_speed = speed(g->made - 1, g->last_ns - g->first_ns);
     if (set->json) put_json(g, g->first_ns ? prompt_speed : 0, text_speed);
     else if (ends_line(set)) putchar('\n');
     if ((set->verbose || isatty(STDERR_FILENO)) && g->first_ns)
         fprintf(stderr, "prompt %lld tokens, %.1f tokens/s; text %lld tokens, %.1f tokens/s\n",
                 (long long)g->prompt_count, prompt_speed, (long long)g->made, text_speed);
-    return cli_flush(g->c);
+    const glia_draft_counts *d = &g->session->counts;
+    if (set->verbose && cli_run_session_guesses(g->c))
+        fprintf(stderr, "draft %lld guesses in %lld steps, %lld right (%.1f %%)\n", (long long)d->guessed,
+                (long long)d->steps, (long long)d->accepted,
+                d->guessed ? 100 * (double)d->accepted / (double)d->guessed : 0);
+    int code = cli_flush(g->c);
+    return code ? code
+                : cli_run_session_save(g->c, g->s, glia_model_context(g->m), g->prompt_count + g->made,
+                                       g->last_id);
 }
 
 static int prepare(generation *g, const char *text, int64_t size, int32_t **ids)
 {
     cli *c = g->c;
-    int flags = GLIA_TOK_BOS | (c->set.special ? GLIA_TOK_SPECIAL : 0);
+    int flags = (g->session->held_count ? 0 : GLIA_TOK_BOS) | (c->set.special ? GLIA_TOK_SPECIAL : 0);
     int code = cli_encode(c, g->t, text, size, flags, ids, &g->prompt_count);
+    if (!code) code = cli_run_session_join(c, g->session, ids, &g->prompt_count);
     if (code) return code;
     if (g->prompt_count == 0) {
         (*ids)[0] = glia_tokenizer_bos(g->t);
@@ -216,10 +235,12 @@ static int run_text(generation *shared, const char *text, int64_t size)
         return cli_refuse(c, GLIA_E_ARG, "G0902", "--logprobs is %lld; the vocabulary has %lld tokens",
                           (long long)c->set.logprobs, (long long)glia_model_vocab_size(g.m));
     if (c->set.json) g.to = &g.prompt_text;
-    glia_detok_init(g.t, &g.detok, c->set.special ? GLIA_TOK_RENDER : 0);
+    glia_detok_init(g.t, &g.detok,
+                    (c->set.special ? GLIA_TOK_RENDER : 0) | (g.session->held_count ? GLIA_TOK_CONTINUE : 0));
     glia_generate_options o = generate_options(&c->set, g.sampling);
     o.on_token = on_token;
     o.user = &g;
+    cli_run_session_guess(c, g.session, &o);
     g.begin_ns = now_ns();
     glia_status s = glia_session_generate(g.s, g.prompt, g.prompt_count, &o, &g.made, &c->error);
     if (s == GLIA_OK && !cli_interrupted()) return finish(&g);
@@ -274,15 +295,19 @@ static int run_loop(generation *g)
 
 int cli_cmd_run(cli *c)
 {
-    generation g = {.c = c};
-    const char *text = NULL;
+    cli_run_session session = {0};
+    generation g = {.c = c, .session = &session};
+    const char *text = "";
     int64_t size = 0;
     cli_sampling sampling = {0};
     if (c->set.logprobs != CLI_UNSET && !c->set.json) return cli_usage(c, "--logprobs needs --json");
     if (c->set.loop && c->set.prompt) return cli_usage(c, "--loop and --prompt exclude each other");
-    int code = c->set.loop ? CLI_OK : cli_read_text(c, &text, &size);
+    bool no_text = c->set.loop || (c->set.load_session && !c->set.prompt && !c->set.file);
+    int code = no_text ? CLI_OK : cli_read_text(c, &text, &size);
     if (code) return code;
     glia_model_options o = cli_model_options(c);
+    code = cli_run_session_options(c, &o);
+    if (code) return code;
     code = cli_open(c, &o, true, &g.m);
     if (code) return code;
     g.t = glia_model_tokenizer(g.m);
@@ -291,9 +316,11 @@ int cli_cmd_run(cli *c)
     code = g.piece ? cli_session(c, g.m, &g.s) : cli_no_memory(c);
     if (!code) code = cli_sampling_open(c, g.m, &sampling);
     g.sampling = &sampling.options;
+    if (!code) code = cli_run_session_open(c, g.m, g.s, &session);
     if (!code) code = c->set.loop ? run_loop(&g) : run_text(&g, text, size);
     if (!code) code = cli_profile(c, g.m);
     cli_sampling_close(&sampling);
+    cli_run_session_close(&session);
     cli_session_close(g.s);
     glia_model_close(g.m);
     return code;

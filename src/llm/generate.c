@@ -1,4 +1,4 @@
-/* Generation: the loop of sampling, detokenising and stepping over sequence 0. Everything it needs is taken
+/* Generation: the loop of sampling, detokenising and stepping over a sequence. Everything it needs is taken
  * before the first step. */
 #include "llm/internal.h"
 
@@ -127,8 +127,8 @@ static glia_status loop(generation *g, const float *logits, int64_t *made, glia_
     for (;;) {
         int32_t id;
         if (glia_sampler_done(g->sampler)) return GLIA_OK;
-        glia_status st =
-            glia_sampler_sample(g->sampler, logits, s->sequences[0].tokens, g->speculation.length, &id, e);
+        glia_status st = glia_sampler_sample(g->sampler, logits, s->sequences[g->o.sequence].tokens,
+                                             g->speculation.length, &id, e);
         if (st) return st;
         if (!g->o.ignore_end && id < glia_tokenizer_vocab_size(m->tokenizer) &&
             glia_tokenizer_is_eog(m->tokenizer, id))
@@ -168,11 +168,13 @@ glia_status glia_session_generate(glia_session *s, const int32_t *ids, int64_t c
     if (g.o.tokens_max < 0)
         return glia_fail(e, GLIA_E_ARG, "G0716", "tokens_max is %lld; it must be 0 or more",
                          (long long)g.o.tokens_max);
+    if (g.o.sequence < 0 || g.o.sequence >= s->m->options.sequences)
+        return glia_fail(e, GLIA_E_ARG, "G0714", "there is no sequence %d", g.o.sequence);
     glia_status st = glia_session_enter(s, e);
     if (st) return st;
     st = glia_speculation_open(&g.speculation, s, &g.o, e);
     if (!st) st = open_generation(&g, e);
-    if (!st) st = glia_session_fill_held(s, 0, ids, count, &logits, e);
+    if (!st) st = glia_session_fill_held(s, g.o.sequence, ids, count, &logits, e);
     glia_speculation_begin(&g.speculation);
     if (!st) st = loop(&g, logits, made, e);
     glia_speculation_close(&g.speculation);

@@ -181,6 +181,7 @@ void glia_session_trim_held(glia_session *s, int32_t sequence, int64_t length)
 /* Seals the pages that became complete when the sequence grew from `before` tokens. Lock held. */
 static void seal_pages(glia_session *s, glia_sequence *q, int64_t before)
 {
+    if (s->m->lm.encoder) return; /* its pages depend on tokens that follow them */
     for (int64_t p = before / GLIA_PAGE_TOKENS; p < q->length / GLIA_PAGE_TOKENS; p++)
         q->table[p] = glia_cache_seal(s->cache, q->table[p], p ? q->table[p - 1] : -1,
                                       q->tokens + p * GLIA_PAGE_TOKENS);

@@ -40,6 +40,8 @@ static glia_status check_options(const glia_speculation *x, const glia_generate_
                          "draft_max is %d; it must be 0 to %lld, one below the model's logit_rows and batch "
                          "and at most %d",
                          o->draft_max, (long long)room, GLIA_GUESSES_MAX);
+    if (o->draft && o->draft->m->options.embeddings)
+        return glia_fail(e, GLIA_E_ARG, "G0726", "the draft model was opened for embeddings");
     if (o->draft == x->s) return glia_fail(e, GLIA_E_ARG, "G0726", "a session cannot draft for itself");
     return GLIA_OK;
 }
@@ -47,7 +49,7 @@ static glia_status check_options(const glia_speculation *x, const glia_generate_
 glia_status glia_speculation_open(glia_speculation *x, glia_session *s, const glia_generate_options *o,
                                   glia_error *e)
 {
-    *x = (glia_speculation){.s = s};
+    *x = (glia_speculation){.s = s, .sequence = o->sequence};
     x->counts = o->draft_counts ? o->draft_counts : &x->none;
     *x->counts = (glia_draft_counts){0, 0, 0};
     if (!o->draft && !o->draft_ngram) return GLIA_OK;
@@ -67,11 +69,12 @@ glia_status glia_speculation_open(glia_speculation *x, glia_session *s, const gl
     return GLIA_OK;
 }
 
-void glia_speculation_begin(glia_speculation *x) { x->length = x->s->sequences[0].length; }
+void glia_speculation_begin(glia_speculation *x) { x->length = x->s->sequences[x->sequence].length; }
 
 void glia_speculation_close(glia_speculation *x)
 {
-    if (x->most && x->length < x->s->sequences[0].length) glia_session_trim_held(x->s, 0, x->length);
+    if (x->most && x->length < x->s->sequences[x->sequence].length)
+        glia_session_trim_held(x->s, x->sequence, x->length);
     if (!x->draft) return;
     x->draft->deadline_ns = x->draft_deadline_ns;
     x->draft->cancelled_by = &x->draft->cancel;
@@ -126,7 +129,7 @@ static glia_status guess_by_model(glia_session *draft, int64_t vocab, const int3
 
 static glia_status guess(glia_speculation *x, int32_t *guesses, int32_t *found, glia_error *e)
 {
-    const glia_sequence *q = &x->s->sequences[0];
+    const glia_sequence *q = &x->s->sequences[x->sequence];
     int64_t count = x->length + 1; /* with the token drawn last */
     int32_t most = (int32_t)glia_min(x->most, x->s->m->options.context - count);
     *found = 0;
@@ -147,20 +150,37 @@ static glia_status guess(glia_speculation *x, int32_t *guesses, int32_t *found, 
 static glia_status step(glia_speculation *x, const int32_t *ids, int32_t count, const float **logits,
                         glia_error *e)
 {
-    int32_t rows[1 + GLIA_GUESSES_MAX];
+    int32_t rows[1 + GLIA_GUESSES_MAX], sequences[1 + GLIA_GUESSES_MAX];
     glia_batch b = GLIA_BATCH_INIT;
-    for (int32_t i = 0; i < count; i++) rows[i] = i;
+    for (int32_t i = 0; i < count; i++) {
+        rows[i] = i;
+        sequences[i] = x->sequence;
+    }
+    b.sequences = sequences;
     b.count = b.row_count = count;
     b.ids = ids;
     b.rows = rows;
     return glia_session_step_held(x->s, &b, logits, e);
 }
 
+/* A token whose logits are there already is given out without a step; what would have stopped the step stops
+ * it too. */
+static glia_status check_stop(const glia_session *s, glia_error *e)
+{
+    const glia_os *os = s->m->options.os;
+    if (atomic_exchange(s->cancelled_by, 0)) return glia_fail(e, GLIA_E_CANCELLED, "G0706", "cancelled");
+    if (s->deadline_ns && os->clock_ns(os->ctx) >= s->deadline_ns)
+        return glia_fail(e, GLIA_E_DEADLINE, "G0707", "the deadline passed");
+    return GLIA_OK;
+}
+
 glia_status glia_speculation_next(glia_speculation *x, int32_t id, const float **logits, glia_error *e)
 {
     int32_t ids[1 + GLIA_GUESSES_MAX] = {id}, found;
-    glia_sequence *q = &x->s->sequences[0];
+    glia_sequence *q = &x->s->sequences[x->sequence];
     if (x->row < x->guessed && q->tokens[x->length] == id) {
+        glia_status stop = check_stop(x->s, e);
+        if (stop) return stop;
         x->row++;
         x->length++;
         x->counts->accepted++;
@@ -168,7 +188,7 @@ glia_status glia_speculation_next(glia_speculation *x, int32_t id, const float *
         return GLIA_OK;
     }
     x->row = x->guessed = 0;
-    glia_session_trim_held(x->s, 0, x->length);
+    glia_session_trim_held(x->s, x->sequence, x->length);
     if (x->length == x->s->m->options.context) return step(x, ids, 1, logits, e); /* which refuses it */
     q->tokens[x->length] = id; /* behind what the sequence holds */
     glia_status st = guess(x, ids + 1, &found, e);

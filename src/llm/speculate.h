@@ -14,9 +14,10 @@ enum { GLIA_GUESSES_MAX = 64, GLIA_GUESSES_DEFAULT = 8 };
 
 typedef struct glia_speculation {
     glia_session *s, *draft; /* draft null: none */
+    int32_t sequence;        /* of s; the draft's is 0 */
     int32_t ngram;           /* tokens that must have occurred before; 0: none */
     int32_t most;            /* guesses a step; 0: plain decoding */
-    int64_t length;          /* tokens of sequence 0 that are decided; the guesses lie behind them */
+    int64_t length;          /* tokens of the sequence that are decided; the guesses lie behind them */
     int32_t row, guessed;    /* of the last step: whose logits were given out, and its guesses */
     uint64_t draft_deadline_ns;
     glia_draft_counts *counts, none;
@@ -25,11 +26,11 @@ typedef struct glia_speculation {
 /* Takes the draft session for this thread. GLIA_E_ARG (G0726, G0727), GLIA_E_BUSY. */
 glia_status glia_speculation_open(glia_speculation *x, glia_session *s, const glia_generate_options *o,
                                   glia_error *e);
-/* Sequence 0 holds what was handed over; from here on it may hold guesses too. */
+/* The sequence holds what was handed over; from here on it may hold guesses too. */
 void glia_speculation_begin(glia_speculation *x);
 /* `id` is the next token; *logits are those after it. Statuses of glia_session_step. */
 glia_status glia_speculation_next(glia_speculation *x, int32_t id, const float **logits, glia_error *e);
-/* Sequence 0 holds the decided tokens alone again. Also after a failed open. */
+/* The sequence holds the decided tokens alone again. Also after a failed open. */
 void glia_speculation_close(glia_speculation *x);
 
 #endif
