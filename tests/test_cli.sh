@@ -78,7 +78,9 @@ test_usage() {
         [ "$(wc -l <"$tmp/err")" -eq 1 ] || fault "$command: more than one line of complaint"
         expect 2 none "$command" one two three
     done
-    for command in run chat inspect plan logits tokenize embed perplexity bench synth; do expect 2 none "$command"; done
+    for command in run chat inspect plan logits tokenize embed perplexity bench synth; do
+        expect 2 none "$command"
+    done
     expect 2 none run "$demo"
     expect 2 none run "$demo" -p
     expect 2 none run "$demo" -p a -f b
