@@ -248,7 +248,8 @@ test_loop() {
 test_sessions() {
     story() { "$glia" run "$demo" "$@" 2>"$tmp/err" </dev/null; }
     story -p "Once upon a time" -n 60 >"$tmp/whole"
-    story -p "Once upon a time" -n 60 --draft "$demo" --draft-max 4 -v >"$tmp/out" || fault "no draft: $(cat "$tmp/err")"
+    story -p "Once upon a time" -n 60 --draft "$demo" --draft-max 4 -v >"$tmp/out" ||
+        fault "no draft: $(cat "$tmp/err")"
     cmp -s "$tmp/out" "$tmp/whole" || fault "a draft changes the text"
     says "right"
     story -p "Once upon a time" -n 60 --draft-ngram 1 -b 20 >"$tmp/out"
