@@ -246,7 +246,9 @@ test_loop() {
 
 # FILE PID: waits until FILE has something, interrupts PID, and checks how it ends; a program that does not is killed.
 test_sessions() {
-    story() { "$glia" run "$demo" "$@" 2>"$tmp/err" </dev/null; }
+    story() {
+        "$glia" run "$demo" "$@" 2>"$tmp/err" </dev/null
+    }
     story -p "Once upon a time" -n 60 >"$tmp/whole"
     story -p "Once upon a time" -n 60 --draft "$demo" --draft-max 4 -v >"$tmp/out" ||
         fault "no draft: $(cat "$tmp/err")"
