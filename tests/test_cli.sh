@@ -78,7 +78,9 @@ test_usage() {
         [ "$(wc -l <"$tmp/err")" -eq 1 ] || fault "$command: more than one line of complaint"
         expect 2 none "$command" one two three
     done
-    for command in run chat inspect plan logits tokenize embed perplexity bench synth; do expect 2 none "$command"; done
+    for command in run chat inspect plan logits tokenize embed perplexity bench synth; do
+        expect 2 none "$command"
+    done
     expect 2 none run "$demo"
     expect 2 none run "$demo" -p
     expect 2 none run "$demo" -p a -f b
@@ -246,7 +248,8 @@ test_loop() {
 test_sessions() {
     story() { "$glia" run "$demo" "$@" 2>"$tmp/err" </dev/null; }
     story -p "Once upon a time" -n 60 >"$tmp/whole"
-    story -p "Once upon a time" -n 60 --draft "$demo" --draft-max 4 -v >"$tmp/out" || fault "no draft: $(cat "$tmp/err")"
+    story -p "Once upon a time" -n 60 --draft "$demo" --draft-max 4 -v >"$tmp/out" ||
+        fault "no draft: $(cat "$tmp/err")"
     cmp -s "$tmp/out" "$tmp/whole" || fault "a draft changes the text"
     says "right"
     story -p "Once upon a time" -n 60 --draft-ngram 1 -b 20 >"$tmp/out"

@@ -293,7 +293,7 @@ static void a_model_for_logits_refuses(void)
         glia_generate_options g = GLIA_GENERATE_OPTIONS_INIT;
         g.tokens_max = 2;
         g.draft = draft;
-        wants(glia_session_generate(s, ids, 2, &g, &made, &e), GLIA_E_STATE, "G0542", &e);
+        wants(glia_session_generate(s, ids, 2, &g, &made, &e), GLIA_E_ARG, "G0726", &e);
     }
     glia_session_destroy(draft);
     glia_model_close(hidden);

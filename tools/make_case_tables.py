@@ -60,6 +60,6 @@ def table(kind, name, rows):
 print(f"/* Unicode {unicodedata.unidata_version}: simple case mappings beyond ASCII, and letters. Written by "
       "tools/make_case_tables.py. */")
 print('#include "text/tpl_case.h"\n\n/* clang-format off */\n/* first, last, step, difference */')
-print(table("tpl_case_range", "tpl_upper_ranges", mappings(str.upper)))
-print(table("tpl_case_range", "tpl_lower_ranges", mappings(str.lower)))
-print(table("uint32_t", "tpl_letter_ranges", letters()) + "/* clang-format on */")
+print(table("tpl_case_range", "glia_tpl_upper_ranges", mappings(str.upper)))
+print(table("tpl_case_range", "glia_tpl_lower_ranges", mappings(str.lower)))
+print(table("uint32_t", "glia_tpl_letter_ranges", letters()) + "/* clang-format on */")

@@ -134,8 +134,7 @@ static glia_status fit_prompt(talker *t, glia_chat_prompt **out)
         dropped++;
     }
     if (dropped)
-        fprintf(stderr, "glia chat: the context is full; the oldest %lld turns were dropped\n",
-                (long long)dropped);
+        fprintf(stderr, "glia chat: the context is full; oldest turns dropped: %lld\n", (long long)dropped);
     return s;
 }
 

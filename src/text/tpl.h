@@ -1,11 +1,11 @@
 /* What the files of the template interpreter share. Nobody else includes this.
  *
- *     tpl_lex.c      text to tokens, with the whitespace rules
+ *     glia_tpl_lex.c      text to tokens, with the whitespace rules
  *     tpl_parse.c    tags: statements to instructions
  *     tpl_expr.c     expressions to instructions, by operator precedence over an explicit stack
  *     tpl_vm.c       the machine: instructions, scopes, loops, calls
  *     tpl_value.c    values: truth, equality, order, dicts, iteration
- *     tpl_text.c     strings that carry marks, and values as text: str, repr, JSON
+ *     glia_tpl_text.c     strings that carry marks, and values as text: str, repr, JSON
  *     tpl_attr.c     attributes and items
  *     tpl_str.c      methods of strings
  *     tpl_filter.c   filters
@@ -238,20 +238,20 @@ struct tpl_vm {
 };
 
 /* ---- tpl_vm.c: failing and spending; all return false when the render is over */
-bool tpl_fail(tpl_vm *v, glia_status s, const char *code, const char *format, ...) GLIA_PRINTF(4, 5);
-bool tpl_type_error(tpl_vm *v, const char *format, ...) GLIA_PRINTF(2, 3);
-bool tpl_nomem(tpl_vm *v);
-bool tpl_spend(tpl_vm *v, int64_t units);
-void *tpl_alloc(tpl_vm *v, int64_t count, int64_t size);
-#define TPL_NEW(v, type, n) ((type *)tpl_alloc(v, n, sizeof(type)))
-bool tpl_push(tpl_vm *v, tv x);
+bool glia_tpl_fail(tpl_vm *v, glia_status s, const char *code, const char *format, ...) GLIA_PRINTF(4, 5);
+bool glia_tpl_type_error(tpl_vm *v, const char *format, ...) GLIA_PRINTF(2, 3);
+bool glia_tpl_nomem(tpl_vm *v);
+bool glia_tpl_spend(tpl_vm *v, int64_t units);
+void *glia_tpl_alloc(tpl_vm *v, int64_t count, int64_t size);
+#define TPL_NEW(v, type, n) ((type *)glia_tpl_alloc(v, n, sizeof(type)))
+bool glia_tpl_push(tpl_vm *v, tv x);
 /* Sorts arguments into slots by the function's parameters, and calls it. */
-bool tpl_invoke(tpl_vm *v, const tpl_function *f, const char *what, const tv *self, const tpl_args *args,
-                tv *out);
-const tpl_function *tpl_find(const tpl_function *table, const char *name, int64_t size);
-int32_t tpl_name_of(const tpl_vm *v, const char *name); /* -1: not in the template */
-tpl_var *tpl_scope_find(tpl_scope *s, int32_t name);
-bool tpl_scope_set(tpl_vm *v, tpl_scope *s, int32_t name, tv x);
+bool glia_tpl_invoke(tpl_vm *v, const tpl_function *f, const char *what, const tv *self, const tpl_args *args,
+                     tv *out);
+const tpl_function *glia_tpl_find(const tpl_function *table, const char *name, int64_t size);
+int32_t glia_tpl_name_of(const tpl_vm *v, const char *name); /* -1: not in the template */
+tpl_var *glia_tpl_scope_find(tpl_scope *s, int32_t name);
+bool glia_tpl_scope_set(tpl_vm *v, tpl_scope *s, int32_t name, tv x);
 
 /* ---- tpl_value.c */
 static inline tv tpl_none(void) { return (tv){.kind = TPL_NONE}; }
@@ -259,85 +259,88 @@ static inline tv tpl_undefined(const char *hint) { return (tv){.kind = TPL_UNDEF
 static inline tv tpl_bool(bool b) { return (tv){.kind = TPL_BOOL, .b = b}; }
 static inline tv tpl_int(int64_t i) { return (tv){.kind = TPL_INT, .i = i}; }
 static inline tv tpl_float(double d) { return (tv){.kind = TPL_FLOAT, .d = d}; }
-const char *tpl_kind_name(const tv *x); /* Python's name of the type */
-bool tpl_truth(const tv *x);
+const char *glia_tpl_kind_name(const tv *x); /* Python's name of the type */
+bool glia_tpl_truth(const tv *x);
 /* Whole numbers: int and bool. */
-bool tpl_as_int(const tv *x, int64_t *out);
-bool tpl_as_float(const tv *x, double *out); /* int, bool, float */
-bool tpl_is_text(const tv *x, const char *s);
-bool tpl_equal(tpl_vm *v, const tv *a, const tv *b, bool *out);
-bool tpl_compare(tpl_vm *v, const tv *a, const tv *b, const char *how, int *out);
+bool glia_tpl_as_int(const tv *x, int64_t *out);
+bool glia_tpl_as_float(const tv *x, double *out); /* int, bool, float */
+bool glia_tpl_is_text(const tv *x, const char *s);
+bool glia_tpl_equal(tpl_vm *v, const tv *a, const tv *b, bool *out);
+bool glia_tpl_compare(tpl_vm *v, const tv *a, const tv *b, const char *how, int *out);
 /* Elements of anything that can be walked; a type error otherwise. */
-bool tpl_iterate(tpl_vm *v, const tv *x, tpl_list *out);
-int64_t tpl_length(const tv *x); /* -1: has none */
-bool tpl_contains(tpl_vm *v, const tv *in, const tv *x, bool *out);
-bool tpl_list_make(tpl_vm *v, const tv *items, int64_t count, int kind, tv *out);
-bool tpl_list_push(tpl_vm *v, tpl_list *l, tv x);
-bool tpl_generator_make(tpl_vm *v, const tpl_list *l, tv *out);
-bool tpl_dict_make(tpl_vm *v, int64_t capacity, tv *out);
-bool tpl_dict_put(tpl_vm *v, tpl_dict *m, tv key, tv value);
-bool tpl_dict_find(tpl_vm *v, const tpl_dict *m, const tv *key, tv *out, bool *found);
-bool tpl_dict_text(tpl_vm *v, const tpl_dict *m, const char *key, int64_t size, tv *out, bool *found);
-bool tpl_from_json(tpl_vm *v, const glia_json *j, bool data, tv *out);
-bool tpl_binary(tpl_vm *v, char how, const tv *a, const tv *b, tv *out);
-bool tpl_sort(tpl_vm *v, tpl_pair *p, int64_t count, bool reverse); /* by key, stable */
+bool glia_tpl_iterate(tpl_vm *v, const tv *x, tpl_list *out);
+int64_t glia_tpl_length(const tv *x); /* -1: has none */
+bool glia_tpl_contains(tpl_vm *v, const tv *in, const tv *x, bool *out);
+bool glia_tpl_list_make(tpl_vm *v, const tv *items, int64_t count, int kind, tv *out);
+bool glia_tpl_list_push(tpl_vm *v, tpl_list *l, tv x);
+bool glia_tpl_generator_make(tpl_vm *v, const tpl_list *l, tv *out);
+bool glia_tpl_dict_make(tpl_vm *v, int64_t capacity, tv *out);
+bool glia_tpl_dict_put(tpl_vm *v, tpl_dict *m, tv key, tv value);
+bool glia_tpl_dict_find(tpl_vm *v, const tpl_dict *m, const tv *key, tv *out, bool *found);
+bool glia_tpl_dict_text(tpl_vm *v, const tpl_dict *m, const char *key, int64_t size, tv *out, bool *found);
+bool glia_tpl_from_json(tpl_vm *v, const glia_json *j, bool data, tv *out);
+bool glia_tpl_binary(tpl_vm *v, char how, const tv *a, const tv *b, tv *out);
+bool glia_tpl_sort(tpl_vm *v, tpl_pair *p, int64_t count, bool reverse); /* by key, stable */
 
-/* ---- tpl_text.c */
-bool tpl_put(tpl_vm *v, tpl_buffer *b, const char *text, int64_t size, const uint8_t *mark, bool data);
+/* ---- glia_tpl_text.c */
+bool glia_tpl_put(tpl_vm *v, tpl_buffer *b, const char *text, int64_t size, const uint8_t *mark, bool data);
 static inline bool tpl_put_own(tpl_vm *v, tpl_buffer *b, const char *text)
 {
-    return tpl_put(v, b, text, (int64_t)strlen(text), NULL, false);
+    return glia_tpl_put(v, b, text, (int64_t)strlen(text), NULL, false);
 }
-bool tpl_put_string(tpl_vm *v, tpl_buffer *b, const tpl_string *s);
+bool glia_tpl_put_string(tpl_vm *v, tpl_buffer *b, const tpl_string *s);
 /* Bytes [begin, end) of s. */
-bool tpl_put_part(tpl_vm *v, tpl_buffer *b, const tpl_string *s, int64_t begin, int64_t end);
-bool tpl_take(tpl_vm *v, tpl_buffer *b, tv *out); /* the buffer's text as a string */
-bool tpl_text(tpl_vm *v, const char *text, tv *out);
-bool tpl_part(tpl_vm *v, const tv *of, int64_t begin, int64_t end, tv *out);
-bool tpl_concat(tpl_vm *v, const tv *a, const tv *b, tv *out);
-bool tpl_escape(tpl_vm *v, const tv *x, tv *out);
+bool glia_tpl_put_part(tpl_vm *v, tpl_buffer *b, const tpl_string *s, int64_t begin, int64_t end);
+bool glia_tpl_take(tpl_vm *v, tpl_buffer *b, tv *out); /* the buffer's text as a string */
+bool glia_tpl_text(tpl_vm *v, const char *text, tv *out);
+bool glia_tpl_part(tpl_vm *v, const tv *of, int64_t begin, int64_t end, tv *out);
+bool glia_tpl_concat(tpl_vm *v, const tv *a, const tv *b, tv *out);
+bool glia_tpl_escape(tpl_vm *v, const tv *x, tv *out);
 /* str(x), appended. */
-bool tpl_put_value(tpl_vm *v, tpl_buffer *b, const tv *x);
-bool tpl_str(tpl_vm *v, const tv *x, tv *out);
+bool glia_tpl_put_value(tpl_vm *v, tpl_buffer *b, const tv *x);
+bool glia_tpl_str(tpl_vm *v, const tv *x, tv *out);
 typedef struct tpl_json_style {
     bool ascii, sorted;
     const tpl_string *indent;     /* null: one line */
     const tpl_string *item, *key; /* separators; null: by indent */
 } tpl_json_style;
-bool tpl_put_json(tpl_vm *v, tpl_buffer *b, const tv *x, const tpl_json_style *style);
-void tpl_float_text(double d, char out[64]); /* as Python prints it */
-int64_t tpl_code_points(const tpl_string *s);
+bool glia_tpl_put_json(tpl_vm *v, tpl_buffer *b, const tv *x, const tpl_json_style *style);
+void glia_tpl_float_text(double d, char out[64]); /* as Python prints it */
+int64_t glia_tpl_code_points(const tpl_string *s);
 /* Byte offset of code point number n (clamped). */
-int64_t tpl_offset(const tpl_string *s, int64_t n);
-bool tpl_is_space(uint32_t cp); /* as str.isspace */
-int64_t tpl_find_bytes(const char *in, int64_t in_size, const char *what, int64_t size, int64_t from);
+int64_t glia_tpl_offset(const tpl_string *s, int64_t n);
+bool glia_tpl_is_space(uint32_t cp); /* as str.isspace */
+int64_t glia_tpl_find_bytes(const char *in, int64_t in_size, const char *what, int64_t size, int64_t from);
 
 /* ---- tpl_case.c */
-uint32_t tpl_upper(uint32_t cp);
-uint32_t tpl_lower(uint32_t cp);
-bool tpl_is_letter(uint32_t cp);
+uint32_t glia_tpl_upper(uint32_t cp);
+uint32_t glia_tpl_lower(uint32_t cp);
+bool glia_tpl_is_letter(uint32_t cp);
 
 /* ---- tpl_attr.c, tpl_str.c */
-bool tpl_attribute(tpl_vm *v, const tv *of, const char *name, tv *out);
-bool tpl_item(tpl_vm *v, const tv *of, const tv *key, tv *out);
-bool tpl_slice(tpl_vm *v, const tv *of, const tv bound[3], tv *out);
+bool glia_tpl_attribute(tpl_vm *v, const tv *of, const char *name, tv *out);
+bool glia_tpl_item(tpl_vm *v, const tv *of, const tv *key, tv *out);
+bool glia_tpl_slice(tpl_vm *v, const tv *of, const tv bound[3], tv *out);
 /* "a.b.0" as map(attribute=..) and its kin read it. */
-bool tpl_path(tpl_vm *v, const tv *of, const tv *path, tv *out);
-extern const tpl_function tpl_str_methods[], tpl_dict_methods[], tpl_list_methods[], tpl_filters[],
-    tpl_tests[], tpl_globals[], tpl_loop_methods[], tpl_cycler_methods[], tpl_joiner_call[];
-extern const tpl_function tpl_map_attribute;
-bool tpl_make_dict(tpl_vm *v, const tpl_args *args, tv *out);
-bool tpl_make_namespace(tpl_vm *v, const tpl_args *args, tv *out);
-bool tpl_strip(tpl_vm *v, const tv *self, const tv *chars, int sides, tv *out); /* 1: left, 2: right */
-bool tpl_replace(tpl_vm *v, const tv *self, const tv *old, const tv *with, int64_t most, tv *out);
-bool tpl_case(tpl_vm *v, const tv *self, int how, tv *out); /* 'u', 'l', 'c'apitalize, 't'itle, 's'wap, 'T' */
-bool tpl_lines(tpl_vm *v, const tv *self, bool keep_ends, tpl_list *out);
-bool tpl_format(tpl_vm *v, const tv *self, const tv *arg, int count, tv *out); /* printf style */
-bool tpl_join(tpl_vm *v, const tpl_list *l, const tv *separator, const tv *attribute, bool strict, tv *out);
-bool tpl_test_run(tpl_vm *v, const char *name, int64_t size, const tv *x, const tv *arg, int count,
-                  bool *out);
+bool glia_tpl_path(tpl_vm *v, const tv *of, const tv *path, tv *out);
+extern const tpl_function glia_tpl_str_methods[], glia_tpl_dict_methods[], glia_tpl_list_methods[],
+    glia_tpl_filters[], glia_tpl_tests[], glia_tpl_globals[], glia_tpl_loop_methods[],
+    glia_tpl_cycler_methods[], glia_tpl_joiner_call[];
+extern const tpl_function glia_tpl_map_attribute;
+bool glia_tpl_make_dict(tpl_vm *v, const tpl_args *args, tv *out);
+bool glia_tpl_make_namespace(tpl_vm *v, const tpl_args *args, tv *out);
+bool glia_tpl_strip(tpl_vm *v, const tv *self, const tv *chars, int sides, tv *out); /* 1: left, 2: right */
+bool glia_tpl_replace(tpl_vm *v, const tv *self, const tv *old, const tv *with, int64_t most, tv *out);
+bool glia_tpl_case(tpl_vm *v, const tv *self, int how,
+                   tv *out); /* 'u', 'l', 'c'apitalize, 't'itle, 's'wap, 'T' */
+bool glia_tpl_lines(tpl_vm *v, const tv *self, bool keep_ends, tpl_list *out);
+bool glia_tpl_format(tpl_vm *v, const tv *self, const tv *arg, int count, tv *out); /* printf style */
+bool glia_tpl_join(tpl_vm *v, const tpl_list *l, const tv *separator, const tv *attribute, bool strict,
+                   tv *out);
+bool glia_tpl_test_run(tpl_vm *v, const char *name, int64_t size, const tv *x, const tv *arg, int count,
+                       bool *out);
 
-/* ---- tpl_lex.c */
+/* ---- glia_tpl_lex.c */
 typedef enum {
     TOK_DATA,
     TOK_VAR,
@@ -378,10 +381,10 @@ typedef struct tpl_compiler {
     int64_t name_slots;
 } tpl_compiler;
 
-bool tpl_syntax(tpl_compiler *c, const tpl_token *at, const char *format, ...) GLIA_PRINTF(3, 4);
-bool tpl_unknown(tpl_compiler *c, const tpl_token *at, const char *format, ...) GLIA_PRINTF(3, 4);
-bool tpl_compile_nomem(tpl_compiler *c);
-bool tpl_lex(tpl_compiler *c, const char *text, int64_t size);
+bool glia_tpl_syntax(tpl_compiler *c, const tpl_token *at, const char *format, ...) GLIA_PRINTF(3, 4);
+bool glia_tpl_unknown(tpl_compiler *c, const tpl_token *at, const char *format, ...) GLIA_PRINTF(3, 4);
+bool glia_tpl_compile_nomem(tpl_compiler *c);
+bool glia_tpl_lex(tpl_compiler *c, const char *text, int64_t size);
 static inline const tpl_token *tpl_peek(const tpl_compiler *c) { return &c->token[c->at]; }
 static inline bool tpl_is_sign(const tpl_token *t, uint16_t sign)
 {
@@ -395,25 +398,26 @@ static inline bool tpl_is_word(const tpl_token *t, const char *word)
 
 /* ---- tpl_parse.c, tpl_expr.c */
 enum { TPL_EXPR_COND = 1, TPL_EXPR_TUPLE = 2 };
-bool tpl_expression(tpl_compiler *c, int flags);
+bool glia_tpl_expression(tpl_compiler *c, int flags);
 /* Filters behind a block: `|name(args)|..`; `first` where the first has no pipe. */
-bool tpl_filter_tail(tpl_compiler *c, bool first);
-int64_t tpl_emit(tpl_compiler *c, bool (*run)(tpl_vm *, const tpl_inst *), const tpl_token *at, int32_t a,
-                 int32_t b, const void *p);            /* the instruction's index, or -1 */
-int32_t tpl_intern(tpl_compiler *c, const char *name); /* -1: no memory */
-bool tpl_literal(tpl_compiler *c, const char *text);
+bool glia_tpl_filter_tail(tpl_compiler *c, bool first);
+int64_t glia_tpl_emit(tpl_compiler *c, bool (*run)(tpl_vm *, const tpl_inst *), const tpl_token *at,
+                      int32_t a, int32_t b, const void *p); /* the instruction's index, or -1 */
+int32_t glia_tpl_intern(tpl_compiler *c, const char *name); /* -1: no memory */
+bool glia_tpl_literal(tpl_compiler *c, const char *text);
 
 /* Instructions. Stack effects in comments of tpl_vm.c. */
 #define TPL_INSTRUCTIONS(X)                                                                                  \
     X(nop)                                                                                                   \
     X(text)                                                                                                  \
-    X(constant) X(name) X(attribute) X(item) X(slice) X(list) X(tuple) X(dict) X(call) X(filter) X(test)     \
-        X(not ) X(negate) X(plus) X(binary) X(compare) X(compare_chain) X(jump) X(jump_true) X(jump_false)   \
-            X(jump_false_keep) X(jump_true_keep) X(emit) X(store) X(store_attribute) X(unpack)               \
-                X(scope_begin) X(scope_end) X(capture_begin) X(capture_end) X(for_begin) X(for_next)         \
-                    X(for_done) X(for_end) X(keep_begin) X(keep_next) X(keep_item) X(macro) X(macro_default) \
-                        X(macro_return)
-#define X(name) bool tpl_run_##name(tpl_vm *v, const tpl_inst *i);
+    X(constant)                                                                                              \
+    X(name)                                                                                                  \
+    X(attribute) X(item) X(slice) X(list) X(tuple) X(dict) X(call) X(filter) X(test) X(not ) X(negate)       \
+        X(plus) X(binary) X(compare) X(compare_chain) X(jump) X(jump_true) X(jump_false) X(jump_false_keep)  \
+            X(jump_true_keep) X(emit) X(store) X(store_attribute) X(unpack) X(scope_begin) X(scope_end)      \
+                X(capture_begin) X(capture_end) X(for_begin) X(for_next) X(for_done) X(for_end)              \
+                    X(keep_begin) X(keep_next) X(keep_item) X(macro) X(macro_default) X(macro_return)
+#define X(name) bool glia_tpl_run_##name(tpl_vm *v, const tpl_inst *i);
 TPL_INSTRUCTIONS(X)
 #undef X
 

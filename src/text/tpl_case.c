@@ -19,26 +19,26 @@ static uint32_t mapped(const tpl_case_range *r, int count, uint32_t cp)
     return cp;
 }
 
-uint32_t tpl_upper(uint32_t cp)
+uint32_t glia_tpl_upper(uint32_t cp)
 {
     if (cp < 0x80) return cp >= 'a' && cp <= 'z' ? cp - 32 : cp;
-    return mapped(tpl_upper_ranges, tpl_upper_range_count, cp);
+    return mapped(glia_tpl_upper_ranges, glia_tpl_upper_range_count, cp);
 }
 
-uint32_t tpl_lower(uint32_t cp)
+uint32_t glia_tpl_lower(uint32_t cp)
 {
     if (cp < 0x80) return cp >= 'A' && cp <= 'Z' ? cp + 32 : cp;
-    return mapped(tpl_lower_ranges, tpl_lower_range_count, cp);
+    return mapped(glia_tpl_lower_ranges, glia_tpl_lower_range_count, cp);
 }
 
-bool tpl_is_letter(uint32_t cp)
+bool glia_tpl_is_letter(uint32_t cp)
 {
     if (cp < 0x80) return (cp >= 'a' && cp <= 'z') || (cp >= 'A' && cp <= 'Z');
-    int low = 0, high = tpl_letter_range_count;
+    int low = 0, high = glia_tpl_letter_range_count;
     while (low < high) {
         int mid = (low + high) / 2;
-        if (tpl_letter_ranges[mid][1] < cp) low = mid + 1;
+        if (glia_tpl_letter_ranges[mid][1] < cp) low = mid + 1;
         else high = mid;
     }
-    return low < tpl_letter_range_count && cp >= tpl_letter_ranges[low][0];
+    return low < glia_tpl_letter_range_count && cp >= glia_tpl_letter_ranges[low][0];
 }

@@ -9,8 +9,8 @@ typedef struct tpl_case_range {
     int32_t step, difference;
 } tpl_case_range;
 
-extern const tpl_case_range tpl_upper_ranges[], tpl_lower_ranges[];
-extern const uint32_t tpl_letter_ranges[][2];
-extern const int tpl_upper_range_count, tpl_lower_range_count, tpl_letter_range_count;
+extern const tpl_case_range glia_tpl_upper_ranges[], glia_tpl_lower_ranges[];
+extern const uint32_t glia_tpl_letter_ranges[][2];
+extern const int glia_tpl_upper_range_count, glia_tpl_lower_range_count, glia_tpl_letter_range_count;
 
 #endif

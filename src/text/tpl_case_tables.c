@@ -3,7 +3,7 @@
 
 /* clang-format off */
 /* first, last, step, difference */
-const tpl_case_range tpl_upper_ranges[] = {
+const tpl_case_range glia_tpl_upper_ranges[] = {
     {0xB5, 0xB5, 1, 743}, {0xE0, 0xF6, 1, -32}, {0xF8, 0xFE, 1, -32}, {0xFF, 0xFF, 1, 121},
     {0x101, 0x12F, 2, -1}, {0x131, 0x131, 1, -232}, {0x133, 0x137, 2, -1}, {0x13A, 0x148, 2, -1},
     {0x14B, 0x177, 2, -1}, {0x17A, 0x17E, 2, -1}, {0x17F, 0x17F, 1, -300}, {0x180, 0x180, 1, 195},
@@ -56,9 +56,9 @@ const tpl_case_range tpl_upper_ranges[] = {
     {0x105B3, 0x105B9, 1, -39}, {0x105BB, 0x105BC, 1, -39}, {0x10CC0, 0x10CF2, 1, -64},
     {0x118C0, 0x118DF, 1, -32}, {0x16E60, 0x16E7F, 1, -32}, {0x1E922, 0x1E943, 1, -34},
 };
-const int tpl_upper_range_count = sizeof tpl_upper_ranges / sizeof *tpl_upper_ranges;
+const int glia_tpl_upper_range_count = sizeof glia_tpl_upper_ranges / sizeof *glia_tpl_upper_ranges;
 
-const tpl_case_range tpl_lower_ranges[] = {
+const tpl_case_range glia_tpl_lower_ranges[] = {
     {0xC0, 0xD6, 1, 32}, {0xD8, 0xDE, 1, 32}, {0x100, 0x12E, 2, 1}, {0x132, 0x136, 2, 1},
     {0x139, 0x147, 2, 1}, {0x14A, 0x176, 2, 1}, {0x178, 0x178, 1, -121}, {0x179, 0x17D, 2, 1},
     {0x181, 0x181, 1, 210}, {0x182, 0x184, 2, 1}, {0x186, 0x186, 1, 206}, {0x187, 0x187, 1, 1},
@@ -109,9 +109,9 @@ const tpl_case_range tpl_lower_ranges[] = {
     {0x10594, 0x10595, 1, 39}, {0x10C80, 0x10CB2, 1, 64}, {0x118A0, 0x118BF, 1, 32},
     {0x16E40, 0x16E5F, 1, 32}, {0x1E900, 0x1E921, 1, 34},
 };
-const int tpl_lower_range_count = sizeof tpl_lower_ranges / sizeof *tpl_lower_ranges;
+const int glia_tpl_lower_range_count = sizeof glia_tpl_lower_ranges / sizeof *glia_tpl_lower_ranges;
 
-const uint32_t tpl_letter_ranges[][2] = {
+const uint32_t glia_tpl_letter_ranges[][2] = {
     {0xAA, 0xAA}, {0xB5, 0xB5}, {0xBA, 0xBA}, {0xC0, 0xD6}, {0xD8, 0xF6}, {0xF8, 0x2C1}, {0x2C6, 0x2D1},
     {0x2E0, 0x2E4}, {0x2EC, 0x2EC}, {0x2EE, 0x2EE}, {0x370, 0x374}, {0x376, 0x377}, {0x37A, 0x37D},
     {0x37F, 0x37F}, {0x386, 0x386}, {0x388, 0x38A}, {0x38C, 0x38C}, {0x38E, 0x3A1}, {0x3A3, 0x3F5},
@@ -237,5 +237,5 @@ const uint32_t tpl_letter_ranges[][2] = {
     {0x1EEA5, 0x1EEA9}, {0x1EEAB, 0x1EEBB}, {0x20000, 0x2A6DF}, {0x2A700, 0x2B738}, {0x2B740, 0x2B81D},
     {0x2B820, 0x2CEA1}, {0x2CEB0, 0x2EBE0}, {0x2F800, 0x2FA1D}, {0x30000, 0x3134A},
 };
-const int tpl_letter_range_count = sizeof tpl_letter_ranges / sizeof *tpl_letter_ranges;
+const int glia_tpl_letter_range_count = sizeof glia_tpl_letter_ranges / sizeof *glia_tpl_letter_ranges;
 /* clang-format on */

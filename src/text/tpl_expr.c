@@ -70,7 +70,7 @@ static tpl_entry *push(tpl_compiler *c, entry_kind kind, const tpl_token *at)
     }
     tpl_entry *grown = glia_arena_grow(&c->scratch, c->op, c->ops, &c->ops_room, sizeof *grown);
     if (!grown) {
-        tpl_compile_nomem(c);
+        glia_tpl_compile_nomem(c);
         return NULL;
     }
     c->op = grown;
@@ -79,7 +79,7 @@ static tpl_entry *push(tpl_compiler *c, entry_kind kind, const tpl_token *at)
     return o;
 }
 
-#define EMIT(c, name, at, a, b, p) (tpl_emit(c, tpl_run_##name, at, a, b, p) >= 0)
+#define EMIT(c, name, at, a, b, p) (glia_tpl_emit(c, glia_tpl_run_##name, at, a, b, p) >= 0)
 
 static void patch_here(tpl_compiler *c, int64_t at) { c->t->code[at].a = (int32_t)c->t->code_count; }
 
@@ -89,7 +89,7 @@ static bool begin_expression(tpl_compiler *c)
     tpl_entry *o = top(c);
     o->branch = 0;
     if (!o->cond) return true;
-    int64_t at = tpl_emit(c, tpl_run_nop, tpl_peek(c), 0, 0, NULL);
+    int64_t at = glia_tpl_emit(c, glia_tpl_run_nop, tpl_peek(c), 0, 0, NULL);
     top(c)->begin = at;
     return at >= 0;
 }
@@ -175,7 +175,8 @@ static bool take_operator(tpl_compiler *c, binary_sign b, const tpl_token *at)
         if (!reduce(c, PREC_COMPARE + 1)) return false;
         tpl_entry *o = top(c);
         if (o->kind == OP_COMPARE) { /* a < b < c */
-            int64_t exit = tpl_emit(c, tpl_run_compare_chain, o->at, (int32_t)o->patch, o->how, NULL);
+            int64_t exit =
+                glia_tpl_emit(c, glia_tpl_run_compare_chain, o->at, (int32_t)o->patch, o->how, NULL);
             if (exit < 0) return false;
             o->patch = exit;
             o->how = b.how;
@@ -187,8 +188,8 @@ static bool take_operator(tpl_compiler *c, binary_sign b, const tpl_token *at)
     }
     int64_t patch = -1;
     if (b.kind == OP_AND || b.kind == OP_OR) {
-        patch =
-            tpl_emit(c, b.kind == OP_AND ? tpl_run_jump_false_keep : tpl_run_jump_true_keep, at, 0, 0, NULL);
+        patch = glia_tpl_emit(
+            c, b.kind == OP_AND ? glia_tpl_run_jump_false_keep : glia_tpl_run_jump_true_keep, at, 0, 0, NULL);
         if (patch < 0) return false;
     }
     tpl_entry *o = push(c, b.kind, at);
@@ -204,7 +205,7 @@ static bool take_operator(tpl_compiler *c, binary_sign b, const tpl_token *at)
 static bool emit_constant(tpl_compiler *c, const tpl_token *at, tv x)
 {
     tv *kept = GLIA_NEW(&c->t->arena, tv);
-    if (!kept) return tpl_compile_nomem(c);
+    if (!kept) return glia_tpl_compile_nomem(c);
     *kept = x;
     return EMIT(c, constant, at, 0, 0, kept);
 }
@@ -212,10 +213,10 @@ static bool emit_constant(tpl_compiler *c, const tpl_token *at, tv x)
 static bool emit_text(tpl_compiler *c, const tpl_token *at, const char *text, int64_t size)
 {
     tpl_string *s = GLIA_NEW(&c->t->arena, tpl_string);
-    if (!s) return tpl_compile_nomem(c);
+    if (!s) return glia_tpl_compile_nomem(c);
     s->text = text;
     s->size = size;
-    return tpl_literal(c, text) && emit_constant(c, at, (tv){.kind = TPL_STRING, .s = s});
+    return glia_tpl_literal(c, text) && emit_constant(c, at, (tv){.kind = TPL_STRING, .s = s});
 }
 
 /* Adjacent strings are one. */
@@ -227,7 +228,7 @@ static bool strings(tpl_compiler *c)
     for (; tpl_peek(c)->kind == TOK_STR; c->at++) size += tpl_peek(c)->size;
     if (c->at == first + 1) return emit_text(c, at, at->text, at->size);
     char *text = glia_arena_alloc(&c->t->arena, size + 1, 1);
-    if (!text) return tpl_compile_nomem(c);
+    if (!text) return glia_tpl_compile_nomem(c);
     for (int64_t i = first; i < c->at; i++) {
         memcpy(text + n, c->token[i].text, (size_t)c->token[i].size);
         n += c->token[i].size;
@@ -242,9 +243,9 @@ static bool name(tpl_compiler *c, const tpl_token *t)
     if (!strcmp(t->text, "false") || !strcmp(t->text, "False")) return emit_constant(c, t, tpl_bool(false));
     if (!strcmp(t->text, "none") || !strcmp(t->text, "None")) return emit_constant(c, t, tpl_none());
     if (!strcmp(t->text, "varargs") || !strcmp(t->text, "kwargs"))
-        return tpl_unknown(c, t, "macros with `%s` are not built", t->text);
-    int32_t id = tpl_intern(c, t->text);
-    return id >= 0 && EMIT(c, name, t, id, 0, tpl_find(tpl_globals, t->text, t->size));
+        return glia_tpl_unknown(c, t, "macros with `%s` are not built", t->text);
+    int32_t id = glia_tpl_intern(c, t->text);
+    return id >= 0 && EMIT(c, name, t, id, 0, glia_tpl_find(glia_tpl_globals, t->text, t->size));
 }
 
 /* What stands where an operand is expected. *again: another operand is expected (a prefix or bracket was
@@ -275,8 +276,8 @@ static bool operand(tpl_compiler *c, bool *again)
     }
     entry_kind kind = tpl_is_sign(t, '(') ? IN_PAREN : tpl_is_sign(t, '[') ? IN_LIST : IN_DICT;
     if (kind == IN_DICT && !tpl_is_sign(t, '{'))
-        return tpl_syntax(c, t, "an expression is missing%s%.40s", t->kind == TOK_END ? "" : " before ",
-                          t->text);
+        return glia_tpl_syntax(c, t, "an expression is missing%s%.40s", t->kind == TOK_END ? "" : " before ",
+                               t->text);
     uint16_t close = kind == IN_PAREN ? ')' : kind == IN_LIST ? ']' : '}';
     c->at++;
     if (tpl_is_sign(tpl_peek(c), close)) {
@@ -296,26 +297,26 @@ static bool argument_name(tpl_compiler *c)
     const tpl_token *t = tpl_peek(c);
     tpl_entry *o = top(c);
     if (tpl_is_sign(t, '*') || tpl_is_sign(t, SIGN2('*', '*')))
-        return tpl_unknown(c, t, "arguments unpacked by %.2s are not built", t->text);
+        return glia_tpl_unknown(c, t, "arguments unpacked by %.2s are not built", t->text);
     if (t->kind != TOK_NAME || !tpl_is_sign(t + 1, '=')) {
-        if (o->named) return tpl_syntax(c, t, "a positional argument behind a named one");
+        if (o->named) return glia_tpl_syntax(c, t, "a positional argument behind a named one");
         o->count++;
         return true;
     }
     if (o->named == o->named_room) {
         int32_t room = o->named_room ? 2 * o->named_room : 4;
         const char **names = GLIA_NEW_ARRAY(&c->t->arena, const char *, room);
-        if (!names) return tpl_compile_nomem(c);
+        if (!names) return glia_tpl_compile_nomem(c);
         for (int32_t i = 0; i < o->named; i++) names[i] = o->names[i];
         o->names = names;
         o->named_room = room;
     }
     for (int32_t i = 0; i < o->named; i++)
         if (!strcmp(o->names[i], t->text))
-            return tpl_syntax(c, t, "the argument `%.40s` is given twice", t->text);
+            return glia_tpl_syntax(c, t, "the argument `%.40s` is given twice", t->text);
     o->names[o->named++] = t->text;
     c->at += 2;
-    return tpl_intern(c, t->text) >= 0;
+    return glia_tpl_intern(c, t->text) >= 0;
 }
 
 /* Ends a call, filter or test whose arguments are on the stack. */
@@ -323,13 +324,13 @@ static bool finish_call(tpl_compiler *c)
 {
     tpl_entry o = c->op[--c->ops];
     tpl_call *call = GLIA_NEW(&c->t->arena, tpl_call);
-    if (!call) return tpl_compile_nomem(c);
+    if (!call) return glia_tpl_compile_nomem(c);
     call->count = o.count;
     call->named = o.named;
     call->names = o.names;
     if (o.kind == IN_CALL) return EMIT(c, call, o.at, 0, 0, call);
     const void **pair = GLIA_NEW_ARRAY(&c->t->arena, const void *, 2);
-    if (!pair) return tpl_compile_nomem(c);
+    if (!pair) return glia_tpl_compile_nomem(c);
     pair[0] = o.what;
     pair[1] = call;
     if (o.kind == IN_FILTER) return EMIT(c, filter, o.at, 0, 0, pair);
@@ -349,12 +350,12 @@ static const tpl_token *dotted_name(tpl_compiler *c, const char *what)
 {
     const tpl_token *t = tpl_peek(c);
     if (t->kind != TOK_NAME) {
-        tpl_syntax(c, t, "the name of a %s is missing", what);
+        glia_tpl_syntax(c, t, "the name of a %s is missing", what);
         return NULL;
     }
     c->at++;
     if (tpl_is_sign(tpl_peek(c), '.')) {
-        tpl_unknown(c, t, "there is no %s `%.40s.%.40s`", what, t->text, tpl_peek(c)[1].text);
+        glia_tpl_unknown(c, t, "there is no %s `%.40s.%.40s`", what, t->text, tpl_peek(c)[1].text);
         return NULL;
     }
     return t;
@@ -364,8 +365,8 @@ static bool open_filter(tpl_compiler *c, bool *again)
 {
     const tpl_token *t = dotted_name(c, "filter");
     if (!t) return false;
-    const tpl_function *f = tpl_find(tpl_filters, t->text, t->size);
-    if (!f) return tpl_unknown(c, t, "there is no filter `%.60s`", t->text);
+    const tpl_function *f = glia_tpl_find(glia_tpl_filters, t->text, t->size);
+    if (!f) return glia_tpl_unknown(c, t, "there is no filter `%.60s`", t->text);
     if (!open_entry(c, IN_FILTER, t, true)) return false;
     top(c)->what = f;
     return tpl_is_sign(tpl_peek(c), '(') ? open_arguments(c, again) : finish_call(c);
@@ -385,15 +386,15 @@ static bool open_test(tpl_compiler *c, bool *again)
     c->at += negated;
     const tpl_token *t = dotted_name(c, "test");
     if (!t) return false;
-    const tpl_function *f = tpl_find(tpl_tests, t->text, t->size);
-    if (!f) return tpl_unknown(c, t, "there is no test `%.60s`", t->text);
+    const tpl_function *f = glia_tpl_find(glia_tpl_tests, t->text, t->size);
+    if (!f) return glia_tpl_unknown(c, t, "there is no test `%.60s`", t->text);
     if (!open_entry(c, IN_TEST, t, true)) return false;
     top(c)->what = f;
     top(c)->negated = negated;
     if (tpl_is_sign(tpl_peek(c), '(')) return open_arguments(c, again);
     if (!begins_test_argument(tpl_peek(c))) return finish_call(c);
     if (tpl_is_word(tpl_peek(c), "is"))
-        return tpl_syntax(c, tpl_peek(c), "tests cannot be chained with `is`");
+        return glia_tpl_syntax(c, tpl_peek(c), "tests cannot be chained with `is`");
     top(c)->count = 1;
     *again = true;
     return open_entry(c, IN_TEST_ARG, t, false);
@@ -409,19 +410,19 @@ static bool postfix(tpl_compiler *c, bool *again)
         if (tpl_is_sign(t, '.')) {
             c->at += 2;
             if (next->kind == TOK_NAME) {
-                if (tpl_intern(c, next->text) < 0 || !EMIT(c, attribute, next, 0, 0, next->text))
+                if (glia_tpl_intern(c, next->text) < 0 || !EMIT(c, attribute, next, 0, 0, next->text))
                     return false;
             } else if (next->kind == TOK_INT) {
                 if (!emit_constant(c, next, tpl_int(next->i)) || !EMIT(c, item, next, 0, 0, NULL))
                     return false;
             } else {
-                return tpl_syntax(c, next, "a name or number is missing behind the point");
+                return glia_tpl_syntax(c, next, "a name or number is missing behind the point");
             }
         } else if (tpl_is_sign(t, '[')) {
             c->at++;
             *again = true;
             if (!open_entry(c, IN_ITEM, t, true)) return false;
-            if (tpl_is_sign(tpl_peek(c), ']')) return tpl_syntax(c, t, "an index is missing");
+            if (tpl_is_sign(tpl_peek(c), ']')) return glia_tpl_syntax(c, t, "an index is missing");
             return true; /* item_part goes on */
         } else if (tpl_is_sign(t, '(')) {
             if (!open_entry(c, IN_CALL, t, true) || !open_arguments(c, again)) return false;
@@ -479,8 +480,8 @@ static bool end_item(tpl_compiler *c, const tpl_token *t, bool *more)
         if (again) return *more = true;
         return end_item(c, tpl_peek(c), more); /* at most three parts */
     }
-    if (tpl_is_sign(t, ',')) return tpl_unknown(c, t, "an index of several values");
-    if (!tpl_is_sign(t, ']')) return tpl_syntax(c, t, "`]` is missing before `%.40s`", t->text);
+    if (tpl_is_sign(t, ',')) return glia_tpl_unknown(c, t, "an index of several values");
+    if (!tpl_is_sign(t, ']')) return glia_tpl_syntax(c, t, "`]` is missing before `%.40s`", t->text);
     c->at++;
     tpl_entry kept = c->op[--c->ops];
     if (!kept.parts) return EMIT(c, item, kept.at, 0, 0, NULL);
@@ -494,7 +495,7 @@ static bool end_list(tpl_compiler *c, const tpl_token *t, bool *more)
     uint16_t close = o->kind == IN_PAREN ? ')' : o->kind == IN_LIST ? ']' : '}';
     bool pair = o->kind == IN_DICT;
     if (pair && !o->value) {
-        if (!tpl_is_sign(t, ':')) return tpl_syntax(c, t, "`:` is missing before `%.40s`", t->text);
+        if (!tpl_is_sign(t, ':')) return glia_tpl_syntax(c, t, "`:` is missing before `%.40s`", t->text);
         o->value = *more = true;
         c->at++;
         return begin_expression(c);
@@ -510,7 +511,8 @@ static bool end_list(tpl_compiler *c, const tpl_token *t, bool *more)
             return begin_expression(c);
         }
     }
-    if (!tpl_is_sign(t, close)) return tpl_syntax(c, t, "`%c` is missing before `%.40s`", close, t->text);
+    if (!tpl_is_sign(t, close))
+        return glia_tpl_syntax(c, t, "`%c` is missing before `%.40s`", close, t->text);
     c->at++;
     tpl_entry kept = c->op[--c->ops];
     if (pair) return EMIT(c, dict, kept.at, kept.count, 0, NULL);
@@ -527,7 +529,7 @@ static bool end_argument(tpl_compiler *c, const tpl_token *t, bool *more)
             return argument_name(c) && begin_expression(c);
         }
     }
-    if (!tpl_is_sign(t, ')')) return tpl_syntax(c, t, "`)` is missing before `%.40s`", t->text);
+    if (!tpl_is_sign(t, ')')) return glia_tpl_syntax(c, t, "`)` is missing before `%.40s`", t->text);
     c->at++;
     return finish_call(c);
 }
@@ -537,12 +539,12 @@ static bool end_argument(tpl_compiler *c, const tpl_token *t, bool *more)
 static bool open_cond(tpl_compiler *c, const tpl_token *t)
 {
     c->at++;
-    int64_t out = tpl_emit(c, tpl_run_jump, t, 0, 0, NULL);
+    int64_t out = glia_tpl_emit(c, glia_tpl_run_jump, t, 0, 0, NULL);
     if (out < 0) return false;
     tpl_entry *base = top(c);
     tpl_inst *begin = &c->t->code[base->begin];
     int64_t branch = base->branch ? base->branch : base->begin + 1;
-    begin->run = tpl_run_jump;
+    begin->run = glia_tpl_run_jump;
     begin->a = (int32_t)c->t->code_count;
     base->branch = c->t->code_count;
     tpl_entry *o = push(c, IN_COND, t);
@@ -669,14 +671,14 @@ static bool run(tpl_compiler *c)
     return true;
 }
 
-bool tpl_expression(tpl_compiler *c, int flags)
+bool glia_tpl_expression(tpl_compiler *c, int flags)
 {
     if (!open_entry(c, IN_ROOT, tpl_peek(c), flags & TPL_EXPR_COND)) return false;
     top(c)->tuple = flags & TPL_EXPR_TUPLE;
     return begin_expression(c) && run(c);
 }
 
-bool tpl_filter_tail(tpl_compiler *c, bool first)
+bool glia_tpl_filter_tail(tpl_compiler *c, bool first)
 {
     bool again = false, done = false;
     if (!first && !tpl_is_sign(tpl_peek(c), '|')) return true;

@@ -19,7 +19,7 @@ typedef struct lexer {
     int depth;
 } lexer;
 
-bool tpl_syntax(tpl_compiler *c, const tpl_token *at, const char *format, ...)
+bool glia_tpl_syntax(tpl_compiler *c, const tpl_token *at, const char *format, ...)
 {
     char text[256];
     va_list args;
@@ -32,7 +32,7 @@ bool tpl_syntax(tpl_compiler *c, const tpl_token *at, const char *format, ...)
     return false;
 }
 
-bool tpl_unknown(tpl_compiler *c, const tpl_token *at, const char *format, ...)
+bool glia_tpl_unknown(tpl_compiler *c, const tpl_token *at, const char *format, ...)
 {
     char text[256];
     va_list args;
@@ -45,7 +45,7 @@ bool tpl_unknown(tpl_compiler *c, const tpl_token *at, const char *format, ...)
     return false;
 }
 
-bool tpl_compile_nomem(tpl_compiler *c)
+bool glia_tpl_compile_nomem(tpl_compiler *c)
 {
     if (!c->status) c->status = glia_fail(c->e, GLIA_E_NOMEM, "G0801", "no memory to compile a template");
     return false;
@@ -70,7 +70,7 @@ static tpl_token *add(lexer *l, tpl_token_kind kind, int64_t at)
     tpl_compiler *c = l->c;
     tpl_token *grown = glia_arena_grow(&c->scratch, c->token, c->token_count, &c->token_room, sizeof *grown);
     if (!grown) {
-        tpl_compile_nomem(c);
+        glia_tpl_compile_nomem(c);
         return NULL;
     }
     track(l, at);
@@ -84,7 +84,7 @@ static bool fail_at(lexer *l, int64_t at, const char *what)
 {
     track(l, at);
     tpl_token t = {.line = l->line, .column = l->column};
-    return tpl_syntax(l->c, &t, "%s", what);
+    return glia_tpl_syntax(l->c, &t, "%s", what);
 }
 
 static bool starts(const lexer *l, int64_t at, const char *with)
@@ -100,7 +100,7 @@ static int space_at(const lexer *l, int64_t at)
     bool ok;
     if (at >= l->size) return 0;
     uint32_t cp = glia_utf8_decode(l->s + at, l->size - at, &len, &ok);
-    return ok && tpl_is_space(cp) ? len : 0;
+    return ok && glia_tpl_is_space(cp) ? len : 0;
 }
 
 static int64_t skip_space(const lexer *l, int64_t at)
@@ -139,7 +139,7 @@ static bool add_data(lexer *l, int64_t begin, int64_t end, char sign, bool varia
     if (!t) return false;
     t->size = end - begin;
     t->text = glia_arena_strndup(&l->c->t->arena, l->s + begin, t->size);
-    return t->text ? true : tpl_compile_nomem(l->c);
+    return t->text ? true : glia_tpl_compile_nomem(l->c);
 }
 
 /* Bytes of the end of a tag at `at`: "%}" with a newline, "-%}" with all white space, "+%}"; 0: none. */
@@ -188,7 +188,7 @@ static bool lex_based(lexer *l, int base)
     for (; digit_value(char_at(l, at)) < base || char_at(l, at) == '_'; at++) {
         if (char_at(l, at) == '_') continue;
         if (!glia_mul(t->i, base, &t->i) || !glia_add(t->i, digit_value(l->s[at]), &t->i))
-            return tpl_unknown(l->c, t, "a number beyond 64 bits");
+            return glia_tpl_unknown(l->c, t, "a number beyond 64 bits");
     }
     l->at = at;
     return true;
@@ -216,13 +216,13 @@ static bool lex_number(lexer *l)
     if (!t) return false;
     for (int64_t i = l->at; i < end; i++)
         if (l->s[i] != '_' && n < 63) text[n++] = l->s[i];
-    if (n == 63) return tpl_unknown(l->c, t, "a number of more than 62 characters");
+    if (n == 63) return glia_tpl_unknown(l->c, t, "a number of more than 62 characters");
     l->at = end;
-    if (real) return glia_number_parse(text, n, &t->d) ? true : tpl_syntax(l->c, t, "malformed number");
+    if (real) return glia_number_parse(text, n, &t->d) ? true : glia_tpl_syntax(l->c, t, "malformed number");
     for (int64_t i = 0; i < n; i++)
         if (!glia_mul(t->i, 10, &t->i) || !glia_add(t->i, text[i] - '0', &t->i))
-            return tpl_unknown(l->c, t, "a number beyond 64 bits");
-    if (n > 1 && text[0] == '0' && t->i) return tpl_syntax(l->c, t, "a number with a leading zero");
+            return glia_tpl_unknown(l->c, t, "a number beyond 64 bits");
+    if (n > 1 && text[0] == '0' && t->i) return glia_tpl_syntax(l->c, t, "a number with a leading zero");
     return true;
 }
 
@@ -262,7 +262,7 @@ static bool lex_string(lexer *l)
     tpl_token *t = add(l, TOK_STR, l->at);
     /* An escape is never shorter than what it stands for, but for a lone backslash, which stays. */
     char *text = t ? glia_arena_alloc(&l->c->t->arena, end - l->at + 4, 1) : NULL;
-    if (!text) return tpl_compile_nomem(l->c);
+    if (!text) return glia_tpl_compile_nomem(l->c);
     for (int64_t i = l->at + 1; i < end;) {
         if (l->s[i] != '\\') {
             text[n++] = l->s[i++];
@@ -270,8 +270,8 @@ static bool lex_string(lexer *l)
         }
         char out[4];
         int used, wrote = unescape(l->s + i + 1, end - i - 1, out, &used);
-        if (l->s[i + 1] == 'N') return tpl_unknown(l->c, t, "the escape \\N in a string");
-        if (wrote < 0) return tpl_syntax(l->c, t, "a malformed escape in a string");
+        if (l->s[i + 1] == 'N') return glia_tpl_unknown(l->c, t, "the escape \\N in a string");
+        if (wrote < 0) return glia_tpl_syntax(l->c, t, "a malformed escape in a string");
         memcpy(text + n, out, (size_t)wrote);
         n += wrote;
         i += 1 + used;
@@ -299,14 +299,14 @@ static bool lex_sign(lexer *l)
         if (starts(l, l->at, twos[i])) t->sign = SIGN2(twos[i][0], twos[i][1]);
     if (strchr("([{", c)) {
         if (l->depth == GLIA_TEMPLATE_NESTING)
-            return tpl_syntax(l->c, t, "brackets nested deeper than %d", l->depth);
+            return glia_tpl_syntax(l->c, t, "brackets nested deeper than %d", l->depth);
         l->open[l->depth++] = c == '(' ? ')' : c == '[' ? ']' : '}';
     } else if (strchr(")]}", c)) {
-        if (!l->depth || l->open[--l->depth] != c) return tpl_syntax(l->c, t, "unexpected `%c`", c);
+        if (!l->depth || l->open[--l->depth] != c) return glia_tpl_syntax(l->c, t, "unexpected `%c`", c);
     }
     t->text = glia_arena_strndup(&l->c->scratch, l->s + l->at, t->sign > 255 ? 2 : 1);
     l->at += t->sign > 255 ? 2 : 1;
-    return t->text ? true : tpl_compile_nomem(l->c);
+    return t->text ? true : glia_tpl_compile_nomem(l->c);
 }
 
 static bool lex_name(lexer *l)
@@ -318,7 +318,7 @@ static bool lex_name(lexer *l)
     t->size = end - l->at;
     t->text = glia_arena_strndup(&l->c->t->arena, l->s + l->at, t->size);
     l->at = end;
-    return t->text ? true : tpl_compile_nomem(l->c);
+    return t->text ? true : glia_tpl_compile_nomem(l->c);
 }
 
 /* The tokens of a tag up to its end. */
@@ -420,13 +420,13 @@ static char *normal_lines(tpl_compiler *c, const char *text, int64_t size, int64
     return s;
 }
 
-bool tpl_lex(tpl_compiler *c, const char *text, int64_t size)
+bool glia_tpl_lex(tpl_compiler *c, const char *text, int64_t size)
 {
     lexer l = {.c = c, .line = 1, .column = 1, .line_starting = true};
     tpl_token first = {.line = 1, .column = 1};
-    if (!glia_utf8_valid(text, size)) return tpl_syntax(c, &first, "the template is not valid UTF-8");
+    if (!glia_utf8_valid(text, size)) return glia_tpl_syntax(c, &first, "the template is not valid UTF-8");
     l.s = normal_lines(c, text, size, &l.size);
-    if (!l.s) return tpl_compile_nomem(c);
+    if (!l.s) return glia_tpl_compile_nomem(c);
     while (l.at < l.size)
         if (!lex_one(&l)) return false;
     return add(&l, TOK_EOF, l.size) != NULL;

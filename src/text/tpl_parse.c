@@ -41,15 +41,15 @@ typedef struct tpl_block {
     tpl_proto *proto;
 } tpl_block;
 
-#define EMIT(c, name, at, a, b, p) (tpl_emit(c, tpl_run_##name, at, a, b, p) >= 0)
+#define EMIT(c, name, at, a, b, p) (glia_tpl_emit(c, glia_tpl_run_##name, at, a, b, p) >= 0)
 
-int64_t tpl_emit(tpl_compiler *c, bool (*run)(tpl_vm *, const tpl_inst *), const tpl_token *at, int32_t a,
-                 int32_t b, const void *p)
+int64_t glia_tpl_emit(tpl_compiler *c, bool (*run)(tpl_vm *, const tpl_inst *), const tpl_token *at,
+                      int32_t a, int32_t b, const void *p)
 {
     glia_template *t = c->t;
     tpl_inst *grown = glia_arena_grow(&t->arena, t->code, t->code_count, &c->code_room, sizeof *grown);
     if (!grown) {
-        tpl_compile_nomem(c);
+        glia_tpl_compile_nomem(c);
         return -1;
     }
     t->code = grown;
@@ -57,12 +57,12 @@ int64_t tpl_emit(tpl_compiler *c, bool (*run)(tpl_vm *, const tpl_inst *), const
     return t->code_count++;
 }
 
-bool tpl_literal(tpl_compiler *c, const char *text)
+bool glia_tpl_literal(tpl_compiler *c, const char *text)
 {
     glia_template *t = c->t;
     const char **grown =
         glia_arena_grow(&t->arena, (void *)t->literal, t->literal_count, &c->literal_room, sizeof *grown);
-    if (!grown) return tpl_compile_nomem(c);
+    if (!grown) return glia_tpl_compile_nomem(c);
     t->literal = grown;
     grown[t->literal_count++] = text;
     return true;
@@ -92,17 +92,17 @@ static bool name_table_grow(tpl_compiler *c)
     return true;
 }
 
-int32_t tpl_intern(tpl_compiler *c, const char *name)
+int32_t glia_tpl_intern(tpl_compiler *c, const char *name)
 {
     glia_template *t = c->t;
-    if (2 * t->name_count >= c->name_slots && !name_table_grow(c)) return tpl_compile_nomem(c), -1;
+    if (2 * t->name_count >= c->name_slots && !name_table_grow(c)) return glia_tpl_compile_nomem(c), -1;
     int64_t at = name_hash(name) & (c->name_slots - 1);
     for (; c->name_slot[at] >= 0; at = (at + 1) & (c->name_slots - 1))
         if (!strcmp(t->name[c->name_slot[at]], name)) return c->name_slot[at];
     const char **grown =
         glia_arena_grow(&t->arena, (void *)t->name, t->name_count, &c->name_room, sizeof *grown);
     const char *copy = glia_arena_strdup(&t->arena, name);
-    if (!grown || !copy) return tpl_compile_nomem(c), -1;
+    if (!grown || !copy) return glia_tpl_compile_nomem(c), -1;
     t->name = grown;
     grown[t->name_count] = copy;
     c->name_slot[at] = (int32_t)t->name_count;
@@ -122,7 +122,7 @@ static tpl_block *open_block(tpl_compiler *c, block_kind kind, const tpl_token *
     }
     tpl_block *grown = glia_arena_grow(&c->scratch, c->block, c->blocks, &c->blocks_room, sizeof *grown);
     if (!grown) {
-        tpl_compile_nomem(c);
+        glia_tpl_compile_nomem(c);
         return NULL;
     }
     c->block = grown;
@@ -138,7 +138,8 @@ static void patch_here(tpl_compiler *c, int64_t at)
 static bool end_tag(tpl_compiler *c)
 {
     const tpl_token *t = tpl_peek(c);
-    if (t->kind != TOK_END) return tpl_syntax(c, t, "the end of the tag is missing before `%.40s`", t->text);
+    if (t->kind != TOK_END)
+        return glia_tpl_syntax(c, t, "the end of the tag is missing before `%.40s`", t->text);
     c->at++;
     return true;
 }
@@ -147,7 +148,7 @@ static bool expect_sign(tpl_compiler *c, char sign)
 {
     const tpl_token *t = tpl_peek(c);
     if (!tpl_is_sign(t, (uint8_t)sign))
-        return tpl_syntax(c, t, "`%c` is missing before `%.40s`", sign, t->text);
+        return glia_tpl_syntax(c, t, "`%c` is missing before `%.40s`", sign, t->text);
     c->at++;
     return true;
 }
@@ -156,9 +157,10 @@ static bool expect_name(tpl_compiler *c, const tpl_token **out)
 {
     static const char *const reserved[] = {"true", "false", "none", "True", "False", "None"};
     const tpl_token *t = *out = tpl_peek(c);
-    if (t->kind != TOK_NAME) return tpl_syntax(c, t, "a name is missing before `%.40s`", t->text);
+    if (t->kind != TOK_NAME) return glia_tpl_syntax(c, t, "a name is missing before `%.40s`", t->text);
     for (int i = 0; i < GLIA_COUNT(reserved); i++)
-        if (!strcmp(t->text, reserved[i])) return tpl_syntax(c, t, "`%s` cannot be assigned to", t->text);
+        if (!strcmp(t->text, reserved[i]))
+            return glia_tpl_syntax(c, t, "`%s` cannot be assigned to", t->text);
     c->at++;
     return true;
 }
@@ -177,20 +179,20 @@ static bool read_target(tpl_compiler *c, bool attributes, target *out)
 {
     const tpl_token *t, *a;
     if (tpl_is_sign(tpl_peek(c), '(') || tpl_is_sign(tpl_peek(c), '['))
-        return tpl_unknown(c, tpl_peek(c), "nested targets of an assignment are not built");
+        return glia_tpl_unknown(c, tpl_peek(c), "nested targets of an assignment are not built");
     if (!expect_name(c, &t)) return false;
-    *out = (target){.name = tpl_intern(c, t->text), .at = t};
+    *out = (target){.name = glia_tpl_intern(c, t->text), .at = t};
     if (out->name < 0) return false;
     if (!attributes || !tpl_is_sign(tpl_peek(c), '.')) {
-        if (out->name == c->t->loop_name) return tpl_syntax(c, t, "`loop` cannot be assigned to");
+        if (out->name == c->t->loop_name) return glia_tpl_syntax(c, t, "`loop` cannot be assigned to");
         return true;
     }
     c->at++;
     a = tpl_peek(c);
-    if (a->kind != TOK_NAME) return tpl_syntax(c, a, "a name is missing behind the point");
+    if (a->kind != TOK_NAME) return glia_tpl_syntax(c, a, "a name is missing behind the point");
     c->at++;
     out->attribute = a->text;
-    out->attribute_id = tpl_intern(c, a->text);
+    out->attribute_id = glia_tpl_intern(c, a->text);
     return out->attribute_id >= 0;
 }
 
@@ -201,7 +203,7 @@ static bool read_targets(tpl_compiler *c, bool attributes, targets *out)
     *out = (targets){.count = 0};
     do {
         if (out->count == TARGETS_MAX)
-            return tpl_unknown(c, tpl_peek(c), "more than %d targets", TARGETS_MAX);
+            return glia_tpl_unknown(c, tpl_peek(c), "more than %d targets", TARGETS_MAX);
         if (!read_target(c, attributes, &out->to[out->count++])) return false;
         if (!tpl_is_sign(tpl_peek(c), ',')) break;
         out->tuple = true;
@@ -230,9 +232,9 @@ static bool tag_set(tpl_compiler *c, const tpl_token *t)
     if (!read_targets(c, true, &to)) return false;
     if (tpl_is_sign(tpl_peek(c), '=')) {
         c->at++;
-        return tpl_expression(c, TPL_EXPR_COND | TPL_EXPR_TUPLE) && end_tag(c) && store_all(c, &to);
+        return glia_tpl_expression(c, TPL_EXPR_COND | TPL_EXPR_TUPLE) && end_tag(c) && store_all(c, &to);
     }
-    if (to.tuple) return tpl_syntax(c, t, "a set block has one target");
+    if (to.tuple) return glia_tpl_syntax(c, t, "a set block has one target");
     tpl_block *b = open_block(c, IN_SET, t);
     if (!b) return false;
     b->to = to.to[0];
@@ -246,9 +248,9 @@ static bool filters_from(tpl_compiler *c, int64_t at, bool first)
 {
     int64_t back = c->at;
     c->at = at;
-    bool ok = tpl_filter_tail(c, first);
+    bool ok = glia_tpl_filter_tail(c, first);
     if (ok && tpl_peek(c)->kind != TOK_END)
-        ok = tpl_syntax(c, tpl_peek(c), "unexpected `%.40s`", tpl_peek(c)->text);
+        ok = glia_tpl_syntax(c, tpl_peek(c), "unexpected `%.40s`", tpl_peek(c)->text);
     c->at = back;
     return ok;
 }
@@ -281,9 +283,11 @@ static bool tag_with(tpl_compiler *c, const tpl_token *t)
     target to[TARGETS_MAX];
     int count = 0;
     while (tpl_peek(c)->kind != TOK_END) {
-        if (count == TARGETS_MAX) return tpl_unknown(c, tpl_peek(c), "more than %d targets", TARGETS_MAX);
+        if (count == TARGETS_MAX)
+            return glia_tpl_unknown(c, tpl_peek(c), "more than %d targets", TARGETS_MAX);
         if (count && !expect_sign(c, ',')) return false;
-        if (!read_target(c, false, &to[count++]) || !expect_sign(c, '=') || !tpl_expression(c, TPL_EXPR_COND))
+        if (!read_target(c, false, &to[count++]) || !expect_sign(c, '=') ||
+            !glia_tpl_expression(c, TPL_EXPR_COND))
             return false;
     }
     if (!open_block(c, IN_WITH, t) || !end_tag(c) || !EMIT(c, scope_begin, t, 0, 0, NULL)) return false;
@@ -305,14 +309,15 @@ static bool tag_end_scope(tpl_compiler *c, const tpl_token *t)
 
 static bool tag_print(tpl_compiler *c, const tpl_token *t)
 {
-    return tpl_expression(c, TPL_EXPR_COND | TPL_EXPR_TUPLE) && end_tag(c) && EMIT(c, emit, t, 0, 0, NULL);
+    return glia_tpl_expression(c, TPL_EXPR_COND | TPL_EXPR_TUPLE) && end_tag(c) &&
+           EMIT(c, emit, t, 0, 0, NULL);
 }
 
 /* {% print a, b %}: one after another. */
 static bool tag_print_all(tpl_compiler *c, const tpl_token *t)
 {
     while (tpl_peek(c)->kind != TOK_END) {
-        if (!tpl_expression(c, TPL_EXPR_COND) || !EMIT(c, emit, t, 0, 0, NULL)) return false;
+        if (!glia_tpl_expression(c, TPL_EXPR_COND) || !EMIT(c, emit, t, 0, 0, NULL)) return false;
         if (tpl_peek(c)->kind != TOK_END && !expect_sign(c, ',')) return false;
     }
     return end_tag(c);
@@ -322,8 +327,8 @@ static bool tag_print_all(tpl_compiler *c, const tpl_token *t)
 
 static bool condition(tpl_compiler *c, const tpl_token *t)
 {
-    if (!tpl_expression(c, TPL_EXPR_TUPLE) || !end_tag(c)) return false;
-    block(c)->patch = tpl_emit(c, tpl_run_jump_false, t, 0, 0, NULL);
+    if (!glia_tpl_expression(c, TPL_EXPR_TUPLE) || !end_tag(c)) return false;
+    block(c)->patch = glia_tpl_emit(c, glia_tpl_run_jump_false, t, 0, 0, NULL);
     return block(c)->patch >= 0;
 }
 
@@ -331,7 +336,7 @@ static bool condition(tpl_compiler *c, const tpl_token *t)
 static bool next_branch(tpl_compiler *c, const tpl_token *t)
 {
     tpl_block *b = block(c);
-    int64_t out = tpl_emit(c, tpl_run_jump, t, (int32_t)b->ends, 0, NULL);
+    int64_t out = glia_tpl_emit(c, glia_tpl_run_jump, t, (int32_t)b->ends, 0, NULL);
     if (out < 0) return false;
     b->ends = out;
     patch_here(c, b->patch);
@@ -354,7 +359,7 @@ static bool tag_else(tpl_compiler *c, const tpl_token *t)
     b->kind = IN_FOR_ELSE;
     if (!EMIT(c, for_done, t, 0, 0, NULL) || !EMIT(c, jump, t, (int32_t)b->again, 0, NULL)) return false;
     patch_here(c, b->again);
-    b->patch = tpl_emit(c, tpl_run_for_end, t, 0, 1, NULL);
+    b->patch = glia_tpl_emit(c, glia_tpl_run_for_end, t, 0, 1, NULL);
     return b->patch >= 0 && EMIT(c, scope_begin, t, 0, 0, NULL);
 }
 
@@ -378,24 +383,24 @@ static bool tag_for(tpl_compiler *c, const tpl_token *t)
     targets to;
     if (!read_targets(c, false, &to)) return false;
     if (!tpl_is_word(tpl_peek(c), "in"))
-        return tpl_syntax(c, tpl_peek(c), "`in` is missing before `%.40s`", tpl_peek(c)->text);
+        return glia_tpl_syntax(c, tpl_peek(c), "`in` is missing before `%.40s`", tpl_peek(c)->text);
     c->at++;
-    if (!tpl_expression(c, TPL_EXPR_TUPLE)) return false;
+    if (!glia_tpl_expression(c, TPL_EXPR_TUPLE)) return false;
     if (tpl_is_word(tpl_peek(c), "if")) {
         c->at++;
         if (!EMIT(c, keep_begin, t, 0, 0, NULL)) return false;
-        int64_t next = tpl_emit(c, tpl_run_keep_next, t, 0, 0, NULL);
-        if (next < 0 || !store_all(c, &to) || !tpl_expression(c, TPL_EXPR_COND) ||
+        int64_t next = glia_tpl_emit(c, glia_tpl_run_keep_next, t, 0, 0, NULL);
+        if (next < 0 || !store_all(c, &to) || !glia_tpl_expression(c, TPL_EXPR_COND) ||
             !EMIT(c, keep_item, t, (int32_t)next, 0, NULL))
             return false;
         patch_here(c, next);
     }
     if (tpl_is_word(tpl_peek(c), "recursive"))
-        return tpl_unknown(c, tpl_peek(c), "recursive loops are not built");
+        return glia_tpl_unknown(c, tpl_peek(c), "recursive loops are not built");
     if (!end_tag(c) || !EMIT(c, for_begin, t, 0, 0, NULL)) return false;
     tpl_block *b = open_block(c, IN_FOR, t);
     if (!b) return false;
-    b->again = tpl_emit(c, tpl_run_for_next, t, 0, 0, NULL);
+    b->again = glia_tpl_emit(c, glia_tpl_run_for_next, t, 0, 0, NULL);
     return b->again >= 0 && store_all(c, &to);
 }
 
@@ -420,12 +425,12 @@ static tpl_block *loop_of(tpl_compiler *c, const tpl_token *t)
         block_kind k = c->block[i].kind;
         if (k == IN_FOR) return &c->block[i];
         if (k == IN_SET || k == IN_FILTER) {
-            tpl_unknown(c, t, "`%s` out of a set or filter block is not built", t->text);
+            glia_tpl_unknown(c, t, "`%s` out of a set or filter block is not built", t->text);
             return NULL;
         }
         if (k == IN_MACRO || k == IN_CALLER || k == IN_GENERATION) break;
     }
-    tpl_syntax(c, t, "`%s` outside of a loop", t->text);
+    glia_tpl_syntax(c, t, "`%s` outside of a loop", t->text);
     return NULL;
 }
 
@@ -451,26 +456,27 @@ enum { PARAMS_MAX = 64 };
 static bool parameters(tpl_compiler *c, tpl_proto *p)
 {
     tpl_param *params = GLIA_NEW_ARRAY(&c->t->arena, tpl_param, PARAMS_MAX);
-    if (!params) return tpl_compile_nomem(c);
+    if (!params) return glia_tpl_compile_nomem(c);
     p->param = params;
     for (c->at++; !tpl_is_sign(tpl_peek(c), ')');) {
         const tpl_token *t;
         if (p->param_count && !expect_sign(c, ',')) return false;
         if (p->param_count == PARAMS_MAX)
-            return tpl_unknown(c, tpl_peek(c), "more than %d parameters", PARAMS_MAX);
+            return glia_tpl_unknown(c, tpl_peek(c), "more than %d parameters", PARAMS_MAX);
         if (!expect_name(c, &t)) return false;
-        int32_t name = tpl_intern(c, t->text);
+        int32_t name = glia_tpl_intern(c, t->text);
         if (name < 0) return false;
         tpl_param *q = &params[p->param_count++];
         *q = (tpl_param){name, tpl_is_sign(tpl_peek(c), '=')};
         if (!q->has_default) {
             if (p->param_count > 1 && q[-1].has_default)
-                return tpl_syntax(c, t, "a parameter without default behind one with");
+                return glia_tpl_syntax(c, t, "a parameter without default behind one with");
             continue;
         }
         c->at++;
-        int64_t skip = tpl_emit(c, tpl_run_macro_default, t, 0, name, NULL);
-        if (skip < 0 || !tpl_expression(c, TPL_EXPR_COND) || !EMIT(c, store, t, name, 0, NULL)) return false;
+        int64_t skip = glia_tpl_emit(c, glia_tpl_run_macro_default, t, 0, name, NULL);
+        if (skip < 0 || !glia_tpl_expression(c, TPL_EXPR_COND) || !EMIT(c, store, t, name, 0, NULL))
+            return false;
         patch_here(c, skip);
     }
     c->at++;
@@ -480,7 +486,7 @@ static bool parameters(tpl_compiler *c, tpl_proto *p)
 static tpl_proto *new_proto(tpl_compiler *c, const char *name)
 {
     tpl_proto *p = GLIA_NEW(&c->t->arena, tpl_proto);
-    if (!p) tpl_compile_nomem(c);
+    if (!p) glia_tpl_compile_nomem(c);
     else p->name = name;
     return p;
 }
@@ -490,16 +496,16 @@ static bool tag_macro(tpl_compiler *c, const tpl_token *t)
     const tpl_token *name;
     if (!expect_name(c, &name)) return false;
     tpl_proto *p = new_proto(c, name->text);
-    if (!p || (p->name_id = tpl_intern(c, name->text)) < 0) return false;
+    if (!p || (p->name_id = glia_tpl_intern(c, name->text)) < 0) return false;
     tpl_block *b = open_block(c, IN_MACRO, t);
     if (!b) return false;
     b->proto = p;
     if (!EMIT(c, macro, t, 0, 0, p)) return false;
-    b->patch = tpl_emit(c, tpl_run_jump, t, 0, 0, NULL);
+    b->patch = glia_tpl_emit(c, glia_tpl_run_jump, t, 0, 0, NULL);
     p->begin = (int32_t)c->t->code_count;
     if (b->patch < 0) return false;
     if (!tpl_is_sign(tpl_peek(c), '('))
-        return tpl_syntax(c, tpl_peek(c), "`(` is missing behind a macro's name");
+        return glia_tpl_syntax(c, tpl_peek(c), "`(` is missing behind a macro's name");
     return parameters(c, p) && end_tag(c);
 }
 
@@ -524,13 +530,13 @@ static bool tag_call(tpl_compiler *c, const tpl_token *t)
             depth += tpl_is_sign(skipped, '(') - tpl_is_sign(skipped, ')');
             if (!depth) break;
         }
-    if (!tpl_expression(c, TPL_EXPR_COND)) return false;
+    if (!glia_tpl_expression(c, TPL_EXPR_COND)) return false;
     tpl_inst last = c->t->code[c->t->code_count - 1];
-    if (last.run != tpl_run_call) return tpl_syntax(c, t, "a call is missing");
+    if (last.run != glia_tpl_run_call) return glia_tpl_syntax(c, t, "a call is missing");
     const tpl_call *call = last.p;
     tpl_call *more = GLIA_NEW(&c->t->arena, tpl_call);
     const char **names = GLIA_NEW_ARRAY(&c->t->arena, const char *, call->named + 1);
-    if (!more || !names) return tpl_compile_nomem(c);
+    if (!more || !names) return glia_tpl_compile_nomem(c);
     for (int32_t i = 0; i < call->named; i++) names[i] = call->names[i];
     names[call->named] = "caller";
     *more = (tpl_call){call->count, call->named + 1, names};
@@ -538,7 +544,7 @@ static bool tag_call(tpl_compiler *c, const tpl_token *t)
     tpl_block *b = open_block(c, IN_CALLER, t);
     if (!b || !EMIT(c, macro, t, 0, 0, p) || !EMIT(c, call, t, 0, 0, more) || !EMIT(c, emit, t, 0, 0, NULL))
         return false;
-    b->patch = tpl_emit(c, tpl_run_jump, t, 0, 0, NULL);
+    b->patch = glia_tpl_emit(c, glia_tpl_run_jump, t, 0, 0, NULL);
     p->begin = (int32_t)c->t->code_count;
     int64_t behind = c->at;
     c->at = params;
@@ -589,28 +595,28 @@ static const struct tag {
 static bool statement(tpl_compiler *c)
 {
     const tpl_token *t = tpl_peek(c);
-    if (t->kind != TOK_NAME) return tpl_syntax(c, t, "the name of a tag is missing");
+    if (t->kind != TOK_NAME) return glia_tpl_syntax(c, t, "the name of a tag is missing");
     for (int i = 0; i < GLIA_COUNT(tags); i++) {
         if (strcmp(tags[i].name, t->text)) continue;
         const tpl_block *b = block(c);
         if (tags[i].closes && (!b || !(tags[i].closes & BIT(b->kind)))) {
-            if (!b) return tpl_syntax(c, t, "`%s` without a block that it belongs to", t->text);
-            return tpl_syntax(c, t, "`%s` inside the block that `%s` began in line %d", t->text, b->at->text,
-                              b->at->line);
+            if (!b) return glia_tpl_syntax(c, t, "`%s` without a block that it belongs to", t->text);
+            return glia_tpl_syntax(c, t, "`%s` inside the block that `%s` began in line %d", t->text,
+                                   b->at->text, b->at->line);
         }
         c->at++;
         return tags[i].run(c, t);
     }
-    return tpl_unknown(c, t, "there is no tag `%.60s`", t->text);
+    return glia_tpl_unknown(c, t, "there is no tag `%.60s`", t->text);
 }
 
 static bool parse_data(tpl_compiler *c, const tpl_token *t)
 {
     tpl_string *s = GLIA_NEW(&c->t->arena, tpl_string);
-    if (!s) return tpl_compile_nomem(c);
+    if (!s) return glia_tpl_compile_nomem(c);
     s->text = t->text;
     s->size = t->size;
-    return tpl_literal(c, t->text) && EMIT(c, text, t, 0, 0, s);
+    return glia_tpl_literal(c, t->text) && EMIT(c, text, t, 0, 0, s);
 }
 
 static bool parse(tpl_compiler *c)
@@ -622,7 +628,8 @@ static bool parse(tpl_compiler *c)
             const tpl_block *b = block(c);
             c->at--;
             if (b)
-                return tpl_syntax(c, t, "the end of `%s` from line %d is missing", b->at->text, b->at->line);
+                return glia_tpl_syntax(c, t, "the end of `%s` from line %d is missing", b->at->text,
+                                       b->at->line);
             return true;
         }
         if (t->kind == TOK_DATA) ok = parse_data(c, t);
@@ -649,9 +656,9 @@ glia_status glia_template_compile(const glia_os *os, const char *text, int64_t s
     glia_arena_init(&t->arena, os, 0);
     tpl_compiler c = {.t = t, .e = e};
     glia_arena_init(&c.scratch, os, 0);
-    t->loop_name = tpl_intern(&c, "loop");
-    t->caller_name = tpl_intern(&c, "caller");
-    if (t->loop_name >= 0 && t->caller_name >= 0 && tpl_lex(&c, text, size)) parse(&c);
+    t->loop_name = glia_tpl_intern(&c, "loop");
+    t->caller_name = glia_tpl_intern(&c, "caller");
+    if (t->loop_name >= 0 && t->caller_name >= 0 && glia_tpl_lex(&c, text, size)) parse(&c);
     glia_arena_free(&c.scratch);
     if (c.status) {
         glia_template_destroy(t);

@@ -17,7 +17,7 @@ IS(is_float, self->kind == TPL_FLOAT)
 IS(is_integer, self->kind == TPL_INT)
 IS(is_number, whole(self) || self->kind == TPL_FLOAT)
 IS(is_iterable, self->kind == TPL_UNDEFINED || self->kind == TPL_GENERATOR || self->kind == TPL_LOOP ||
-                    tpl_length(self) >= 0)
+                    glia_tpl_length(self) >= 0)
 IS(is_sequence, self->kind == TPL_UNDEFINED || self->kind == TPL_STRING || self->kind == TPL_LIST ||
                     self->kind == TPL_TUPLE || self->kind == TPL_DICT ||
                     (self->kind == TPL_VIEW && !self->view->name))
@@ -28,7 +28,7 @@ IS(is_string, self->kind == TPL_STRING)
 static bool remainder_of(tpl_vm *v, const tv *self, int64_t by, int64_t *out)
 {
     tv divisor = tpl_int(by), rest;
-    if (!tpl_binary(v, '%', self, &divisor, &rest)) return false;
+    if (!glia_tpl_binary(v, '%', self, &divisor, &rest)) return false;
     if (rest.kind != TPL_INT)
         *out = rest.kind == TPL_FLOAT && rest.d == 0 ? 0 : rest.kind == TPL_FLOAT && rest.d == 1 ? 1 : 2;
     else *out = rest.i;
@@ -57,8 +57,8 @@ TEST(is_divisibleby)
 {
     tv rest;
     (void)count;
-    if (!tpl_binary(v, '%', self, &arg[0], &rest)) return false;
-    *out = tpl_bool(!tpl_truth(&rest));
+    if (!glia_tpl_binary(v, '%', self, &arg[0], &rest)) return false;
+    *out = tpl_bool(!glia_tpl_truth(&rest));
     return true;
 }
 
@@ -66,7 +66,7 @@ TEST(is_equal)
 {
     bool same;
     (void)count;
-    if (!tpl_equal(v, self, &arg[0], &same)) return false;
+    if (!glia_tpl_equal(v, self, &arg[0], &same)) return false;
     *out = tpl_bool(same);
     return true;
 }
@@ -82,7 +82,7 @@ TEST(is_in)
 {
     bool found;
     (void)count;
-    if (!tpl_contains(v, &arg[0], self, &found)) return false;
+    if (!glia_tpl_contains(v, &arg[0], self, &found)) return false;
     *out = tpl_bool(found);
     return true;
 }
@@ -91,7 +91,7 @@ static bool ordered(tpl_vm *v, const tv *self, const tv *arg, const char *how, b
                     tv *out)
 {
     int order;
-    if (!tpl_compare(v, self, arg, how, &order)) return false;
+    if (!glia_tpl_compare(v, self, arg, how, &order)) return false;
     *out = tpl_bool((order == -1 && low) || (order == 0 && same) || (order == 1 && high));
     return true;
 }
@@ -105,7 +105,7 @@ TEST(is_same)
 {
     bool same = false;
     (void)count;
-    if (self->kind == arg[0].kind && !tpl_equal(v, self, &arg[0], &same)) return false;
+    if (self->kind == arg[0].kind && !glia_tpl_equal(v, self, &arg[0], &same)) return false;
     bool object = self->kind == TPL_LIST || self->kind == TPL_TUPLE || self->kind == TPL_DICT;
     *out = tpl_bool(object ? self->kind == arg[0].kind && self->l == arg[0].l : same);
     return true;
@@ -115,8 +115,8 @@ static bool case_is(tpl_vm *v, const tv *self, bool up, tv *out)
 {
     tv text;
     const tv none = {0};
-    if (!tpl_str(v, self, &text)) return false;
-    return tpl_find(tpl_str_methods, up ? "isupper" : "islower", 7)->run(v, &text, &none, 0, out);
+    if (!glia_tpl_str(v, self, &text)) return false;
+    return glia_tpl_find(glia_tpl_str_methods, up ? "isupper" : "islower", 7)->run(v, &text, &none, 0, out);
 }
 
 TEST(is_upper) { return (void)arg, (void)count, case_is(v, self, true, out); }
@@ -125,66 +125,68 @@ TEST(is_lower) { return (void)arg, (void)count, case_is(v, self, false, out); }
 TEST(is_filter)
 {
     (void)v, (void)arg, (void)count;
-    *out = tpl_bool(self->kind == TPL_STRING && tpl_find(tpl_filters, self->s->text, self->s->size));
+    *out =
+        tpl_bool(self->kind == TPL_STRING && glia_tpl_find(glia_tpl_filters, self->s->text, self->s->size));
     return true;
 }
 
 TEST(is_test)
 {
     (void)v, (void)arg, (void)count;
-    *out = tpl_bool(self->kind == TPL_STRING && tpl_find(tpl_tests, self->s->text, self->s->size));
+    *out = tpl_bool(self->kind == TPL_STRING && glia_tpl_find(glia_tpl_tests, self->s->text, self->s->size));
     return true;
 }
 
-const tpl_function tpl_tests[] = {{"!=", "other", 1, is_unequal},
-                                  {"<", "other", 1, is_less},
-                                  {"<=", "other", 1, is_less_equal},
-                                  {"==", "other", 1, is_equal},
-                                  {">", "other", 1, is_more},
-                                  {">=", "other", 1, is_more_equal},
-                                  {"boolean", "", 0, is_boolean},
-                                  {"callable", "", 0, is_callable},
-                                  {"defined", "", 0, is_defined},
-                                  {"divisibleby", "num", 1, is_divisibleby},
-                                  {"eq", "other", 1, is_equal},
-                                  {"equalto", "other", 1, is_equal},
-                                  {"even", "", 0, is_even},
-                                  {"false", "", 0, is_false},
-                                  {"filter", "", 0, is_filter},
-                                  {"float", "", 0, is_float},
-                                  {"ge", "other", 1, is_more_equal},
-                                  {"greaterthan", "other", 1, is_more},
-                                  {"gt", "other", 1, is_more},
-                                  {"in", "seq", 1, is_in},
-                                  {"integer", "", 0, is_integer},
-                                  {"iterable", "", 0, is_iterable},
-                                  {"le", "other", 1, is_less_equal},
-                                  {"lessthan", "other", 1, is_less},
-                                  {"lower", "", 0, is_lower},
-                                  {"lt", "other", 1, is_less},
-                                  {"mapping", "", 0, is_mapping},
-                                  {"ne", "other", 1, is_unequal},
-                                  {"none", "", 0, is_none},
-                                  {"number", "", 0, is_number},
-                                  {"odd", "", 0, is_odd},
-                                  {"sameas", "other", 1, is_same},
-                                  {"sequence", "", 0, is_sequence},
-                                  {"string", "", 0, is_string},
-                                  {"test", "", 0, is_test},
-                                  {"true", "", 0, is_true},
-                                  {"undefined", "", 0, is_undefined},
-                                  {"upper", "", 0, is_upper},
-                                  {0}};
+const tpl_function glia_tpl_tests[] = {{"!=", "other", 1, is_unequal},
+                                       {"<", "other", 1, is_less},
+                                       {"<=", "other", 1, is_less_equal},
+                                       {"==", "other", 1, is_equal},
+                                       {">", "other", 1, is_more},
+                                       {">=", "other", 1, is_more_equal},
+                                       {"boolean", "", 0, is_boolean},
+                                       {"callable", "", 0, is_callable},
+                                       {"defined", "", 0, is_defined},
+                                       {"divisibleby", "num", 1, is_divisibleby},
+                                       {"eq", "other", 1, is_equal},
+                                       {"equalto", "other", 1, is_equal},
+                                       {"even", "", 0, is_even},
+                                       {"false", "", 0, is_false},
+                                       {"filter", "", 0, is_filter},
+                                       {"float", "", 0, is_float},
+                                       {"ge", "other", 1, is_more_equal},
+                                       {"greaterthan", "other", 1, is_more},
+                                       {"gt", "other", 1, is_more},
+                                       {"in", "seq", 1, is_in},
+                                       {"integer", "", 0, is_integer},
+                                       {"iterable", "", 0, is_iterable},
+                                       {"le", "other", 1, is_less_equal},
+                                       {"lessthan", "other", 1, is_less},
+                                       {"lower", "", 0, is_lower},
+                                       {"lt", "other", 1, is_less},
+                                       {"mapping", "", 0, is_mapping},
+                                       {"ne", "other", 1, is_unequal},
+                                       {"none", "", 0, is_none},
+                                       {"number", "", 0, is_number},
+                                       {"odd", "", 0, is_odd},
+                                       {"sameas", "other", 1, is_same},
+                                       {"sequence", "", 0, is_sequence},
+                                       {"string", "", 0, is_string},
+                                       {"test", "", 0, is_test},
+                                       {"true", "", 0, is_true},
+                                       {"undefined", "", 0, is_undefined},
+                                       {"upper", "", 0, is_upper},
+                                       {0}};
 
-bool tpl_test_run(tpl_vm *v, const char *name, int64_t size, const tv *x, const tv *arg, int count, bool *out)
+bool glia_tpl_test_run(tpl_vm *v, const char *name, int64_t size, const tv *x, const tv *arg, int count,
+                       bool *out)
 {
     tv result;
-    const tpl_function *f = tpl_find(tpl_tests, name, size);
+    const tpl_function *f = glia_tpl_find(glia_tpl_tests, name, size);
     if (!f)
-        return tpl_fail(v, GLIA_E_UNSUPPORTED, "G0675", "there is no test `%.*s`", (int)glia_min(size, 60),
-                        name);
+        return glia_tpl_fail(v, GLIA_E_UNSUPPORTED, "G0675", "there is no test `%.*s`",
+                             (int)glia_min(size, 60), name);
     tpl_args args = {arg, count, 0, NULL};
-    if (!tpl_invoke(v, f, "test", x, &args, &result)) return false;
-    *out = tpl_truth(&result);
+    if (!glia_tpl_invoke(v, f, "test", x, &args, &result)) return false;
+    *out = glia_tpl_truth(&result);
     return true;
 }

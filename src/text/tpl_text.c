@@ -13,14 +13,14 @@
 static bool reserve(tpl_vm *v, tpl_buffer *b, int64_t more, bool marks)
 {
     int64_t need;
-    if (!glia_add(b->used, more, &need)) return tpl_nomem(v);
+    if (!glia_add(b->used, more, &need)) return glia_tpl_nomem(v);
     if (need > b->capacity) {
         int64_t room = need + need / 2 + 32;
-        char *text = tpl_alloc(v, room, 1);
+        char *text = glia_tpl_alloc(v, room, 1);
         if (!text) return false;
         if (b->used) memcpy(text, b->text, (size_t)b->used);
         if (b->mark) {
-            uint8_t *mark = tpl_alloc(v, room, 1);
+            uint8_t *mark = glia_tpl_alloc(v, room, 1);
             if (!mark) return false;
             memcpy(mark, b->mark, (size_t)b->used);
             b->mark = mark;
@@ -29,18 +29,18 @@ static bool reserve(tpl_vm *v, tpl_buffer *b, int64_t more, bool marks)
         b->capacity = room;
     }
     if (marks && !b->mark) {
-        b->mark = tpl_alloc(v, b->capacity, 1);
+        b->mark = glia_tpl_alloc(v, b->capacity, 1);
         if (!b->mark) return false;
         memset(b->mark, b->data, (size_t)b->used);
     }
     return true;
 }
 
-bool tpl_put(tpl_vm *v, tpl_buffer *b, const char *text, int64_t size, const uint8_t *mark, bool data)
+bool glia_tpl_put(tpl_vm *v, tpl_buffer *b, const char *text, int64_t size, const uint8_t *mark, bool data)
 {
     if (!size) return true;
     if (!b->used && !b->mark && !mark) b->data = data;
-    if (!tpl_spend(v, size / 8) || !reserve(v, b, size, mark || data != b->data)) return false;
+    if (!glia_tpl_spend(v, size / 8) || !reserve(v, b, size, mark || data != b->data)) return false;
     memcpy(b->text + b->used, text, (size_t)size);
     if (b->mark) {
         if (mark) memcpy(b->mark + b->used, mark, (size_t)size);
@@ -50,14 +50,14 @@ bool tpl_put(tpl_vm *v, tpl_buffer *b, const char *text, int64_t size, const uin
     return true;
 }
 
-bool tpl_put_part(tpl_vm *v, tpl_buffer *b, const tpl_string *s, int64_t begin, int64_t end)
+bool glia_tpl_put_part(tpl_vm *v, tpl_buffer *b, const tpl_string *s, int64_t begin, int64_t end)
 {
-    return tpl_put(v, b, s->text + begin, end - begin, s->mark ? s->mark + begin : NULL, s->data);
+    return glia_tpl_put(v, b, s->text + begin, end - begin, s->mark ? s->mark + begin : NULL, s->data);
 }
 
-bool tpl_put_string(tpl_vm *v, tpl_buffer *b, const tpl_string *s)
+bool glia_tpl_put_string(tpl_vm *v, tpl_buffer *b, const tpl_string *s)
 {
-    return tpl_put_part(v, b, s, 0, s->size);
+    return glia_tpl_put_part(v, b, s, 0, s->size);
 }
 
 static bool string_of(tpl_vm *v, tpl_buffer *owner, int64_t begin, int64_t end, tv *out)
@@ -73,7 +73,7 @@ static bool string_of(tpl_vm *v, tpl_buffer *owner, int64_t begin, int64_t end, 
     return true;
 }
 
-bool tpl_take(tpl_vm *v, tpl_buffer *b, tv *out)
+bool glia_tpl_take(tpl_vm *v, tpl_buffer *b, tv *out)
 {
     tpl_buffer *owner = TPL_NEW(v, tpl_buffer, 1);
     if (!owner) return false;
@@ -81,13 +81,13 @@ bool tpl_take(tpl_vm *v, tpl_buffer *b, tv *out)
     return string_of(v, owner, 0, owner->used, out);
 }
 
-bool tpl_text(tpl_vm *v, const char *text, tv *out)
+bool glia_tpl_text(tpl_vm *v, const char *text, tv *out)
 {
     tpl_buffer b = {0};
-    return tpl_put_own(v, &b, text) && tpl_take(v, &b, out);
+    return tpl_put_own(v, &b, text) && glia_tpl_take(v, &b, out);
 }
 
-bool tpl_part(tpl_vm *v, const tv *of, int64_t begin, int64_t end, tv *out)
+bool glia_tpl_part(tpl_vm *v, const tv *of, int64_t begin, int64_t end, tv *out)
 {
     const tpl_string *from = of->s;
     if (begin == 0 && end == from->size) return *out = *of, true;
@@ -99,7 +99,7 @@ bool tpl_part(tpl_vm *v, const tv *of, int64_t begin, int64_t end, tv *out)
     return true;
 }
 
-bool tpl_concat(tpl_vm *v, const tv *a, const tv *b, tv *out)
+bool glia_tpl_concat(tpl_vm *v, const tv *a, const tv *b, tv *out)
 {
     const tpl_string *left = a->s;
     tpl_buffer *owner = left->owner;
@@ -107,47 +107,47 @@ bool tpl_concat(tpl_vm *v, const tv *a, const tv *b, tv *out)
     bool ends = owner && left->size && left->text + left->size == owner->text + owner->used;
     if (!ends) {
         owner = TPL_NEW(v, tpl_buffer, 1);
-        if (!owner || !tpl_put_string(v, owner, left)) return false;
+        if (!owner || !glia_tpl_put_string(v, owner, left)) return false;
         left = NULL;
     }
     int64_t begin = left ? left->text - owner->text : 0;
-    if (!tpl_put_string(v, owner, b->s) || !string_of(v, owner, begin, owner->used, out)) return false;
+    if (!glia_tpl_put_string(v, owner, b->s) || !string_of(v, owner, begin, owner->used, out)) return false;
     out->safe = safe;
     return true;
 }
 
-bool tpl_escape(tpl_vm *v, const tv *x, tv *out)
+bool glia_tpl_escape(tpl_vm *v, const tv *x, tv *out)
 {
     static const char from[] = "&<>'\"";
     static const char *const to[] = {"&amp;", "&lt;", "&gt;", "&#39;", "&#34;"};
     tpl_buffer b = {0};
     tv text;
-    if (!tpl_str(v, x, &text)) return false;
+    if (!glia_tpl_str(v, x, &text)) return false;
     const tpl_string *s = text.s;
     if (x->kind == TPL_STRING && x->safe) return *out = *x, true;
     for (int64_t i = 0, begin = 0; i <= s->size; i++) {
         const char *found = i < s->size && s->text[i] ? strchr(from, s->text[i]) : NULL;
         if (!found && i < s->size) continue;
-        if (!tpl_put_part(v, &b, s, begin, i)) return false;
+        if (!glia_tpl_put_part(v, &b, s, begin, i)) return false;
         begin = i + 1;
         bool data = s->mark ? found && s->mark[i] : s->data;
         const char *as = found ? to[found - from] : "";
-        if (!tpl_put(v, &b, as, (int64_t)strlen(as), NULL, data)) return false;
+        if (!glia_tpl_put(v, &b, as, (int64_t)strlen(as), NULL, data)) return false;
     }
-    if (!tpl_take(v, &b, out)) return false;
+    if (!glia_tpl_take(v, &b, out)) return false;
     return out->safe = true;
 }
 
 /* ---- code points ---------------------------------------------------------------------------------- */
 
-int64_t tpl_code_points(const tpl_string *s)
+int64_t glia_tpl_code_points(const tpl_string *s)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < s->size; i++) n += ((uint8_t)s->text[i] & 0xC0) != 0x80;
     return n;
 }
 
-int64_t tpl_offset(const tpl_string *s, int64_t n)
+int64_t glia_tpl_offset(const tpl_string *s, int64_t n)
 {
     int64_t i = 0;
     for (; i < s->size && n > 0; n--) do
@@ -156,14 +156,14 @@ int64_t tpl_offset(const tpl_string *s, int64_t n)
     return i;
 }
 
-bool tpl_is_space(uint32_t cp)
+bool glia_tpl_is_space(uint32_t cp)
 {
     return (cp >= 9 && cp <= 13) || (cp >= 0x1C && cp <= 0x20) || cp == 0x85 || cp == 0xA0 || cp == 0x1680 ||
            (cp >= 0x2000 && cp <= 0x200A) || cp == 0x2028 || cp == 0x2029 || cp == 0x202F || cp == 0x205F ||
            cp == 0x3000;
 }
 
-int64_t tpl_find_bytes(const char *in, int64_t in_size, const char *what, int64_t size, int64_t from)
+int64_t glia_tpl_find_bytes(const char *in, int64_t in_size, const char *what, int64_t size, int64_t from)
 {
     if (size == 0) return from <= in_size ? from : -1;
     if (from < 0 || from >= in_size) return -1;
@@ -174,7 +174,7 @@ int64_t tpl_find_bytes(const char *in, int64_t in_size, const char *what, int64_
 /* ---- numbers -------------------------------------------------------------------------------------- */
 
 /* The shortest digits that read back, with an exponent below 1e-4 and from 1e16 on. */
-void tpl_float_text(double d, char out[64])
+void glia_tpl_float_text(double d, char out[64])
 {
     char text[GLIA_NUMBER_TEXT], digits[GLIA_NUMBER_TEXT];
     if (d - d != 0) {
@@ -218,7 +218,7 @@ static bool put_number(tpl_vm *v, tpl_buffer *b, const tv *x, bool json)
 {
     char text[64];
     if (x->kind == TPL_INT) snprintf(text, sizeof text, "%lld", (long long)x->i);
-    else tpl_float_text(x->d, text);
+    else glia_tpl_float_text(x->d, text);
     if (json && x->kind == TPL_FLOAT && x->d - x->d != 0)
         return tpl_put_own(v, b, x->d != x->d ? "NaN" : x->d < 0 ? "-Infinity" : "Infinity");
     return tpl_put_own(v, b, text);
@@ -232,7 +232,8 @@ static bool printable(uint32_t cp)
 {
     if (cp < 0x20 || (cp >= 0x7F && cp <= 0xA0) || cp == 0xAD) return false;
     if (cp < 0x600) return true;
-    if (tpl_is_space(cp) || (cp >= 0x200B && cp <= 0x200F) || (cp >= 0x202A && cp <= 0x202E)) return false;
+    if (glia_tpl_is_space(cp) || (cp >= 0x200B && cp <= 0x200F) || (cp >= 0x202A && cp <= 0x202E))
+        return false;
     return !((cp >= 0x2060 && cp <= 0x206F) || (cp >= 0xD800 && cp <= 0xF8FF) || cp == 0xFEFF ||
              cp >= 0xE0000);
 }
@@ -242,7 +243,7 @@ static bool put_repr_string(tpl_vm *v, tpl_buffer *b, const tpl_string *s)
     bool single = memchr(s->text, '\'', (size_t)s->size) != NULL,
          twice = memchr(s->text, '"', (size_t)s->size) != NULL;
     char quote = single && !twice ? '"' : '\'';
-    if (!tpl_put(v, b, &quote, 1, NULL, false)) return false;
+    if (!glia_tpl_put(v, b, &quote, 1, NULL, false)) return false;
     for (int64_t i = 0; i < s->size;) {
         char text[16];
         int len;
@@ -254,10 +255,10 @@ static bool put_repr_string(tpl_vm *v, tpl_buffer *b, const tpl_string *s)
         else if (cp == '\t') snprintf(text, sizeof text, "\\t");
         else if (printable(cp)) snprintf(text, sizeof text, "%.*s", len, s->text + i);
         else snprintf(text, sizeof text, cp < 0x100 ? "\\x%02x" : cp < 0x10000 ? "\\u%04x" : "\\U%08x", cp);
-        if (!tpl_put(v, b, text, (int64_t)strlen(text), NULL, data)) return false;
+        if (!glia_tpl_put(v, b, text, (int64_t)strlen(text), NULL, data)) return false;
         i += len;
     }
-    return tpl_put(v, b, &quote, 1, NULL, false);
+    return glia_tpl_put(v, b, &quote, 1, NULL, false);
 }
 
 static bool put_range(tpl_vm *v, tpl_buffer *b, const tpl_view *r)
@@ -287,7 +288,8 @@ static bool is_container(const tv *x)
 static bool open_level(tpl_vm *v, level *stack, int *depth, const tv *x)
 {
     if (*depth == GLIA_TEMPLATE_NESTING)
-        return tpl_fail(v, GLIA_E_LIMIT, "G0674", "a value is nested deeper than %d", GLIA_TEMPLATE_NESTING);
+        return glia_tpl_fail(v, GLIA_E_LIMIT, "G0674", "a value is nested deeper than %d",
+                             GLIA_TEMPLATE_NESTING);
     const tpl_list *list = x->kind == TPL_DICT ? NULL : x->kind == TPL_VIEW ? &x->view->list : x->l;
     stack[(*depth)++] = (level){x, list, 0};
     return true;
@@ -307,7 +309,9 @@ static bool put_simple(tpl_vm *v, tpl_buffer *b, const tv *x)
     case TPL_MACRO:
         return tpl_put_own(v, b, "<Macro '") && tpl_put_own(v, b, x->macro->proto->name) &&
                tpl_put_own(v, b, "'>");
-    default: return tpl_fail(v, GLIA_E_UNSUPPORTED, "G0675", "a %s has no text of its own", tpl_kind_name(x));
+    default:
+        return glia_tpl_fail(v, GLIA_E_UNSUPPORTED, "G0675", "a %s has no text of its own",
+                             glia_tpl_kind_name(x));
     }
 }
 
@@ -331,7 +335,7 @@ static bool put_repr(tpl_vm *v, tpl_buffer *b, const tv *x)
     level stack[GLIA_TEMPLATE_NESTING];
     int depth = 0;
     for (;;) {
-        if (!tpl_spend(v, 1)) return false;
+        if (!glia_tpl_spend(v, 1)) return false;
         if (is_container(x)) {
             if (x->kind == TPL_VIEW && (!tpl_put_own(v, b, x->view->name) || !tpl_put_own(v, b, "(")))
                 return false;
@@ -353,26 +357,26 @@ static bool put_repr(tpl_vm *v, tpl_buffer *b, const tv *x)
         } else {
             const tpl_pair *p = &l->x->m->pair[l->at++];
             if (is_container(&p->key))
-                return tpl_fail(v, GLIA_E_UNSUPPORTED, "G0675",
-                                "a dict with tuples for keys has no text here");
+                return glia_tpl_fail(v, GLIA_E_UNSUPPORTED, "G0675",
+                                     "a dict with tuples for keys has no text here");
             if (!put_simple(v, b, &p->key) || !tpl_put_own(v, b, ": ")) return false;
             x = &p->value;
         }
     }
 }
 
-bool tpl_put_value(tpl_vm *v, tpl_buffer *b, const tv *x)
+bool glia_tpl_put_value(tpl_vm *v, tpl_buffer *b, const tv *x)
 {
-    if (x->kind == TPL_STRING) return tpl_put_string(v, b, x->s);
+    if (x->kind == TPL_STRING) return glia_tpl_put_string(v, b, x->s);
     if (x->kind == TPL_UNDEFINED || x->kind == TPL_MISSING) return true;
     return put_repr(v, b, x);
 }
 
-bool tpl_str(tpl_vm *v, const tv *x, tv *out)
+bool glia_tpl_str(tpl_vm *v, const tv *x, tv *out)
 {
     tpl_buffer b = {0};
     if (x->kind == TPL_STRING) return *out = *x, true;
-    return tpl_put_value(v, &b, x) && tpl_take(v, &b, out);
+    return glia_tpl_put_value(v, &b, x) && glia_tpl_take(v, &b, out);
 }
 
 /* ---- JSON, as Python's json.dumps writes it -------------------------------------------------------- */
@@ -394,7 +398,8 @@ static bool put_json_string(tpl_vm *v, tpl_buffer *b, const tpl_string *s, bool 
                      0xDC00 + (cp & 0x3FF));
         else if (ascii && cp >= 0x80) snprintf(text, sizeof text, "\\u%04x", cp);
         if (text[0] || i == s->size) {
-            if (!tpl_put_part(v, b, s, begin, i) || !tpl_put(v, b, text, (int64_t)strlen(text), NULL, data))
+            if (!glia_tpl_put_part(v, b, s, begin, i) ||
+                !glia_tpl_put(v, b, text, (int64_t)strlen(text), NULL, data))
                 return false;
             begin = i + len;
         }
@@ -411,7 +416,8 @@ static bool put_json_simple(tpl_vm *v, tpl_buffer *b, const tv *x, bool ascii)
     case TPL_INT:
     case TPL_FLOAT: return put_number(v, b, x, true);
     case TPL_STRING: return put_json_string(v, b, x->s, ascii);
-    default: return tpl_type_error(v, "a value of type %s cannot be written as JSON", tpl_kind_name(x));
+    default:
+        return glia_tpl_type_error(v, "a value of type %s cannot be written as JSON", glia_tpl_kind_name(x));
     }
 }
 
@@ -419,7 +425,7 @@ static bool put_json_key(tpl_vm *v, tpl_buffer *b, const tv *key, bool ascii)
 {
     if (key->kind == TPL_STRING) return put_json_string(v, b, key->s, ascii);
     if (key->kind > TPL_STRING)
-        return tpl_type_error(v, "a JSON key must be text or a number, not %s", tpl_kind_name(key));
+        return glia_tpl_type_error(v, "a JSON key must be text or a number, not %s", glia_tpl_kind_name(key));
     return tpl_put_own(v, b, "\"") && put_json_simple(v, b, key, ascii) && tpl_put_own(v, b, "\"");
 }
 
@@ -428,7 +434,7 @@ static bool put_line(tpl_vm *v, tpl_buffer *b, const tpl_json_style *style, int 
     if (!style->indent) return true;
     if (!tpl_put_own(v, b, "\n")) return false;
     for (int i = 0; i < depth; i++)
-        if (!tpl_put_string(v, b, style->indent)) return false;
+        if (!glia_tpl_put_string(v, b, style->indent)) return false;
     return true;
 }
 
@@ -436,10 +442,10 @@ static bool put_line(tpl_vm *v, tpl_buffer *b, const tpl_json_style *style, int 
 static bool sorted_pairs(tpl_vm *v, const tv *x, tv *out)
 {
     const tpl_dict *m = x->m;
-    if (!tpl_dict_make(v, m->count, out)) return false;
+    if (!glia_tpl_dict_make(v, m->count, out)) return false;
     if (m->count) memcpy(out->m->pair, m->pair, (size_t)m->count * sizeof *m->pair);
     out->m->count = m->count;
-    return tpl_sort(v, out->m->pair, m->count, false);
+    return glia_tpl_sort(v, out->m->pair, m->count, false);
 }
 
 static bool open_json(tpl_vm *v, tpl_buffer *b, const tv *x, const tpl_json_style *style, level *stack,
@@ -447,7 +453,7 @@ static bool open_json(tpl_vm *v, tpl_buffer *b, const tv *x, const tpl_json_styl
 {
     tv *sorted = NULL;
     if (x->kind == TPL_VIEW)
-        return tpl_type_error(v, "a value of type %s cannot be written as JSON", x->view->name);
+        return glia_tpl_type_error(v, "a value of type %s cannot be written as JSON", x->view->name);
     if (x->kind == TPL_DICT && style->sorted) {
         sorted = TPL_NEW(v, tv, 1);
         if (!sorted || !sorted_pairs(v, x, sorted)) return false;
@@ -458,15 +464,15 @@ static bool open_json(tpl_vm *v, tpl_buffer *b, const tv *x, const tpl_json_styl
 
 static bool put_separator(tpl_vm *v, tpl_buffer *b, const tpl_string *given, const char *otherwise)
 {
-    return given ? tpl_put_string(v, b, given) : tpl_put_own(v, b, otherwise);
+    return given ? glia_tpl_put_string(v, b, given) : tpl_put_own(v, b, otherwise);
 }
 
-bool tpl_put_json(tpl_vm *v, tpl_buffer *b, const tv *x, const tpl_json_style *style)
+bool glia_tpl_put_json(tpl_vm *v, tpl_buffer *b, const tv *x, const tpl_json_style *style)
 {
     level stack[GLIA_TEMPLATE_NESTING];
     int depth = 0;
     for (;;) {
-        if (!tpl_spend(v, 1)) return false;
+        if (!glia_tpl_spend(v, 1)) return false;
         if (is_container(x) ? !open_json(v, b, x, style, stack, &depth)
                             : !put_json_simple(v, b, x, style->ascii))
             return false;

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-const char *tpl_kind_name(const tv *x)
+const char *glia_tpl_kind_name(const tv *x)
 {
     static const char *const names[] = {
         [TPL_MISSING] = "missing",
@@ -31,11 +31,11 @@ const char *tpl_kind_name(const tv *x)
     return x->kind == TPL_VIEW && x->view->name ? x->view->name : names[x->kind];
 }
 
-int64_t tpl_length(const tv *x)
+int64_t glia_tpl_length(const tv *x)
 {
     switch (x->kind) {
     case TPL_UNDEFINED: return 0;
-    case TPL_STRING: return tpl_code_points(x->s);
+    case TPL_STRING: return glia_tpl_code_points(x->s);
     case TPL_LIST:
     case TPL_TUPLE: return x->l->count;
     case TPL_DICT: return x->m->count;
@@ -45,7 +45,7 @@ int64_t tpl_length(const tv *x)
     }
 }
 
-bool tpl_truth(const tv *x)
+bool glia_tpl_truth(const tv *x)
 {
     switch (x->kind) {
     case TPL_MISSING:
@@ -55,27 +55,27 @@ bool tpl_truth(const tv *x)
     case TPL_INT: return x->i != 0;
     case TPL_FLOAT: return x->d != 0;
     case TPL_STRING: return x->s->size != 0;
-    default: return tpl_length(x) != 0;
+    default: return glia_tpl_length(x) != 0;
     }
 }
 
-bool tpl_as_int(const tv *x, int64_t *out)
+bool glia_tpl_as_int(const tv *x, int64_t *out)
 {
     if (x->kind != TPL_INT && x->kind != TPL_BOOL) return false;
     *out = x->kind == TPL_INT ? x->i : x->b;
     return true;
 }
 
-bool tpl_as_float(const tv *x, double *out)
+bool glia_tpl_as_float(const tv *x, double *out)
 {
     int64_t i;
     if (x->kind == TPL_FLOAT) return *out = x->d, true;
-    if (!tpl_as_int(x, &i)) return false;
+    if (!glia_tpl_as_int(x, &i)) return false;
     *out = (double)i;
     return true;
 }
 
-bool tpl_is_text(const tv *x, const char *s)
+bool glia_tpl_is_text(const tv *x, const char *s)
 {
     return x->kind == TPL_STRING && x->s->size == (int64_t)strlen(s) &&
            !memcmp(x->s->text, s, (size_t)x->s->size);
@@ -98,8 +98,8 @@ static int order_mixed(int64_t i, double d)
 static int order_numbers(const tv *a, const tv *b)
 {
     int64_t i, k;
-    if (tpl_as_int(a, &i)) return tpl_as_int(b, &k) ? (i > k) - (i < k) : order_mixed(i, b->d);
-    if (tpl_as_int(b, &k)) {
+    if (glia_tpl_as_int(a, &i)) return glia_tpl_as_int(b, &k) ? (i > k) - (i < k) : order_mixed(i, b->d);
+    if (glia_tpl_as_int(b, &k)) {
         int o = order_mixed(k, a->d);
         return o == 2 ? 2 : -o;
     }
@@ -140,33 +140,34 @@ static bool is_sequence(const tv *x) { return x->kind == TPL_LIST || x->kind == 
 /* Two containers of one kind and length go onto the stack; else *same is false. */
 static bool open_pair(tpl_vm *v, pair_level *stack, int *depth, const tv *a, const tv *b, bool *same)
 {
-    *same = a->kind == b->kind && tpl_length(a) == tpl_length(b);
+    *same = a->kind == b->kind && glia_tpl_length(a) == glia_tpl_length(b);
     if (!*same) return true;
     if (*depth == GLIA_TEMPLATE_NESTING)
-        return tpl_fail(v, GLIA_E_LIMIT, "G0674", "a value is nested deeper than %d", GLIA_TEMPLATE_NESTING);
+        return glia_tpl_fail(v, GLIA_E_LIMIT, "G0674", "a value is nested deeper than %d",
+                             GLIA_TEMPLATE_NESTING);
     stack[(*depth)++] = (pair_level){a, b, 0};
     return true;
 }
 
-bool tpl_equal(tpl_vm *v, const tv *a, const tv *b, bool *out)
+bool glia_tpl_equal(tpl_vm *v, const tv *a, const tv *b, bool *out)
 {
     pair_level stack[GLIA_TEMPLATE_NESTING];
     int depth = 0;
     tv other;
     for (;;) {
-        if (!tpl_spend(v, 1)) return false;
+        if (!glia_tpl_spend(v, 1)) return false;
         if (is_sequence(a) || a->kind == TPL_DICT) {
             if (!open_pair(v, stack, &depth, a, b, out)) return false;
         } else {
             *out = equal_simple(a, b);
         }
         if (!*out) return true;
-        while (depth && stack[depth - 1].at == tpl_length(stack[depth - 1].a)) depth--;
+        while (depth && stack[depth - 1].at == glia_tpl_length(stack[depth - 1].a)) depth--;
         if (!depth) return true;
         pair_level *l = &stack[depth - 1];
         if (l->a->kind == TPL_DICT) {
             const tpl_pair *p = &l->a->m->pair[l->at++];
-            if (!tpl_dict_find(v, l->b->m, &p->key, &other, out)) return false;
+            if (!glia_tpl_dict_find(v, l->b->m, &p->key, &other, out)) return false;
             if (!*out) return true;
             tv *kept = TPL_NEW(v, tv, 1);
             if (!kept) return false;
@@ -184,14 +185,14 @@ static bool cannot_compare(tpl_vm *v, const tv *a, const tv *b, const char *how)
 {
     if (a->kind == TPL_UNDEFINED || b->kind == TPL_UNDEFINED) {
         const char *hint = a->kind == TPL_UNDEFINED ? a->hint : b->hint;
-        return tpl_type_error(v, "`%.60s` is undefined", hint ? hint : "a value");
+        return glia_tpl_type_error(v, "`%.60s` is undefined", hint ? hint : "a value");
     }
-    return tpl_type_error(v, "`%s` is not supported between %s and %s", how, tpl_kind_name(a),
-                          tpl_kind_name(b));
+    return glia_tpl_type_error(v, "`%s` is not supported between %s and %s", how, glia_tpl_kind_name(a),
+                               glia_tpl_kind_name(b));
 }
 
 /* *out: -1, 0, 1, or 2 when neither holds (no number). Sequences: the first pair that differs decides. */
-bool tpl_compare(tpl_vm *v, const tv *a, const tv *b, const char *how, int *out)
+bool glia_tpl_compare(tpl_vm *v, const tv *a, const tv *b, const char *how, int *out)
 {
     for (int depth = 0; depth < GLIA_TEMPLATE_NESTING; depth++) {
         if (is_number(a) && is_number(b)) return *out = order_numbers(a, b), true;
@@ -200,7 +201,7 @@ bool tpl_compare(tpl_vm *v, const tv *a, const tv *b, const char *how, int *out)
         if (!is_sequence(a)) return cannot_compare(v, a, b, how);
         int64_t n = glia_min(a->l->count, b->l->count), i = 0;
         for (bool same = true; i < n; i++) {
-            if (!tpl_equal(v, &a->l->v[i], &b->l->v[i], &same)) return false;
+            if (!glia_tpl_equal(v, &a->l->v[i], &b->l->v[i], &same)) return false;
             if (!same) break;
         }
         if (i == n) {
@@ -211,11 +212,11 @@ bool tpl_compare(tpl_vm *v, const tv *a, const tv *b, const char *how, int *out)
         b = &b->l->v[i];
         a = from;
     }
-    return tpl_fail(v, GLIA_E_LIMIT, "G0674", "a value is nested deeper than %d", GLIA_TEMPLATE_NESTING);
+    return glia_tpl_fail(v, GLIA_E_LIMIT, "G0674", "a value is nested deeper than %d", GLIA_TEMPLATE_NESTING);
 }
 
 /* Merge sort from small runs up: stable, no recursion. */
-bool tpl_sort(tpl_vm *v, tpl_pair *p, int64_t count, bool reverse)
+bool glia_tpl_sort(tpl_vm *v, tpl_pair *p, int64_t count, bool reverse)
 {
     tpl_pair *from = p, *to = count > 1 ? TPL_NEW(v, tpl_pair, count) : p;
     if (!to) return false;
@@ -225,8 +226,8 @@ bool tpl_sort(tpl_vm *v, tpl_pair *p, int64_t count, bool reverse)
                     end = glia_min(mid + width, count);
             for (int64_t n = begin; n < end; n++) {
                 int order = -1;
-                if (!tpl_spend(v, 1)) return false;
-                if (i < mid && k < end && !tpl_compare(v, &from[i].key, &from[k].key, "<", &order))
+                if (!glia_tpl_spend(v, 1)) return false;
+                if (i < mid && k < end && !glia_tpl_compare(v, &from[i].key, &from[k].key, "<", &order))
                     return false;
                 bool left = k >= end || (i < mid && (reverse ? order >= 0 : order <= 0 || order == 2));
                 to[n] = left ? from[i++] : from[k++];
@@ -242,7 +243,7 @@ bool tpl_sort(tpl_vm *v, tpl_pair *p, int64_t count, bool reverse)
 
 /* ---- lists ---------------------------------------------------------------------------------------- */
 
-bool tpl_list_push(tpl_vm *v, tpl_list *l, tv x)
+bool glia_tpl_list_push(tpl_vm *v, tpl_list *l, tv x)
 {
     tpl_room *o = l->owner;
     bool ends = o && (l->count == 0 ? o->used == 0 : l->v + l->count == o->v + o->used);
@@ -262,18 +263,18 @@ bool tpl_list_push(tpl_vm *v, tpl_list *l, tv x)
     return true;
 }
 
-bool tpl_list_make(tpl_vm *v, const tv *items, int64_t count, int kind, tv *out)
+bool glia_tpl_list_make(tpl_vm *v, const tv *items, int64_t count, int kind, tv *out)
 {
     tpl_list *l = TPL_NEW(v, tpl_list, 1);
     tv *copy = TPL_NEW(v, tv, count);
-    if (!l || !copy || !tpl_spend(v, count / 4)) return false;
+    if (!l || !copy || !glia_tpl_spend(v, count / 4)) return false;
     if (count) memcpy(copy, items, (size_t)count * sizeof *copy);
     *l = (tpl_list){copy, count, NULL};
     *out = (tv){.kind = (uint8_t)kind, .l = l};
     return true;
 }
 
-bool tpl_generator_make(tpl_vm *v, const tpl_list *l, tv *out)
+bool glia_tpl_generator_make(tpl_vm *v, const tpl_list *l, tv *out)
 {
     tpl_generator *g = TPL_NEW(v, tpl_generator, 1);
     if (!g) return false;
@@ -291,14 +292,15 @@ static bool iterate_text(tpl_vm *v, const tv *x, tpl_list *out)
         bool ok;
         tv part;
         glia_utf8_decode(s->text + i, s->size - i, &len, &ok);
-        if (!tpl_spend(v, 1) || !tpl_part(v, x, i, i + len, &part) || !tpl_list_push(v, out, part))
+        if (!glia_tpl_spend(v, 1) || !glia_tpl_part(v, x, i, i + len, &part) ||
+            !glia_tpl_list_push(v, out, part))
             return false;
         i += len;
     }
     return true;
 }
 
-bool tpl_iterate(tpl_vm *v, const tv *x, tpl_list *out)
+bool glia_tpl_iterate(tpl_vm *v, const tv *x, tpl_list *out)
 {
     *out = (tpl_list){0};
     switch (x->kind) {
@@ -312,27 +314,27 @@ bool tpl_iterate(tpl_vm *v, const tv *x, tpl_list *out)
         return x->gen->consumed = true;
     case TPL_DICT:
         for (int64_t i = 0; i < x->m->count; i++)
-            if (!tpl_spend(v, 1) || !tpl_list_push(v, out, x->m->pair[i].key)) return false;
+            if (!glia_tpl_spend(v, 1) || !glia_tpl_list_push(v, out, x->m->pair[i].key)) return false;
         return true;
-    default: return tpl_type_error(v, "a value of type %s cannot be walked", tpl_kind_name(x));
+    default: return glia_tpl_type_error(v, "a value of type %s cannot be walked", glia_tpl_kind_name(x));
     }
 }
 
-bool tpl_contains(tpl_vm *v, const tv *in, const tv *x, bool *out)
+bool glia_tpl_contains(tpl_vm *v, const tv *in, const tv *x, bool *out)
 {
     tpl_list l;
     tv unused;
     *out = false;
     if (in->kind == TPL_STRING) {
         if (x->kind != TPL_STRING)
-            return tpl_type_error(v, "a str can only contain a str, not %s", tpl_kind_name(x));
-        *out = tpl_find_bytes(in->s->text, in->s->size, x->s->text, x->s->size, 0) >= 0;
-        return tpl_spend(v, in->s->size / 8);
+            return glia_tpl_type_error(v, "a str can only contain a str, not %s", glia_tpl_kind_name(x));
+        *out = glia_tpl_find_bytes(in->s->text, in->s->size, x->s->text, x->s->size, 0) >= 0;
+        return glia_tpl_spend(v, in->s->size / 8);
     }
-    if (in->kind == TPL_DICT) return tpl_dict_find(v, in->m, x, &unused, out);
-    if (!tpl_iterate(v, in, &l)) return false;
+    if (in->kind == TPL_DICT) return glia_tpl_dict_find(v, in->m, x, &unused, out);
+    if (!glia_tpl_iterate(v, in, &l)) return false;
     for (int64_t i = 0; i < l.count && !*out; i++)
-        if (!tpl_equal(v, &l.v[i], x, out)) return false;
+        if (!glia_tpl_equal(v, &l.v[i], x, out)) return false;
     return true;
 }
 
@@ -347,7 +349,7 @@ static uint64_t text_hash(const char *s, int64_t size)
 
 enum { DICT_SMALL = 8 };
 
-bool tpl_dict_make(tpl_vm *v, int64_t capacity, tv *out)
+bool glia_tpl_dict_make(tpl_vm *v, int64_t capacity, tv *out)
 {
     tpl_dict *m = TPL_NEW(v, tpl_dict, 1);
     if (!m) return false;
@@ -383,16 +385,16 @@ static int64_t dict_at(tpl_vm *v, const tpl_dict *m, const tv *key)
     if (key->kind == TPL_STRING && m->slot) {
         int64_t at = (int64_t)(text_hash(key->s->text, key->s->size) & (uint64_t)(m->slots - 1));
         for (; m->slot[at] >= 0; at = (at + 1) & (m->slots - 1)) {
-            if (!tpl_spend(v, 1)) return -2;
+            if (!glia_tpl_spend(v, 1)) return -2;
             if (equal_simple(&m->pair[m->slot[at]].key, key)) return m->slot[at];
         }
         return -1;
     }
-    if (!tpl_spend(v, m->count / 4)) return -2;
+    if (!glia_tpl_spend(v, m->count / 4)) return -2;
     for (int64_t i = 0; i < m->count; i++) {
         bool same = false;
         if (key->kind != TPL_TUPLE) same = equal_simple(&m->pair[i].key, key);
-        else if (!tpl_equal(v, &m->pair[i].key, key, &same)) return -2;
+        else if (!glia_tpl_equal(v, &m->pair[i].key, key, &same)) return -2;
         if (same) return i;
     }
     return -1;
@@ -401,11 +403,11 @@ static int64_t dict_at(tpl_vm *v, const tpl_dict *m, const tv *key)
 static bool hashable(tpl_vm *v, const tv *key)
 {
     if (key->kind == TPL_LIST || key->kind == TPL_DICT)
-        return tpl_type_error(v, "a %s cannot be a key", tpl_kind_name(key));
+        return glia_tpl_type_error(v, "a %s cannot be a key", glia_tpl_kind_name(key));
     return true;
 }
 
-bool tpl_dict_put(tpl_vm *v, tpl_dict *m, tv key, tv value)
+bool glia_tpl_dict_put(tpl_vm *v, tpl_dict *m, tv key, tv value)
 {
     if (!hashable(v, &key)) return false;
     int64_t at = dict_at(v, m, &key);
@@ -414,7 +416,7 @@ bool tpl_dict_put(tpl_vm *v, tpl_dict *m, tv key, tv value)
         m->pair[at].value = value;
         return true;
     }
-    if (m->count == INT32_MAX) return tpl_nomem(v);
+    if (m->count == INT32_MAX) return glia_tpl_nomem(v);
     if (m->count == m->capacity) {
         tpl_pair *grown = TPL_NEW(v, tpl_pair, 2 * m->capacity);
         if (!grown) return false;
@@ -430,7 +432,7 @@ bool tpl_dict_put(tpl_vm *v, tpl_dict *m, tv key, tv value)
     return true;
 }
 
-bool tpl_dict_find(tpl_vm *v, const tpl_dict *m, const tv *key, tv *out, bool *found)
+bool glia_tpl_dict_find(tpl_vm *v, const tpl_dict *m, const tv *key, tv *out, bool *found)
 {
     *found = false;
     if (!hashable(v, key)) return false;
@@ -441,26 +443,26 @@ bool tpl_dict_find(tpl_vm *v, const tpl_dict *m, const tv *key, tv *out, bool *f
     return true;
 }
 
-bool tpl_dict_text(tpl_vm *v, const tpl_dict *m, const char *key, int64_t size, tv *out, bool *found)
+bool glia_tpl_dict_text(tpl_vm *v, const tpl_dict *m, const char *key, int64_t size, tv *out, bool *found)
 {
     tpl_string s = {.text = key, .size = size};
     tv k = {.kind = TPL_STRING, .s = &s};
-    return tpl_dict_find(v, m, &k, out, found);
+    return glia_tpl_dict_find(v, m, &k, out, found);
 }
 
 /* ---- arithmetic ----------------------------------------------------------------------------------- */
 
 static bool overflow(tpl_vm *v)
 {
-    return tpl_fail(v, GLIA_E_UNSUPPORTED, "G0675", "a whole number beyond 64 bits");
+    return glia_tpl_fail(v, GLIA_E_UNSUPPORTED, "G0675", "a whole number beyond 64 bits");
 }
 
-static bool zero(tpl_vm *v) { return tpl_type_error(v, "division by zero"); }
+static bool zero(tpl_vm *v) { return glia_tpl_type_error(v, "division by zero"); }
 
 static bool int_power(tpl_vm *v, int64_t a, int64_t b, tv *out)
 {
     int64_t r = 1;
-    if (b < 0) return tpl_fail(v, GLIA_E_UNSUPPORTED, "G0675", "a power with a negative exponent");
+    if (b < 0) return glia_tpl_fail(v, GLIA_E_UNSUPPORTED, "G0675", "a power with a negative exponent");
     for (; b; b >>= 1) {
         if (b & 1 && __builtin_mul_overflow(r, a, &r)) return overflow(v);
         if (b > 1 && __builtin_mul_overflow(a, a, &a)) return overflow(v);
@@ -494,7 +496,7 @@ static bool int_binary(tpl_vm *v, char how, int64_t a, int64_t b, tv *out)
 static bool float_binary(tpl_vm *v, char how, double a, double b, tv *out)
 {
     double r = how == '+' ? a + b : how == '-' ? a - b : a * b;
-    if (how == '^') return tpl_fail(v, GLIA_E_UNSUPPORTED, "G0675", "a power of floats");
+    if (how == '^') return glia_tpl_fail(v, GLIA_E_UNSUPPORTED, "G0675", "a power of floats");
     if (how == '/' || how == 'f' || how == '%') {
         if (b == 0) return zero(v);
         r = a / b;
@@ -513,17 +515,18 @@ static bool repeat(tpl_vm *v, const tv *x, int64_t times, tv *out)
     tpl_buffer b = {0};
     tpl_list l = {0};
     for (int64_t i = 0; i < times; i++) {
-        if (!tpl_spend(v, 1)) return false;
+        if (!glia_tpl_spend(v, 1)) return false;
         if (x->kind == TPL_STRING) {
             if (!x->s->size) break;
-            if (!tpl_put_string(v, &b, x->s)) return false;
+            if (!glia_tpl_put_string(v, &b, x->s)) return false;
             continue;
         }
         if (!x->l->count) break;
         for (int64_t k = 0; k < x->l->count; k++)
-            if (!tpl_spend(v, 1) || !tpl_list_push(v, &l, x->l->v[k])) return false;
+            if (!glia_tpl_spend(v, 1) || !glia_tpl_list_push(v, &l, x->l->v[k])) return false;
     }
-    return x->kind == TPL_STRING ? tpl_take(v, &b, out) : tpl_list_make(v, l.v, l.count, x->kind, out);
+    return x->kind == TPL_STRING ? glia_tpl_take(v, &b, out)
+                                 : glia_tpl_list_make(v, l.v, l.count, x->kind, out);
 }
 
 static bool join_lists(tpl_vm *v, const tv *a, const tv *b, tv *out)
@@ -532,7 +535,7 @@ static bool join_lists(tpl_vm *v, const tv *a, const tv *b, tv *out)
     if (!l) return false;
     *l = *a->l;
     for (int64_t i = 0; i < b->l->count; i++)
-        if (!tpl_spend(v, 1) || !tpl_list_push(v, l, b->l->v[i])) return false;
+        if (!glia_tpl_spend(v, 1) || !glia_tpl_list_push(v, l, b->l->v[i])) return false;
     *out = (tv){.kind = a->kind, .l = l};
     return true;
 }
@@ -540,41 +543,41 @@ static bool join_lists(tpl_vm *v, const tv *a, const tv *b, tv *out)
 static bool add_texts(tpl_vm *v, const tv *a, const tv *b, tv *out)
 {
     tv left = *a, right = *b;
-    if (a->safe != b->safe && !tpl_escape(v, a->safe ? b : a, a->safe ? &right : &left)) return false;
-    return tpl_concat(v, &left, &right, out);
+    if (a->safe != b->safe && !glia_tpl_escape(v, a->safe ? b : a, a->safe ? &right : &left)) return false;
+    return glia_tpl_concat(v, &left, &right, out);
 }
 
-bool tpl_binary(tpl_vm *v, char how, const tv *a, const tv *b, tv *out)
+bool glia_tpl_binary(tpl_vm *v, char how, const tv *a, const tv *b, tv *out)
 {
     int64_t i, k;
     double x, y;
     if (how == '~') {
         tv left, right;
-        if (!tpl_str(v, a, &left) || !tpl_str(v, b, &right)) return false;
+        if (!glia_tpl_str(v, a, &left) || !glia_tpl_str(v, b, &right)) return false;
         left.safe = right.safe = false;
-        return tpl_concat(v, &left, &right, out);
+        return glia_tpl_concat(v, &left, &right, out);
     }
     if (a->kind == TPL_UNDEFINED || b->kind == TPL_UNDEFINED) {
         const char *hint = a->kind == TPL_UNDEFINED ? a->hint : b->hint;
-        return tpl_type_error(v, "`%.60s` is undefined", hint ? hint : "a value");
+        return glia_tpl_type_error(v, "`%.60s` is undefined", hint ? hint : "a value");
     }
-    if (tpl_as_int(a, &i) && tpl_as_int(b, &k)) return int_binary(v, how, i, k, out);
-    if (tpl_as_float(a, &x) && tpl_as_float(b, &y)) return float_binary(v, how, x, y, out);
+    if (glia_tpl_as_int(a, &i) && glia_tpl_as_int(b, &k)) return int_binary(v, how, i, k, out);
+    if (glia_tpl_as_float(a, &x) && glia_tpl_as_float(b, &y)) return float_binary(v, how, x, y, out);
     bool text = a->kind == TPL_STRING || a->kind == TPL_LIST || a->kind == TPL_TUPLE;
     if (how == '+' && a->kind == b->kind && text)
         return a->kind == TPL_STRING ? add_texts(v, a, b, out) : join_lists(v, a, b, out);
-    if (how == '*' && text && tpl_as_int(b, &k)) return repeat(v, a, k, out);
-    if (how == '*' && tpl_as_int(a, &i) && (b->kind == TPL_STRING || is_sequence(b)))
+    if (how == '*' && text && glia_tpl_as_int(b, &k)) return repeat(v, a, k, out);
+    if (how == '*' && glia_tpl_as_int(a, &i) && (b->kind == TPL_STRING || is_sequence(b)))
         return repeat(v, b, i, out);
     if (how == '%' && a->kind == TPL_STRING) {
         bool many = b->kind == TPL_TUPLE;
-        return tpl_format(v, a, many ? b->l->v : b, many ? (int)glia_min(b->l->count, 1000) : 1, out);
+        return glia_tpl_format(v, a, many ? b->l->v : b, many ? (int)glia_min(b->l->count, 1000) : 1, out);
     }
-    return tpl_type_error(v, "`%s` is not supported between %s and %s",
-                          how == 'f'   ? "//"
-                          : how == '^' ? "**"
-                                       : (char[]){how, 0},
-                          tpl_kind_name(a), tpl_kind_name(b));
+    return glia_tpl_type_error(v, "`%s` is not supported between %s and %s",
+                               how == 'f'   ? "//"
+                               : how == '^' ? "**"
+                                            : (char[]){how, 0},
+                               glia_tpl_kind_name(a), glia_tpl_kind_name(b));
 }
 
 /* ---- values out of JSON --------------------------------------------------------------------------- */
@@ -605,7 +608,7 @@ static bool json_simple(tpl_vm *v, const glia_json *j, bool data, tv *out)
 
 static bool json_open(tpl_vm *v, const glia_json *j, bool data, tv *out)
 {
-    if (j->kind == GLIA_JSON_OBJECT) return tpl_dict_make(v, j->count, out);
+    if (j->kind == GLIA_JSON_OBJECT) return glia_tpl_dict_make(v, j->count, out);
     if (j->kind != GLIA_JSON_ARRAY) return json_simple(v, j, data, out);
     tpl_list *l = TPL_NEW(v, tpl_list, 1);
     *out = (tv){.kind = TPL_LIST, .l = l};
@@ -623,7 +626,7 @@ static bool is_plain_role(const glia_json *j)
     return true;
 }
 
-bool tpl_from_json(tpl_vm *v, const glia_json *j, bool data, tv *out)
+bool glia_tpl_from_json(tpl_vm *v, const glia_json *j, bool data, tv *out)
 {
     struct {
         const glia_json *next;
@@ -644,16 +647,16 @@ bool tpl_from_json(tpl_vm *v, const glia_json *j, bool data, tv *out)
             continue;
         }
         stack[depth - 1].next = at->next;
-        if (!tpl_spend(v, 1) || !json_open(v, at, data && !is_plain_role(at), &x)) return false;
+        if (!glia_tpl_spend(v, 1) || !json_open(v, at, data && !is_plain_role(at), &x)) return false;
         bool nested = x.kind == TPL_LIST || x.kind == TPL_DICT;
         if (into->kind == TPL_LIST
-                ? !tpl_list_push(v, into->l, x)
-                : !json_text(v, at->key, at->key_size, data, &key) || !tpl_dict_put(v, into->m, key, x))
+                ? !glia_tpl_list_push(v, into->l, x)
+                : !json_text(v, at->key, at->key_size, data, &key) || !glia_tpl_dict_put(v, into->m, key, x))
             return false;
         if (!nested || !at->child) continue;
         if (depth == GLIA_TEMPLATE_NESTING)
-            return tpl_fail(v, GLIA_E_LIMIT, "G0674", "a value is nested deeper than %d",
-                            GLIA_TEMPLATE_NESTING);
+            return glia_tpl_fail(v, GLIA_E_LIMIT, "G0674", "a value is nested deeper than %d",
+                                 GLIA_TEMPLATE_NESTING);
         stack[depth].next = at->child;
         stack[depth++].into = x;
     }

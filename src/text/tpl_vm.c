@@ -11,7 +11,7 @@
 
 /* ---- failing and spending ------------------------------------------------------------------------- */
 
-bool tpl_fail(tpl_vm *v, glia_status s, const char *code, const char *format, ...)
+bool glia_tpl_fail(tpl_vm *v, glia_status s, const char *code, const char *format, ...)
 {
     char text[1024];
     va_list args;
@@ -25,46 +25,46 @@ bool tpl_fail(tpl_vm *v, glia_status s, const char *code, const char *format, ..
     return false;
 }
 
-bool tpl_type_error(tpl_vm *v, const char *format, ...)
+bool glia_tpl_type_error(tpl_vm *v, const char *format, ...)
 {
     char text[512];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return tpl_fail(v, GLIA_E_FORMAT, "G0673", "%s", text);
+    return glia_tpl_fail(v, GLIA_E_FORMAT, "G0673", "%s", text);
 }
 
-bool tpl_nomem(tpl_vm *v)
+bool glia_tpl_nomem(tpl_vm *v)
 {
     if (v->arena.failed && v->arena.used > v->arena.limit / 2)
-        return tpl_fail(v, GLIA_E_LIMIT, "G0674", "the render needs more than %lld bytes",
-                        (long long)v->arena.limit);
-    return tpl_fail(v, GLIA_E_NOMEM, "G0801", "no memory to render a template");
+        return glia_tpl_fail(v, GLIA_E_LIMIT, "G0674", "the render needs more than %lld bytes",
+                             (long long)v->arena.limit);
+    return glia_tpl_fail(v, GLIA_E_NOMEM, "G0801", "no memory to render a template");
 }
 
-bool tpl_spend(tpl_vm *v, int64_t units)
+bool glia_tpl_spend(tpl_vm *v, int64_t units)
 {
     v->work += units;
     if (v->work <= v->work_max) return !v->status;
-    return tpl_fail(v, GLIA_E_LIMIT, "G0674", "the render takes more than %lld units of work",
-                    (long long)v->work_max);
+    return glia_tpl_fail(v, GLIA_E_LIMIT, "G0674", "the render takes more than %lld units of work",
+                         (long long)v->work_max);
 }
 
-void *tpl_alloc(tpl_vm *v, int64_t count, int64_t size)
+void *glia_tpl_alloc(tpl_vm *v, int64_t count, int64_t size)
 {
     int64_t bytes;
     void *p = glia_mul(count, size, &bytes) ? glia_arena_alloc(&v->arena, bytes, size >= 8 ? 8 : 4) : NULL;
-    if (!p) tpl_nomem(v);
+    if (!p) glia_tpl_nomem(v);
     return p;
 }
 
 /* ---- stack, scopes -------------------------------------------------------------------------------- */
 
-bool tpl_push(tpl_vm *v, tv x)
+bool glia_tpl_push(tpl_vm *v, tv x)
 {
     tv *grown = glia_arena_grow(&v->arena, v->stack, v->top, &v->stack_room, sizeof *grown);
-    if (!grown) return tpl_nomem(v);
+    if (!grown) return glia_tpl_nomem(v);
     v->stack = grown;
     grown[v->top++] = x;
     return true;
@@ -80,20 +80,20 @@ static tpl_scope *new_scope(tpl_vm *v, tpl_scope *up)
     return s;
 }
 
-tpl_var *tpl_scope_find(tpl_scope *s, int32_t name)
+tpl_var *glia_tpl_scope_find(tpl_scope *s, int32_t name)
 {
     for (int64_t i = 0; i < s->count; i++)
         if (s->var[i].name == name) return &s->var[i];
     return NULL;
 }
 
-bool tpl_scope_set(tpl_vm *v, tpl_scope *s, int32_t name, tv x)
+bool glia_tpl_scope_set(tpl_vm *v, tpl_scope *s, int32_t name, tv x)
 {
-    if (!tpl_spend(v, s->count / 4)) return false;
-    tpl_var *var = tpl_scope_find(s, name);
+    if (!glia_tpl_spend(v, s->count / 4)) return false;
+    tpl_var *var = glia_tpl_scope_find(s, name);
     if (!var) {
         tpl_var *grown = glia_arena_grow(&v->arena, s->var, s->count, &s->capacity, sizeof *grown);
-        if (!grown) return tpl_nomem(v);
+        if (!grown) return glia_tpl_nomem(v);
         s->var = grown;
         var = &grown[s->count++];
         var->name = name;
@@ -112,7 +112,7 @@ static bool scope_push(tpl_vm *v)
 
 /* ---- simple instructions -------------------------------------------------------------------------- */
 
-bool tpl_run_nop(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_nop(tpl_vm *v, const tpl_inst *i)
 {
     (void)v;
     (void)i;
@@ -122,87 +122,91 @@ bool tpl_run_nop(tpl_vm *v, const tpl_inst *i)
 static bool output(tpl_vm *v, const tv *x)
 {
     tpl_buffer *b = v->capture[v->captures - 1];
-    if (!tpl_put_value(v, b, x)) return false;
+    if (!glia_tpl_put_value(v, b, x)) return false;
     if (b->used <= v->output_max) return true;
-    return tpl_fail(v, GLIA_E_LIMIT, "G0674", "the text has more than %lld bytes", (long long)v->output_max);
+    return glia_tpl_fail(v, GLIA_E_LIMIT, "G0674", "the text has more than %lld bytes",
+                         (long long)v->output_max);
 }
 
 /* Plain text of the template. */
-bool tpl_run_text(tpl_vm *v, const tpl_inst *i) { return output(v, &(tv){.kind = TPL_STRING, .s = i->p}); }
+bool glia_tpl_run_text(tpl_vm *v, const tpl_inst *i)
+{
+    return output(v, &(tv){.kind = TPL_STRING, .s = i->p});
+}
 
 /* x -> */
-bool tpl_run_emit(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_emit(tpl_vm *v, const tpl_inst *i)
 {
     (void)i;
     tv x = pop(v);
     return output(v, &x);
 }
 
-bool tpl_run_constant(tpl_vm *v, const tpl_inst *i) { return tpl_push(v, *(const tv *)i->p); }
+bool glia_tpl_run_constant(tpl_vm *v, const tpl_inst *i) { return glia_tpl_push(v, *(const tv *)i->p); }
 
-bool tpl_run_name(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_name(tpl_vm *v, const tpl_inst *i)
 {
     for (tpl_scope *s = v->scope; s; s = s->up) {
-        if (!tpl_spend(v, 1 + s->count / 4)) return false;
-        tpl_var *var = tpl_scope_find(s, i->a);
-        if (var) return tpl_push(v, var->value);
+        if (!glia_tpl_spend(v, 1 + s->count / 4)) return false;
+        tpl_var *var = glia_tpl_scope_find(s, i->a);
+        if (var) return glia_tpl_push(v, var->value);
     }
-    if (i->p) return tpl_push(v, (tv){.kind = TPL_FUNCTION, .fn = i->p});
-    return tpl_push(v, tpl_undefined(v->t->name[i->a]));
+    if (i->p) return glia_tpl_push(v, (tv){.kind = TPL_FUNCTION, .fn = i->p});
+    return glia_tpl_push(v, tpl_undefined(v->t->name[i->a]));
 }
 
 /* x -> x.name */
-bool tpl_run_attribute(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_attribute(tpl_vm *v, const tpl_inst *i)
 {
     tv x = pop(v), out;
-    return tpl_attribute(v, &x, i->p, &out) && tpl_push(v, out);
+    return glia_tpl_attribute(v, &x, i->p, &out) && glia_tpl_push(v, out);
 }
 
 /* x key -> x[key] */
-bool tpl_run_item(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_item(tpl_vm *v, const tpl_inst *i)
 {
     (void)i;
     tv key = pop(v), x = pop(v), out;
-    return tpl_item(v, &x, &key, &out) && tpl_push(v, out);
+    return glia_tpl_item(v, &x, &key, &out) && glia_tpl_push(v, out);
 }
 
 /* x begin end step -> x[begin:end:step] */
-bool tpl_run_slice(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_slice(tpl_vm *v, const tpl_inst *i)
 {
     (void)i;
     v->top -= 3;
     tv bound[3] = {v->stack[v->top], v->stack[v->top + 1], v->stack[v->top + 2]};
     tv x = pop(v), out;
-    return tpl_slice(v, &x, bound, &out) && tpl_push(v, out);
+    return glia_tpl_slice(v, &x, bound, &out) && glia_tpl_push(v, out);
 }
 
 static bool make_list(tpl_vm *v, int64_t count, int kind)
 {
     tv out;
     v->top -= count;
-    return tpl_list_make(v, v->stack + v->top, count, kind, &out) && tpl_push(v, out);
+    return glia_tpl_list_make(v, v->stack + v->top, count, kind, &out) && glia_tpl_push(v, out);
 }
 
-bool tpl_run_list(tpl_vm *v, const tpl_inst *i) { return make_list(v, i->a, TPL_LIST); }
-bool tpl_run_tuple(tpl_vm *v, const tpl_inst *i) { return make_list(v, i->a, TPL_TUPLE); }
+bool glia_tpl_run_list(tpl_vm *v, const tpl_inst *i) { return make_list(v, i->a, TPL_LIST); }
+bool glia_tpl_run_tuple(tpl_vm *v, const tpl_inst *i) { return make_list(v, i->a, TPL_TUPLE); }
 
 /* key value .. -> dict */
-bool tpl_run_dict(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_dict(tpl_vm *v, const tpl_inst *i)
 {
     tv out;
-    if (!tpl_dict_make(v, i->a, &out)) return false;
+    if (!glia_tpl_dict_make(v, i->a, &out)) return false;
     v->top -= 2 * (int64_t)i->a;
     for (int64_t k = 0; k < i->a; k++) {
         const tv *pair = &v->stack[v->top + 2 * k];
-        if (!tpl_spend(v, 1) || !tpl_dict_put(v, out.m, pair[0], pair[1])) return false;
+        if (!glia_tpl_spend(v, 1) || !glia_tpl_dict_put(v, out.m, pair[0], pair[1])) return false;
     }
-    return tpl_push(v, out);
+    return glia_tpl_push(v, out);
 }
 
-bool tpl_run_not(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_not(tpl_vm *v, const tpl_inst *i)
 {
     (void)i;
-    *peek(v, 0) = tpl_bool(!tpl_truth(peek(v, 0)));
+    *peek(v, 0) = tpl_bool(!glia_tpl_truth(peek(v, 0)));
     return true;
 }
 
@@ -210,20 +214,20 @@ static bool unary(tpl_vm *v, int sign)
 {
     tv *x = peek(v, 0), minus = tpl_int(sign);
     if (x->kind == TPL_UNDEFINED || !(x->kind == TPL_BOOL || x->kind == TPL_INT || x->kind == TPL_FLOAT))
-        return tpl_type_error(v, "a sign before a value of type %s", tpl_kind_name(x));
+        return glia_tpl_type_error(v, "a sign before a value of type %s", glia_tpl_kind_name(x));
     tv out;
-    if (!tpl_binary(v, '*', x, &minus, &out)) return false;
+    if (!glia_tpl_binary(v, '*', x, &minus, &out)) return false;
     *peek(v, 0) = out;
     return true;
 }
 
-bool tpl_run_negate(tpl_vm *v, const tpl_inst *i) { return (void)i, unary(v, -1); }
-bool tpl_run_plus(tpl_vm *v, const tpl_inst *i) { return (void)i, unary(v, 1); }
+bool glia_tpl_run_negate(tpl_vm *v, const tpl_inst *i) { return (void)i, unary(v, -1); }
+bool glia_tpl_run_plus(tpl_vm *v, const tpl_inst *i) { return (void)i, unary(v, 1); }
 
-bool tpl_run_binary(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_binary(tpl_vm *v, const tpl_inst *i)
 {
     tv b = pop(v), a = pop(v), out;
-    return tpl_binary(v, (char)i->a, &a, &b, &out) && tpl_push(v, out);
+    return glia_tpl_binary(v, (char)i->a, &a, &b, &out) && glia_tpl_push(v, out);
 }
 
 static bool compare(tpl_vm *v, int how, const tv *a, const tv *b, bool *out)
@@ -237,88 +241,88 @@ static bool compare(tpl_vm *v, int how, const tv *a, const tv *b, bool *out)
                   {'l', "<=", true, true, false},
                   {'g', ">=", false, true, true}};
     if (how == 'i' || how == 'n') {
-        if (!tpl_contains(v, b, a, out)) return false;
+        if (!glia_tpl_contains(v, b, a, out)) return false;
         *out = *out != (how == 'n');
         return true;
     }
     if (how == '=' || how == '!') {
-        if (!tpl_equal(v, a, b, out)) return false;
+        if (!glia_tpl_equal(v, a, b, out)) return false;
         *out = *out != (how == '!');
         return true;
     }
     for (int k = 0; k < GLIA_COUNT(orders); k++) {
         int order;
         if (orders[k].how != how) continue;
-        if (!tpl_compare(v, a, b, orders[k].sign, &order)) return false;
+        if (!glia_tpl_compare(v, a, b, orders[k].sign, &order)) return false;
         *out = order == -1 ? orders[k].less : order == 0 ? orders[k].equal : order == 1 && orders[k].more;
     }
     return true;
 }
 
-bool tpl_run_compare(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_compare(tpl_vm *v, const tpl_inst *i)
 {
     bool out = false;
     tv b = pop(v), a = pop(v);
-    return compare(v, i->a, &a, &b, &out) && tpl_push(v, tpl_bool(out));
+    return compare(v, i->a, &a, &b, &out) && glia_tpl_push(v, tpl_bool(out));
 }
 
 /* a b -> b when it holds; else -> false, and a jump */
-bool tpl_run_compare_chain(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_compare_chain(tpl_vm *v, const tpl_inst *i)
 {
     bool out = false;
     tv b = pop(v), a = pop(v);
     if (!compare(v, i->b, &a, &b, &out)) return false;
-    if (out) return tpl_push(v, b);
+    if (out) return glia_tpl_push(v, b);
     v->pc = i->a;
-    return tpl_push(v, tpl_bool(false));
+    return glia_tpl_push(v, tpl_bool(false));
 }
 
 /* ---- jumps ---------------------------------------------------------------------------------------- */
 
-bool tpl_run_jump(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_jump(tpl_vm *v, const tpl_inst *i)
 {
     v->pc = i->a;
     return true;
 }
 
-bool tpl_run_jump_true(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_jump_true(tpl_vm *v, const tpl_inst *i)
 {
     tv x = pop(v);
-    if (tpl_truth(&x)) v->pc = i->a;
+    if (glia_tpl_truth(&x)) v->pc = i->a;
     return true;
 }
 
-bool tpl_run_jump_false(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_jump_false(tpl_vm *v, const tpl_inst *i)
 {
     tv x = pop(v);
-    if (!tpl_truth(&x)) v->pc = i->a;
+    if (!glia_tpl_truth(&x)) v->pc = i->a;
     return true;
 }
 
 /* x -> x and a jump when it is false; else -> */
-bool tpl_run_jump_false_keep(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_jump_false_keep(tpl_vm *v, const tpl_inst *i)
 {
-    if (tpl_truth(peek(v, 0))) v->top--;
+    if (glia_tpl_truth(peek(v, 0))) v->top--;
     else v->pc = i->a;
     return true;
 }
 
-bool tpl_run_jump_true_keep(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_jump_true_keep(tpl_vm *v, const tpl_inst *i)
 {
-    if (!tpl_truth(peek(v, 0))) v->top--;
+    if (!glia_tpl_truth(peek(v, 0))) v->top--;
     else v->pc = i->a;
     return true;
 }
 
 /* ---- assignments, scopes, captures ----------------------------------------------------------------- */
 
-bool tpl_run_store(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_store(tpl_vm *v, const tpl_inst *i)
 {
     tv x = pop(v);
-    return tpl_scope_set(v, v->scope, i->a, x);
+    return glia_tpl_scope_set(v, v->scope, i->a, x);
 }
 
-int32_t tpl_name_of(const tpl_vm *v, const char *name)
+int32_t glia_tpl_name_of(const tpl_vm *v, const char *name)
 {
     for (int64_t i = 0; i < v->t->name_count; i++)
         if (!strcmp(v->t->name[i], name)) return (int32_t)i;
@@ -326,32 +330,33 @@ int32_t tpl_name_of(const tpl_vm *v, const char *name)
 }
 
 /* x -> ; ns.attribute = x */
-bool tpl_run_store_attribute(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_store_attribute(tpl_vm *v, const tpl_inst *i)
 {
     tv x = pop(v), ns;
-    if (!tpl_run_name(v, i)) return false;
+    if (!glia_tpl_run_name(v, i)) return false;
     ns = pop(v);
     if (ns.kind != TPL_NAMESPACE)
-        return tpl_type_error(v, "an attribute of `%.60s`, which is no namespace, is assigned to",
-                              v->t->name[i->a]);
-    return tpl_scope_set(v, ns.ns, i->b, x);
+        return glia_tpl_type_error(v, "an attribute of `%.60s`, which is no namespace, is assigned to",
+                                   v->t->name[i->a]);
+    return glia_tpl_scope_set(v, ns.ns, i->b, x);
 }
 
 /* x -> its elements, the first on top */
-bool tpl_run_unpack(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_unpack(tpl_vm *v, const tpl_inst *i)
 {
     tpl_list l;
     tv x = pop(v);
-    if (!tpl_iterate(v, &x, &l)) return false;
-    if (l.count != i->a) return tpl_type_error(v, "%lld values for %d targets", (long long)l.count, i->a);
+    if (!glia_tpl_iterate(v, &x, &l)) return false;
+    if (l.count != i->a)
+        return glia_tpl_type_error(v, "%lld values for %d targets", (long long)l.count, i->a);
     for (int64_t k = l.count - 1; k >= 0; k--)
-        if (!tpl_push(v, l.v[k])) return false;
+        if (!glia_tpl_push(v, l.v[k])) return false;
     return true;
 }
 
-bool tpl_run_scope_begin(tpl_vm *v, const tpl_inst *i) { return (void)i, scope_push(v); }
+bool glia_tpl_run_scope_begin(tpl_vm *v, const tpl_inst *i) { return (void)i, scope_push(v); }
 
-bool tpl_run_scope_end(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_scope_end(tpl_vm *v, const tpl_inst *i)
 {
     (void)i;
     v->scope = v->scope->up;
@@ -363,21 +368,24 @@ static bool capture_push(tpl_vm *v)
     tpl_buffer **grown =
         glia_arena_grow(&v->arena, (void *)v->capture, v->captures, &v->captures_room, sizeof *grown);
     tpl_buffer *b = TPL_NEW(v, tpl_buffer, 1);
-    if (!grown || !b) return tpl_nomem(v);
+    if (!grown || !b) return glia_tpl_nomem(v);
     v->capture = grown;
     grown[v->captures++] = b;
     return true;
 }
 
-bool tpl_run_capture_begin(tpl_vm *v, const tpl_inst *i) { return (void)i, capture_push(v) && scope_push(v); }
+bool glia_tpl_run_capture_begin(tpl_vm *v, const tpl_inst *i)
+{
+    return (void)i, capture_push(v) && scope_push(v);
+}
 
 /* -> text */
-bool tpl_run_capture_end(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_capture_end(tpl_vm *v, const tpl_inst *i)
 {
     tv out;
     (void)i;
     v->scope = v->scope->up;
-    return tpl_take(v, v->capture[--v->captures], &out) && tpl_push(v, out);
+    return glia_tpl_take(v, v->capture[--v->captures], &out) && glia_tpl_push(v, out);
 }
 
 /* ---- loops ---------------------------------------------------------------------------------------- */
@@ -385,14 +393,14 @@ bool tpl_run_capture_end(tpl_vm *v, const tpl_inst *i)
 static tpl_loop *innermost(tpl_vm *v) { return v->loop[v->loops - 1]; }
 
 /* iterable -> */
-bool tpl_run_for_begin(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_for_begin(tpl_vm *v, const tpl_inst *i)
 {
     (void)i;
     tv x = pop(v);
     tpl_loop **grown = glia_arena_grow(&v->arena, (void *)v->loop, v->loops, &v->loops_room, sizeof *grown);
     tpl_loop *l = TPL_NEW(v, tpl_loop, 1);
-    if (!grown || !l) return tpl_nomem(v);
-    if (!tpl_iterate(v, &x, &l->list)) return false;
+    if (!grown || !l) return glia_tpl_nomem(v);
+    if (!glia_tpl_iterate(v, &x, &l->list)) return false;
     l->index = -1;
     l->outer = v->scope;
     v->loop = grown;
@@ -401,7 +409,7 @@ bool tpl_run_for_begin(tpl_vm *v, const tpl_inst *i)
 }
 
 /* The next item's scope, and -> item; without one a jump. */
-bool tpl_run_for_next(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_for_next(tpl_vm *v, const tpl_inst *i)
 {
     tpl_loop *l = innermost(v);
     v->scope = l->outer;
@@ -411,12 +419,12 @@ bool tpl_run_for_next(tpl_vm *v, const tpl_inst *i)
     }
     l->index++;
     tv loop = {.kind = TPL_LOOP, .loop = l};
-    return scope_push(v) && (l->kept || tpl_scope_set(v, v->scope, v->t->loop_name, loop)) &&
-           tpl_push(v, l->list.v[l->index]);
+    return scope_push(v) && (l->kept || glia_tpl_scope_set(v, v->scope, v->t->loop_name, loop)) &&
+           glia_tpl_push(v, l->list.v[l->index]);
 }
 
 /* The end of a turn; b: of the loop. An `else` belongs to loops no turn of which came to its end. */
-bool tpl_run_for_done(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_for_done(tpl_vm *v, const tpl_inst *i)
 {
     tpl_loop *l = innermost(v);
     if (i->b) l->index = l->list.count;
@@ -424,7 +432,7 @@ bool tpl_run_for_done(tpl_vm *v, const tpl_inst *i)
     return true;
 }
 
-bool tpl_run_for_end(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_for_end(tpl_vm *v, const tpl_inst *i)
 {
     tpl_loop *l = innermost(v);
     v->scope = l->outer;
@@ -435,34 +443,34 @@ bool tpl_run_for_end(tpl_vm *v, const tpl_inst *i)
 
 /* The loop that keeps the items that pass its test: `keep_begin; NEXT: keep_next END; targets; test;
  * keep_item NEXT; END:`, which leaves the list. */
-bool tpl_run_keep_begin(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_keep_begin(tpl_vm *v, const tpl_inst *i)
 {
-    if (!tpl_run_for_begin(v, i)) return false;
+    if (!glia_tpl_run_for_begin(v, i)) return false;
     innermost(v)->kept = TPL_NEW(v, tpl_list, 1);
     return innermost(v)->kept != NULL;
 }
 
-bool tpl_run_keep_next(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_keep_next(tpl_vm *v, const tpl_inst *i)
 {
     tpl_loop *l = innermost(v);
-    if (l->index + 1 < l->list.count) return tpl_run_for_next(v, i);
+    if (l->index + 1 < l->list.count) return glia_tpl_run_for_next(v, i);
     v->scope = l->outer;
     v->loops--;
     v->pc = i->a;
-    return tpl_push(v, (tv){.kind = TPL_LIST, .l = l->kept});
+    return glia_tpl_push(v, (tv){.kind = TPL_LIST, .l = l->kept});
 }
 
-bool tpl_run_keep_item(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_keep_item(tpl_vm *v, const tpl_inst *i)
 {
     tpl_loop *l = innermost(v);
     tv x = pop(v);
     v->pc = i->a;
-    return !tpl_truth(&x) || tpl_list_push(v, l->kept, l->list.v[l->index]);
+    return !glia_tpl_truth(&x) || glia_tpl_list_push(v, l->kept, l->list.v[l->index]);
 }
 
 /* ---- calls ---------------------------------------------------------------------------------------- */
 
-const tpl_function *tpl_find(const tpl_function *table, const char *name, int64_t size)
+const tpl_function *glia_tpl_find(const tpl_function *table, const char *name, int64_t size)
 {
     for (const tpl_function *f = table; f->name; f++)
         if ((int64_t)strlen(f->name) == size && !memcmp(f->name, name, (size_t)size)) return f;
@@ -493,36 +501,37 @@ static int param_count(const char *params)
     return n;
 }
 
-bool tpl_invoke(tpl_vm *v, const tpl_function *f, const char *what, const tv *self, const tpl_args *args,
-                tv *out)
+bool glia_tpl_invoke(tpl_vm *v, const tpl_function *f, const char *what, const tv *self, const tpl_args *args,
+                     tv *out)
 {
     tv slot[TPL_PARAMS_MAX] = {{0}};
     int most = param_count(f->params);
     bool any = most && f->params[strlen(f->params) - 1] == '*';
     if (any) { /* all positional ones as they are; those with names go behind them, in the order of params */
         if (args->count < f->required)
-            return tpl_type_error(v, "%s `%s` needs %d arguments", what, f->name, f->required);
+            return glia_tpl_type_error(v, "%s `%s` needs %d arguments", what, f->name, f->required);
         if (most == 1) {
             if (args->named)
-                return tpl_type_error(v, "%s `%s` takes no argument `%.40s`", what, f->name, args->names[0]);
+                return glia_tpl_type_error(v, "%s `%s` takes no argument `%.40s`", what, f->name,
+                                           args->names[0]);
             return f->run(v, self, args->v, args->count, out);
         }
     }
     if (args->count > most)
-        return tpl_type_error(v, "%s `%s` takes at most %d arguments", what, f->name, most);
+        return glia_tpl_type_error(v, "%s `%s` takes at most %d arguments", what, f->name, most);
     for (int i = 0; i < args->count; i++) slot[i] = args->v[i];
     for (int i = 0; i < args->named; i++) {
         int n = param_index(f->params, args->names[i]);
         if (n < 0)
-            return tpl_type_error(v, "%s `%s` takes no argument `%.40s`", what, f->name, args->names[i]);
+            return glia_tpl_type_error(v, "%s `%s` takes no argument `%.40s`", what, f->name, args->names[i]);
         if (slot[n].kind != TPL_MISSING)
-            return tpl_type_error(v, "%s `%s`: the argument `%.40s` is given twice", what, f->name,
-                                  args->names[i]);
+            return glia_tpl_type_error(v, "%s `%s`: the argument `%.40s` is given twice", what, f->name,
+                                       args->names[i]);
         slot[n] = args->v[args->count + i];
     }
     for (int i = 0; i < f->required; i++)
         if (slot[i].kind == TPL_MISSING)
-            return tpl_type_error(v, "%s `%s` needs %d arguments", what, f->name, f->required);
+            return glia_tpl_type_error(v, "%s `%s` needs %d arguments", what, f->name, f->required);
     return f->run(v, self, slot, most, out);
 }
 
@@ -531,23 +540,24 @@ static bool bind(tpl_vm *v, const tpl_macro *m, const tpl_args *args, tpl_scope 
 {
     const tpl_proto *p = m->proto;
     if (args->count > p->param_count)
-        return tpl_type_error(v, "macro `%.60s` takes at most %d arguments", p->name, p->param_count);
+        return glia_tpl_type_error(v, "macro `%.60s` takes at most %d arguments", p->name, p->param_count);
     for (int32_t i = 0; i < p->param_count; i++) {
         tv x = i < args->count           ? args->v[i]
                : p->param[i].has_default ? (tv){0}
                                          : tpl_undefined(v->t->name[p->param[i].name]);
-        if (!tpl_scope_set(v, s, p->param[i].name, x)) return false;
+        if (!glia_tpl_scope_set(v, s, p->param[i].name, x)) return false;
     }
     for (int32_t k = 0; k < args->named; k++) {
         int32_t i = 0;
         while (i < p->param_count && strcmp(v->t->name[p->param[i].name], args->names[k])) i++;
         bool caller = i == p->param_count && !strcmp(args->names[k], "caller");
         if (i == p->param_count && !caller)
-            return tpl_type_error(v, "macro `%.60s` takes no argument `%.40s`", p->name, args->names[k]);
+            return glia_tpl_type_error(v, "macro `%.60s` takes no argument `%.40s`", p->name, args->names[k]);
         if (i < args->count && !caller)
-            return tpl_type_error(v, "macro `%.60s`: the argument `%.40s` is given twice", p->name,
-                                  args->names[k]);
-        if (!tpl_scope_set(v, s, caller ? v->t->caller_name : p->param[i].name, args->v[args->count + k]))
+            return glia_tpl_type_error(v, "macro `%.60s`: the argument `%.40s` is given twice", p->name,
+                                       args->names[k]);
+        if (!glia_tpl_scope_set(v, s, caller ? v->t->caller_name : p->param[i].name,
+                                args->v[args->count + k]))
             return false;
     }
     return true;
@@ -556,10 +566,10 @@ static bool bind(tpl_vm *v, const tpl_macro *m, const tpl_args *args, tpl_scope 
 static bool enter(tpl_vm *v, const tpl_macro *m, const tpl_args *args)
 {
     tpl_scope *s = new_scope(v, m->scope);
-    if (!s || !bind(v, m, args, s) || !tpl_spend(v, 4)) return false;
+    if (!s || !bind(v, m, args, s) || !glia_tpl_spend(v, 4)) return false;
     if (v->frames == GLIA_TEMPLATE_NESTING)
-        return tpl_fail(v, GLIA_E_LIMIT, "G0674", "macros call each other deeper than %d",
-                        GLIA_TEMPLATE_NESTING);
+        return glia_tpl_fail(v, GLIA_E_LIMIT, "G0674", "macros call each other deeper than %d",
+                             GLIA_TEMPLATE_NESTING);
     v->frame[v->frames++] = (tpl_frame){v->pc, v->scope, v->loops, v->captures, v->at};
     v->scope = s;
     v->pc = m->proto->begin;
@@ -567,52 +577,55 @@ static bool enter(tpl_vm *v, const tpl_macro *m, const tpl_args *args)
 }
 
 /* -> a macro that sees the scope at hand */
-bool tpl_run_macro(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_macro(tpl_vm *v, const tpl_inst *i)
 {
     tpl_macro *m = TPL_NEW(v, tpl_macro, 1);
     if (!m) return false;
     m->proto = i->p;
     m->scope = v->scope;
-    return tpl_push(v, (tv){.kind = TPL_MACRO, .macro = m});
+    return glia_tpl_push(v, (tv){.kind = TPL_MACRO, .macro = m});
 }
 
 /* Jumps over a default when its parameter was given. */
-bool tpl_run_macro_default(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_macro_default(tpl_vm *v, const tpl_inst *i)
 {
-    const tpl_var *var = tpl_scope_find(v->scope, i->b);
+    const tpl_var *var = glia_tpl_scope_find(v->scope, i->b);
     if (!var || var->value.kind != TPL_MISSING) v->pc = i->a;
     return true;
 }
 
 /* Back to the caller, with -> the text that was written */
-bool tpl_run_macro_return(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_macro_return(tpl_vm *v, const tpl_inst *i)
 {
     tv out;
     (void)i;
     tpl_frame *f = &v->frame[--v->frames];
-    bool ok = tpl_take(v, v->capture[v->captures - 1], &out);
+    bool ok = glia_tpl_take(v, v->capture[v->captures - 1], &out);
     v->pc = f->pc;
     v->scope = f->scope;
     v->loops = f->loops;
     v->captures = f->captures;
-    return ok && tpl_push(v, out);
+    return ok && glia_tpl_push(v, out);
 }
 
 static bool call_object(tpl_vm *v, const tv *f, const tpl_args *args, tv *out)
 {
-    if (f->kind == TPL_FUNCTION && !strcmp(f->fn->name, "dict")) return tpl_make_dict(v, args, out);
-    if (f->kind == TPL_FUNCTION && !strcmp(f->fn->name, "namespace")) return tpl_make_namespace(v, args, out);
-    if (f->kind == TPL_FUNCTION) return tpl_invoke(v, f->fn, "function", NULL, args, out);
-    if (f->kind == TPL_METHOD) return tpl_invoke(v, f->method->fn, "method", &f->method->self, args, out);
+    if (f->kind == TPL_FUNCTION && !strcmp(f->fn->name, "dict")) return glia_tpl_make_dict(v, args, out);
+    if (f->kind == TPL_FUNCTION && !strcmp(f->fn->name, "namespace"))
+        return glia_tpl_make_namespace(v, args, out);
+    if (f->kind == TPL_FUNCTION) return glia_tpl_invoke(v, f->fn, "function", NULL, args, out);
+    if (f->kind == TPL_METHOD)
+        return glia_tpl_invoke(v, f->method->fn, "method", &f->method->self, args, out);
     if (f->kind == TPL_OBJECT && !f->object->items.count)
-        return tpl_invoke(v, tpl_joiner_call, "object", f, args, out);
+        return glia_tpl_invoke(v, glia_tpl_joiner_call, "object", f, args, out);
     if (f->kind == TPL_UNDEFINED)
-        return tpl_type_error(v, "`%.60s` is undefined and cannot be called", f->hint ? f->hint : "a value");
-    return tpl_type_error(v, "a value of type %s cannot be called", tpl_kind_name(f));
+        return glia_tpl_type_error(v, "`%.60s` is undefined and cannot be called",
+                                   f->hint ? f->hint : "a value");
+    return glia_tpl_type_error(v, "a value of type %s cannot be called", glia_tpl_kind_name(f));
 }
 
 /* f args .. -> result */
-bool tpl_run_call(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_call(tpl_vm *v, const tpl_inst *i)
 {
     const tpl_call *call = i->p;
     tv out;
@@ -621,12 +634,12 @@ bool tpl_run_call(tpl_vm *v, const tpl_inst *i)
     tv f = pop(v);
     if (f.kind == TPL_MACRO) return enter(v, f.macro, &args);
     /* The arguments lie above the top now; what runs does not push. */
-    if (!tpl_spend(v, 1) || !call_object(v, &f, &args, &out)) return false;
-    return tpl_push(v, out);
+    if (!glia_tpl_spend(v, 1) || !call_object(v, &f, &args, &out)) return false;
+    return glia_tpl_push(v, out);
 }
 
 /* x args .. -> filtered x */
-bool tpl_run_filter(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_filter(tpl_vm *v, const tpl_inst *i)
 {
     const void *const *pair = i->p;
     const tpl_call *call = pair[1];
@@ -635,11 +648,11 @@ bool tpl_run_filter(tpl_vm *v, const tpl_inst *i)
     tpl_args args = {v->stack + v->top, call->count, call->named, call->names};
     tv x = pop(v);
     const tpl_function *f = pair[0];
-    if (args.named && !args.count && !strcmp(f->name, "map")) f = &tpl_map_attribute;
-    return tpl_spend(v, 1) && tpl_invoke(v, f, "filter", &x, &args, &out) && tpl_push(v, out);
+    if (args.named && !args.count && !strcmp(f->name, "map")) f = &glia_tpl_map_attribute;
+    return glia_tpl_spend(v, 1) && glia_tpl_invoke(v, f, "filter", &x, &args, &out) && glia_tpl_push(v, out);
 }
 
-bool tpl_run_test(tpl_vm *v, const tpl_inst *i)
+bool glia_tpl_run_test(tpl_vm *v, const tpl_inst *i)
 {
     const void *const *pair = i->p;
     const tpl_call *call = pair[1];
@@ -647,7 +660,8 @@ bool tpl_run_test(tpl_vm *v, const tpl_inst *i)
     v->top -= call->count + call->named;
     tpl_args args = {v->stack + v->top, call->count, call->named, call->names};
     tv x = pop(v);
-    return tpl_spend(v, 1) && tpl_invoke(v, pair[0], "test", &x, &args, &out) && tpl_push(v, out);
+    return glia_tpl_spend(v, 1) && glia_tpl_invoke(v, pair[0], "test", &x, &args, &out) &&
+           glia_tpl_push(v, out);
 }
 
 /* ---- rendering ------------------------------------------------------------------------------------ */
@@ -656,10 +670,11 @@ static bool bind_variables(tpl_vm *v)
 {
     for (int64_t i = 0; i < v->in->variable_count; i++) {
         const glia_template_variable *var = &v->in->variables[i];
-        int32_t name = tpl_name_of(v, var->name);
+        int32_t name = glia_tpl_name_of(v, var->name);
         tv x;
         if (name < 0) continue;
-        if (!tpl_from_json(v, var->value, !var->trusted, &x) || !tpl_scope_set(v, v->scope, name, x))
+        if (!glia_tpl_from_json(v, var->value, !var->trusted, &x) ||
+            !glia_tpl_scope_set(v, v->scope, name, x))
             return false;
     }
     return true;
@@ -672,7 +687,7 @@ static bool run(tpl_vm *v)
     while (v->pc < v->t->code_count) {
         const tpl_inst *i = &v->t->code[v->pc++];
         v->at = i;
-        if (!tpl_spend(v, 1) || !i->run(v, i)) return false;
+        if (!glia_tpl_spend(v, 1) || !i->run(v, i)) return false;
     }
     return true;
 }
