@@ -532,7 +532,7 @@ static void allocations_fail(void)
         snprintf(path, sizeof path, DIR "%s.json", names[i]);
         char *json = slurp(path, &size);
         bool done = false;
-        for (int64_t n = 1; n < 400 && !done; n += n < 60 ? 1 : 7) {
+        for (int64_t n = 1; n < 400000 && !done; n += n < 60 ? 1 : 1 + n / 8) {
             struct fault_os f;
             glia_tokenizer *t = NULL;
             int32_t ids[512];
