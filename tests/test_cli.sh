@@ -625,6 +625,10 @@ test_embed() {
     [ "$elements" -eq 48 ] || fault "an embedding has $elements elements, want 48"
     expect 0 out embed "$bert" -f "$tmp/texts" -t 2 --isa portable
     cmp -s "$tmp/out" "$tmp/lines" || fault "threads change the embeddings"
+    expect 0 out embed "$bert" --ids 1,2,3 --pooling none
+    [ "$(wc -l <"$tmp/out")" -eq 3 ] || fault "three ids give $(wc -l <"$tmp/out") lines"
+    expect 2 none embed "$bert" --ids 1,2 -p "was it"
+    expect 3 none embed "$bert" --ids 1,99999999
     expect 0 out embed "$bert" -p "was it" --pooling cls
     tail -1 "$tmp/lines" | cmp -s - "$tmp/out" || fault "a text alone has another embedding"
     expect 0 out embed "$bert" -p "was it" --pooling mean --normalize --json
