@@ -28,10 +28,11 @@ import gvec  # noqa: E402
 
 HEAD = """# Models: what runs, and how exactly
 
-Written by `tools/make_models_doc.py` on {date}. Each row is a small model with random weights in the true shape of its
-architecture. *deviation* is the largest difference of a logit (for encoders: of an element of the last hidden state) from
-transformers in float64 on the same weights, *NMSE* the squared differences over the squared values. Weights are F32 unless
-the row says otherwise; then activations are rounded to 8 bits, as docs/numerics.md says, and the oracle's are not.
+Written by `tools/make_models_doc.py` on {date}. Each row is a small model with random weights in the true shape of
+its architecture. *deviation* is the largest difference of a logit (for encoders: of an element of the last hidden
+state) from transformers in float64 on the same weights, *NMSE* the squared differences over the squared values.
+Weights are F32 unless the row says otherwise; then activations are rounded to 8 bits, as docs/numerics.md says, and
+the oracle's are not.
 
 | model | architecture | tokenizer | rope | tokens | deviation | NMSE |
 |---|---|---|---|---:|---:|---:|
@@ -63,7 +64,8 @@ def main():
             reader = gguf.GGUFReader(str(path))
             arch = field(reader, "general.architecture")
             kinds = {t.tensor_type.name for t in reader.tensors} - {"F32"}
-            tokenizer = " ".join(x for x in (field(reader, "tokenizer.ggml.model"), field(reader, "tokenizer.ggml.pre")) if x)
+            names = (field(reader, f"tokenizer.ggml.{key}") for key in ("model", "pre"))
+            tokenizer = " ".join(name for name in names if name)
             rope = field(reader, f"{arch}.rope.scaling.type") or (
                 "rope_freqs" if any(t.name == "rope_freqs.weight" for t in reader.tensors) else "")
             vectors = gvec.read(path.with_suffix(".vec"))
@@ -81,8 +83,8 @@ def main():
     partial = {k: v for k, v in formats.items() if v != shapes}
     for kind, some in partial.items():
         text += f"{kind.upper()} only for {', '.join(some)}.\n"
-    text += "Types that are read and run but not written (IQ1, IQ2, IQ3, NVFP4) are held against the gguf package block by\n"
-    text += "block ([formats.md](formats.md)).\n"
+    text += "Types that are read and run but not written (IQ1, IQ2, IQ3, NVFP4) are held against the gguf package\n"
+    text += "block by block ([formats.md](formats.md)).\n"
     (ROOT / "docs" / "models.md").write_text(text)
 
 
