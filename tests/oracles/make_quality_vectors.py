@@ -6,16 +6,19 @@ Needs numpy and gguf (tools/oracles.sh), and the program to be tested for writin
     OPENBLAS_NUM_THREADS=1 python make_quality_vectors.py build/release/glia [TYPE ..]
 
 The demo model is written in each format by `glia quantize --pure`. Two forward passes in numpy give two perplexities
-over the first WINDOWS windows of 256 tokens of stories.txt:
+over the first WINDOWS windows of stories.txt:
 
     float       the decoded weights in float64, activations as well
     quantised   docs/numerics.md to the bit: every sum in its order, F32, activations rounded to 8 bits in blocks of
-                32 or 256, keys and values in F16. Rounding makes anything less exact useless: one activation that
-                rounds the other way moves later logits by some hundredths.
+                32 or 256, keys and values in F16 (in F32 for F32 weights). Rounding makes anything less exact
+                useless: one activation that rounds the other way moves later logits by some hundredths.
 
 perplexity.txt has both, with the SHA-256 of the file that they belong to, so that a change of an encoder shows, and of
-the logits of the first window (F32, little-endian, [256, vocabulary]). With TYPE given, only these are evaluated, the
-logits are compared with those that the program writes, and no file is made.
+the logits of the first window (F32, little-endian, [tokens, vocabulary]). With TYPE given, only these are evaluated, the
+logits are compared with those that the program writes, and no file is made. The table in docs/formats.md is written
+from perplexity.txt, also by
+
+    python make_quality_vectors.py --table
 """
 
 import hashlib
@@ -32,8 +35,10 @@ from spec_blocks import FORMATS, decode, unpack
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "vectors" / "quality"
 MODEL = ROOT / "models" / "demo-stories.gguf"
-WINDOW, WINDOWS = 256, 6
-TYPES = ["F32", "F16", "BF16"] + list(FORMATS)
+WINDOW, WINDOWS = 512, 3  # longer than a chunk of attention
+# What `glia quantize` calls the types; where it knows mixtures alone, any of them is --pure.
+NAMES = {"MXFP4": "MXFP4_MOE", "Q3_K": "Q3_K_S", "Q4_K": "Q4_K_S", "Q5_K": "Q5_K_S"}
+TYPES = ["F32", "F16", "BF16"] + [NAMES.get(kind, kind) for kind in FORMATS]
 
 
 def stories():
@@ -46,11 +51,12 @@ def stories():
 class Model:
     def __init__(self, path):
         reader = gguf.GGUFReader(str(path))
-        self.w, self.blocks = {}, {}
+        self.w, self.blocks, self.kinds = {}, {}, {}
         for t in reader.tensors:
             shape = [int(d) for d in reversed(t.shape)]
             kind = t.tensor_type.name
             truth = gguf.quants.dequantize(t.data, t.tensor_type).astype(np.float32).reshape(shape)
+            self.kinds[t.name] = kind
             if kind in FORMATS:
                 self.blocks[t.name] = unpack(kind, t.data)
                 assert np.array_equal(decode(self.blocks[t.name]), truth), (t.name, kind)
@@ -231,28 +237,43 @@ class Spec:
         return np.stack([fma(a, c, -(b * s)), fma(b, c, a * s)], axis=-1).reshape(x.shape)
 
     def cached(self, x):
+        if self.m.kinds["token_embd.weight"] == "F32":
+            return x
         return x.astype(np.float16).astype(np.float32)
 
     def attend(self, q, k, v):
-        """At most 256 tokens: one chunk of keys, and no merging."""
+        """Chunks of 256 keys, merged in ascending order."""
         t, heads, d = q.shape
-        assert t <= 256 and d <= 256
+        assert d <= 256
         groups = np.arange(heads) // (heads // self.m.groups)
         q, k, v = (np.ascontiguousarray(y.transpose(1, 0, 2)) for y in (q, k[:, groups], v[:, groups]))
-        s = np.zeros((heads, t, t), np.float32)
+        top, total, out = self.chunk(q, k[:, :256], v[:, :256], 0)
+        for begin in range(256, t, 256):  # only tokens from `begin` on see this chunk
+            m, l, o = self.chunk(q[:, begin:], k[:, begin : begin + 256], v[:, begin : begin + 256], begin)
+            most = np.maximum(top[:, begin:], m)
+            old, new = exp(top[:, begin:] - most), exp(m - most)
+            total[:, begin:] = fma(total[:, begin:], old, l * new)
+            out[:, begin:] = fma(out[:, begin:], old[..., None], o * new[..., None])
+            top[:, begin:] = most
+        return (out / total[..., None]).transpose(1, 0, 2).reshape(t, -1)
+
+    def chunk(self, q, k, v, begin):
+        """Queries [heads, t, d] from position `begin` on, keys [heads, n, d] from there too: m, l [heads, t], o."""
+        heads, t, d = q.shape
+        n = k.shape[1]
+        s = np.zeros((heads, t, n), np.float32)
         for i in range(d):
             s = fma(q[:, :, None, i], k[:, None, :, i], s)
         s = s * np.float32(1 / np.sqrt(d))
-        seen = np.tril(np.ones((t, t), bool))
-        m = np.where(seen, s, np.float32(-np.inf)).max(axis=2, keepdims=True)
-        p = np.where(seen, exp(np.where(seen, s - m, np.float32(0))), np.float32(0))
-        padded = np.zeros((heads, t, -(-t // 16) * 16), np.float32)
-        padded[..., :t] = p
-        total = lanes(padded, np.ones_like(padded))  # what is not seen adds 0
+        seen = np.tril(np.ones((t, n), bool))
+        m = np.where(seen, s, np.float32(-np.inf)).max(axis=2)
+        p = np.where(seen, exp(np.where(seen, s - m[..., None], np.float32(0))), np.float32(0))
+        assert begin % 16 == 0 and n % 16 == 0  # so that lanes are positions modulo 16
+        l = lanes(p, np.ones_like(p))  # what is not seen adds 0
         o = np.zeros((heads, t, d), np.float32)
-        for j in range(t):
+        for j in range(n):
             o[:, j:] = fma(p[:, j:, j, None], v[:, None, j], o[:, j:])
-        return (o / total[..., None]).transpose(1, 0, 2).reshape(t, -1)
+        return m, l, o
 
     def swiglu(self, g, u):
         return g / (np.float32(1) + exp(-g)) * u
@@ -303,7 +324,24 @@ def compare(glia, path, ids, mine):
     return "equal" if len(rows) == 0 else f"{len(rows)} rows differ, first {rows[0]}: {abs(theirs - mine).max():.2e}"
 
 
+def write_table():
+    """The rows below the heading of perplexities in docs/formats.md."""
+    path = ROOT / "docs" / "formats.md"
+    head, rest = path.read_text().split("<!-- perplexities -->\n")
+    tail = rest[rest.index("\n\n") :]
+    rows = ["| type, `--pure` | float | as it runs | difference |", "|---|---|---|---|"]
+    for line in (FOLDER / "perplexity.txt").read_text().splitlines()[3:]:
+        kind, plain, spec = line.split()[:3]
+        change = 100 * (float(spec) / float(plain) - 1)
+        digits = 4 if float(plain) < 100 else 1
+        change = "0" if abs(change) < 0.005 else f"{change:+.2f} %"
+        rows.append(f"| {kind} | {float(plain):.{digits}f} | {float(spec):.{digits}f} | {change} |")
+    path.write_text(head + "<!-- perplexities -->\n" + "\n".join(rows) + tail)
+
+
 def main():
+    if sys.argv[1:] == ["--table"]:
+        return write_table()
     glia, only = sys.argv[1], sys.argv[2:]
     FOLDER.mkdir(exist_ok=True)
     text = FOLDER / "stories.txt"
@@ -314,25 +352,27 @@ def main():
     ids = np.array([int(i) for i in out.stdout.split()])[: WINDOWS * WINDOW]
     assert len(ids) == WINDOWS * WINDOW
     table = [
-        "# Made by tests/oracles/make_quality_vectors.py: type, perplexity in float64, perplexity by docs/numerics.md,",
-        "# SHA-256 of the file, SHA-256 of the first window's logits.",
-        f"windows {WINDOWS} scored {WINDOWS * (WINDOW - 1)}",
+        "# Made by tests/oracles/make_quality_vectors.py. A type, its perplexity in float64 and by docs/numerics.md,",
+        "# the SHA-256 of the file, and that of the first window's logits.",
+        f"window {WINDOW} windows {WINDOWS} scored {WINDOWS * (WINDOW - 1)}",
     ]
     with tempfile.TemporaryDirectory() as folder:
         for kind in only or TYPES:
             path = pathlib.Path(folder) / f"{kind}.gguf"
             subprocess.run([glia, "quantize", "--pure", str(MODEL), str(path), kind], check=True, capture_output=True)
             m = Model(path)
+            assert {NAMES.get(m.kinds[n], m.kinds[n]) for n, w in m.w.items() if w.ndim > 1} == {kind}
             spec, first = evaluate(m, Spec(m), ids, 1 if only else WINDOWS)
             verdict = compare(glia, path, ids, first)
             plain, _ = evaluate(m, Float(m), ids, 1 if only else WINDOWS)
             shas = [hashlib.sha256(b).hexdigest() for b in (path.read_bytes(), first.astype("<f4").tobytes())]
             table.append(f"{kind} {plain:.9f} {spec:.9f} {shas[0]} {shas[1]}")
-            print(f"{kind:7} float {plain:.6f} quantised {spec:.6f} ({100 * (spec / plain - 1):+.3f} %) {verdict}",
+            print(f"{kind:9} float {plain:.6f} quantised {spec:.6f} ({100 * (spec / plain - 1):+.3f} %) {verdict}",
                   flush=True)  # fmt: skip
             path.unlink()
     if not only:
         (FOLDER / "perplexity.txt").write_text("\n".join(table) + "\n")
+        write_table()
 
 
 if __name__ == "__main__":
