@@ -246,9 +246,12 @@ test_loop() {
 
 # FILE PID: waits until FILE has something, interrupts PID, and checks how it ends; a program that does not is killed.
 test_sessions() {
-    story() { "$glia" run "$demo" "$@" 2>"$tmp/err" </dev/null; }
+    story() {
+        "$glia" run "$demo" "$@" 2>"$tmp/err" </dev/null
+    }
     story -p "Once upon a time" -n 60 >"$tmp/whole"
-    story -p "Once upon a time" -n 60 --draft "$demo" --draft-max 4 -v >"$tmp/out" || fault "no draft: $(cat "$tmp/err")"
+    story -p "Once upon a time" -n 60 --draft "$demo" --draft-max 4 -v >"$tmp/out" ||
+        fault "no draft: $(cat "$tmp/err")"
     cmp -s "$tmp/out" "$tmp/whole" || fault "a draft changes the text"
     says "right"
     story -p "Once upon a time" -n 60 --draft-ngram 1 -b 20 >"$tmp/out"
@@ -622,6 +625,10 @@ test_embed() {
     [ "$elements" -eq 48 ] || fault "an embedding has $elements elements, want 48"
     expect 0 out embed "$bert" -f "$tmp/texts" -t 2 --isa portable
     cmp -s "$tmp/out" "$tmp/lines" || fault "threads change the embeddings"
+    expect 0 out embed "$bert" --ids 1,2,3 --pooling none
+    [ "$(wc -l <"$tmp/out")" -eq 3 ] || fault "three ids give $(wc -l <"$tmp/out") lines"
+    expect 2 none embed "$bert" --ids 1,2 -p "was it"
+    expect 3 none embed "$bert" --ids 1,99999999
     expect 0 out embed "$bert" -p "was it" --pooling cls
     tail -1 "$tmp/lines" | cmp -s - "$tmp/out" || fault "a text alone has another embedding"
     expect 0 out embed "$bert" -p "was it" --pooling mean --normalize --json

@@ -12,7 +12,7 @@
 #include "llm/synth_shapes.h"
 #include "tensor/dtype.h"
 
-enum { TOKENS = 40, NAME_MAX_ = 64, GOLDEN_MAX = 1024 };
+enum { TOKENS = 24, NAME_MAX_ = 64, GOLDEN_MAX = 1024 };
 
 static const char golden_path[] = "tests/golden/logits.txt";
 
@@ -54,14 +54,22 @@ static float *logits_of(const char *path, const way *w, int64_t *count, glia_err
     o.isa = w->isa;
     o.batch = o.logit_rows = w->piece;
     o.context = TOKENS;
-    if (glia_model_open(path, &o, &m, e)) return NULL;
+    glia_status st = glia_model_open(path, &o, &m, e);
+    bool encoder = st && !strcmp(e->code, "G0540"); /* its hidden states, in one step always */
+    if (encoder) {
+        o.embeddings = 1;
+        o.batch = o.logit_rows = TOKENS;
+        st = glia_model_open(path, &o, &m, e);
+    }
+    if (st) return NULL;
     spine_force_team(m);
-    int64_t vocab = glia_model_vocab_size(m);
+    int64_t vocab = encoder ? glia_model_embedding_size(m) : glia_model_vocab_size(m);
     float *out = malloc((size_t)(TOKENS * vocab) * sizeof *out);
-    spine_ids(ids, TOKENS, vocab, 99);
+    spine_ids(ids, TOKENS, glia_model_vocab_size(m), 99);
     *count = TOKENS * vocab;
-    glia_status st = glia_session_create(m, &s, e);
-    if (!st) st = spine_feed(s, vocab, ids, TOKENS, 0, w->piece, out);
+    st = glia_session_create(m, &s, e);
+    if (!st && encoder) st = glia_session_embed(s, ids, TOKENS, GLIA_POOLING_NONE, out, e);
+    else if (!st) st = spine_feed(s, vocab, ids, TOKENS, 0, w->piece, out);
     glia_session_destroy(s);
     glia_model_close(m);
     if (!st) return out;
@@ -132,7 +140,7 @@ static void check_shape(const char *shape, int number)
         const golden *g = &known[i];
         char hex[65] = "";
         int64_t count = 0;
-        if (strcmp(g->shape, shape) || (SPINE_SLOW && i % 5 != number % 5)) continue;
+        if (strcmp(g->shape, shape) || (SPINE_SLOW && i % 20 != number % 20)) continue;
         if (!write_model(shape, glia_dtype_parse(g->type), spine_temp("m.gguf"))) {
             check_case_failures++;
             continue;

@@ -479,6 +479,50 @@ static void hostile(void)
     CHECK_I64(glia_tokenizer_from_json(NULL, "{}", 2, NULL, NULL), GLIA_E_ARG);
 }
 
+/* Sources of the newer kinds that contradict themselves. */
+static void hostile_sources(void)
+{
+    static const char *const text[] = {"<unk>", "\xe2\x96\x81", "a"};
+    static const int64_t sizes[] = {5, 3, 1};
+    static const float scores[] = {0, -1, -2};
+    static const int32_t types[] = {GLIA_TOK_TYPE_UNKNOWN, GLIA_TOK_TYPE_NORMAL, GLIA_TOK_TYPE_NORMAL};
+    glia_vocab_source v = GLIA_VOCAB_SOURCE_INIT;
+    glia_tokenizer *t = NULL;
+    glia_error e = GLIA_ERROR_INIT;
+    int64_t count;
+    int32_t ids[8];
+    v.kind = "t5";
+    v.count = 3;
+    v.text = text;
+    v.text_size = sizes;
+    v.types = types;
+    CHECK_I64(glia_tokenizer_create(NULL, &v, &t, &e), GLIA_E_FORMAT);
+    CHECK_STR(e.code, "G0605");
+    e = (glia_error)GLIA_ERROR_INIT;
+    v.scores = scores;
+    v.charsmap = "\x08\0\0\0abc";
+    v.charsmap_size = 8;
+    CHECK_I64(glia_tokenizer_create(NULL, &v, &t, &e), GLIA_E_FORMAT);
+    CHECK_STR(e.code, "G0625");
+    e = (glia_error)GLIA_ERROR_INIT;
+    v.charsmap_size = 0;
+    CHECK_I64(glia_tokenizer_create(NULL, &v, &t, &e), GLIA_OK);
+    CHECK_I64(glia_tokenizer_encode(t, "a", 1, 0, ids, 8, &count, &e), GLIA_OK);
+    CHECK(count == 2 && ids[0] == 1 && ids[1] == 2);
+    CHECK_I64(glia_tokenizer_encode(t, "z", 1, 0, ids, 8, &count, &e), GLIA_E_NOT_FOUND);
+    CHECK_STR(e.code, "G0609");
+    e = (glia_error)GLIA_ERROR_INIT;
+    glia_tokenizer_destroy(t);
+    v.kind = "bert";
+    CHECK_I64(glia_tokenizer_create(NULL, &v, &t, &e), GLIA_OK);
+    CHECK_I64(glia_tokenizer_encode(t, "zz", 2, 0, ids, 8, &count, NULL), GLIA_E_NOT_FOUND);
+    glia_tokenizer_destroy(t);
+    v.sep = 3;
+    CHECK_I64(glia_tokenizer_create(NULL, &v, &t, &e), GLIA_E_FORMAT);
+    CHECK_STR(e.code, "G0607");
+    e = (glia_error)GLIA_ERROR_INIT;
+}
+
 static void allocations_fail(void)
 {
     static const char *const names[] = {"added", "llama2", "unigram_spm", "bert_lower"};
@@ -488,7 +532,7 @@ static void allocations_fail(void)
         snprintf(path, sizeof path, DIR "%s.json", names[i]);
         char *json = slurp(path, &size);
         bool done = false;
-        for (int64_t n = 1; n < 400 && !done; n += n < 60 ? 1 : 7) {
+        for (int64_t n = 1; n < 400000 && !done; n += n < 60 ? 1 : 1 + n / 8) {
             struct fault_os f;
             glia_tokenizer *t = NULL;
             int32_t ids[512];
@@ -657,6 +701,7 @@ int main(void)
     RUN(linear);
     RUN(not_linear);
     RUN(hostile);
+    RUN(hostile_sources);
     RUN(allocations_fail);
     RUN(config_roles);
     if (check_data_dir()) {

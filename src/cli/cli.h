@@ -193,6 +193,8 @@ int cli_wake_fd(void);
 /* Ids of a text by the model's policy, in the arena. */
 int cli_encode(cli *c, const glia_tokenizer *t, const char *text, int64_t size, int flags, int32_t **ids,
                int64_t *count);
+/* The ids of --ids, which the vocabulary must have, or else those of the text. */
+int cli_ids(cli *c, const glia_model *m, const char *text, int64_t size, int32_t **ids, int64_t *count);
 /* The profile that --profile asks for, after the work. */
 int cli_profile(cli *c, const glia_model *m);
 

@@ -49,8 +49,7 @@ static int embed_text(cli *c, embedding_run *r, const char *text, int64_t size)
 {
     int32_t *ids;
     int64_t count;
-    int flags = GLIA_TOK_BOS | (c->set.special ? GLIA_TOK_SPECIAL : 0);
-    int code = cli_encode(c, glia_model_tokenizer(r->m), text, size, flags, &ids, &count);
+    int code = cli_ids(c, r->m, text, size, &ids, &count);
     if (code) return code;
     if (!count)
         return cli_refuse(c, GLIA_E_ARG, "G0901", "text %lld has no tokens, and the model adds none",
@@ -136,12 +135,15 @@ static int put_result(cli *c, const embedding_run *r)
 
 int cli_cmd_embed(cli *c)
 {
-    const char *text;
-    int64_t size;
+    const char *text = "";
+    int64_t size = 0;
     glia_model *m;
     embedding_run r = {.pooling = pooling_of(c)};
-    if (!c->set.prompt && !c->set.file) c->set.file = "-";
-    int code = cli_read_text(c, &text, &size);
+    const bool one = c->set.prompt || c->set.ids.count;
+    if (c->set.ids.count && (c->set.prompt || c->set.file))
+        return cli_usage(c, "--ids excludes --prompt and --file");
+    if (!one && !c->set.file) c->set.file = "-";
+    int code = c->set.ids.count ? CLI_OK : cli_read_text(c, &text, &size);
     if (code) return code;
     glia_model_options o = cli_model_options(c);
     o.embeddings = 1;
@@ -151,7 +153,7 @@ int cli_cmd_embed(cli *c)
     r.width = glia_model_embedding_size(m);
     if (r.pooling == GLIA_POOLING_DEFAULT) r.pooling = glia_model_pooling(m);
     code = cli_session(c, m, &r.s);
-    if (!code) code = c->set.prompt ? embed_text(c, &r, text, size) : embed_lines(c, &r, text, size);
+    if (!code) code = one ? embed_text(c, &r, text, size) : embed_lines(c, &r, text, size);
     cli_session_close(r.s);
     if (!code) code = put_result(c, &r);
     if (!code) code = cli_profile(c, m);

@@ -27,24 +27,6 @@ static int compute(cli *c, glia_session *s, int64_t chunk, int64_t vocab, const 
     return CLI_OK;
 }
 
-static int collect_ids(cli *c, const glia_model *m, const char *text, int64_t size, int32_t **ids,
-                       int64_t *count)
-{
-    const cli_ints *given = &c->set.ids;
-    int flags = GLIA_TOK_BOS | (c->set.special ? GLIA_TOK_SPECIAL : 0);
-    if (!given->count) return cli_encode(c, glia_model_tokenizer(m), text, size, flags, ids, count);
-    *count = given->count;
-    *ids = GLIA_NEW_ARRAY(&c->arena, int32_t, given->count);
-    if (!*ids) return cli_no_memory(c);
-    for (int64_t i = 0; i < given->count; i++) {
-        if (given->v[i] >= glia_model_vocab_size(m))
-            return cli_refuse(c, GLIA_E_ARG, "G0902", "--ids has token %lld; the vocabulary has %lld",
-                              (long long)given->v[i], (long long)glia_model_vocab_size(m));
-        (*ids)[i] = (int32_t)given->v[i];
-    }
-    return CLI_OK;
-}
-
 static int put_result(cli *c, int64_t count, int64_t vocab)
 {
     if (!c->set.json) return CLI_OK;
@@ -62,7 +44,7 @@ static int write_logits(cli *c, glia_model *m, const char *text, int64_t size)
     glia_session *s = NULL;
     int32_t *ids;
     int64_t count, bytes, vocab = glia_model_vocab_size(m);
-    int code = collect_ids(c, m, text, size, &ids, &count);
+    int code = cli_ids(c, m, text, size, &ids, &count);
     if (code) return code;
     if (!count) return cli_refuse(c, GLIA_E_ARG, "G0901", "the text has no tokens, and the model adds none");
     if (count > glia_model_context(m))

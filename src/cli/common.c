@@ -260,6 +260,23 @@ int cli_encode(cli *c, const glia_tokenizer *t, const char *text, int64_t size, 
     return cli_refused(c);
 }
 
+int cli_ids(cli *c, const glia_model *m, const char *text, int64_t size, int32_t **ids, int64_t *count)
+{
+    const cli_ints *given = &c->set.ids;
+    int flags = GLIA_TOK_BOS | (c->set.special ? GLIA_TOK_SPECIAL : 0);
+    if (!given->count) return cli_encode(c, glia_model_tokenizer(m), text, size, flags, ids, count);
+    *count = given->count;
+    *ids = GLIA_NEW_ARRAY(&c->arena, int32_t, given->count);
+    if (!*ids) return cli_no_memory(c);
+    for (int64_t i = 0; i < given->count; i++) {
+        if (given->v[i] >= glia_model_vocab_size(m))
+            return cli_refuse(c, GLIA_E_ARG, "G0902", "--ids has token %lld; the vocabulary has %lld",
+                              (long long)given->v[i], (long long)glia_model_vocab_size(m));
+        (*ids)[i] = (int32_t)given->v[i];
+    }
+    return CLI_OK;
+}
+
 int cli_profile(cli *c, const glia_model *m)
 {
     if (!c->set.profile) return CLI_OK;

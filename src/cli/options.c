@@ -121,7 +121,7 @@ const cli_option cli_options[] = {
     CHOICE(0, "pooling", "HOW", CLI_EMBED, "mean|cls|last|none", pooling,
            "of the tokens' states: their mean, the first, the last, or all (by the model)"),
     FLAG(0, "normalize", CLI_EMBED, normalize, "divide every embedding by its length"),
-    {0, "ids", "ID,ID,..", CLI_INTS, CLI_LOGITS, 0, INT32_MAX, NULL, AT(ids),
+    {0, "ids", "ID,ID,..", CLI_INTS, CLI_LOGITS | CLI_EMBED, 0, INT32_MAX, NULL, AT(ids),
      "token ids instead of a text, used as given"},
     TEXT(0, "chat-template", "FILE|NAME", CLI_CHAT, chat_template,
          "a template instead of the model's: a file, or chatml, llama2, llama3, gemma, phi3, mistral"),
