@@ -14,9 +14,9 @@ over the first WINDOWS windows of stories.txt:
                 useless: one activation that rounds the other way moves later logits by some hundredths.
 
 perplexity.txt has both, with the SHA-256 of the file that they belong to, so that a change of an encoder shows, and of
-the logits of the first window (F32, little-endian, [tokens, vocabulary]). With TYPE given, only these are evaluated, the
-logits are compared with those that the program writes, and no file is made. The table in docs/formats.md is written
-from perplexity.txt, also by
+the logits of the first window (F32, little-endian, [tokens, vocabulary]); these are compared with what the program
+writes. With TYPE given, only these are evaluated, one window of each, and no file is made. The table in docs/formats.md
+is written from perplexity.txt, also by
 
     python make_quality_vectors.py --table
 """
@@ -35,7 +35,7 @@ from spec_blocks import FORMATS, decode, unpack
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "vectors" / "quality"
 MODEL = ROOT / "models" / "demo-stories.gguf"
-WINDOW, WINDOWS = 512, 3  # longer than a chunk of attention
+WINDOW, WINDOWS = 512, 2  # longer than a chunk of attention
 # What `glia quantize` calls the types; where it knows mixtures alone, any of them is --pure.
 NAMES = {"MXFP4": "MXFP4_MOE", "Q3_K": "Q3_K_S", "Q4_K": "Q4_K_S", "Q5_K": "Q5_K_S"}
 TYPES = ["F32", "F16", "BF16"] + [NAMES.get(kind, kind) for kind in FORMATS]
