@@ -3,20 +3,24 @@
 
 #include <math.h>
 
-enum { CANDIDATES = 21 };
+enum { CANDIDATES = 21, SETTLE = 5 };
 
-void glia_fit_weights(const float *x, const float *importance, int count, float *w)
+void glia_fit_weights(const glia_fit *f, const float *x, const float *importance, int count, float *w)
 {
     double sum = 0.0, squares = 0.0;
+    for (int i = 0; i < count; i++) squares += (double)x[i] * x[i];
     for (int i = 0; importance && i < count; i++) sum += (double)importance[i];
+    const double inv = squares > 0.0 ? 1.0 / sqrt(squares / count) : 0.0;
     if (sum > 0.0 && sum < 1e30) {
-        const float trace = (float)(sum / count * 1e-5);
-        for (int i = 0; i < count; i++) w[i] = importance[i] + trace;
+        const double trace = sum / count * 1e-5;
+        for (int i = 0; i < count; i++)
+            w[i] = (float)((importance[i] + trace) * (1.0 + 0.5 * inv * fabsf(x[i])));
         return;
     }
-    for (int i = 0; i < count; i++) squares += (double)x[i] * x[i];
-    const float rms = (float)sqrt(squares / count);
-    for (int i = 0; i < count; i++) w[i] = rms + fabsf(x[i]);
+    for (int i = 0; i < count; i++) {
+        const double t = inv * fabsf(x[i]);
+        w[i] = (float)(1.0 + t * (1.0 + f->square * t));
+    }
 }
 
 /* For fixed quants the best scale is sum w x q / sum w q^2, and explains (sum w x q)^2 / sum w q^2. Returns
@@ -86,6 +90,22 @@ static double solve_affine(const glia_fit *f, const float *x, const float *w, co
     return gain;
 }
 
+/* Solves the line of quants q, and of those that it leads to, while it gets better. */
+static double settle(const glia_fit *f, const float *x, const float *w, int *q, double best, float *s,
+                     float *b)
+{
+    for (int round = 0; round < SETTLE; round++) {
+        const double gain = solve_affine(f, x, w, q, best, s, b);
+        if (!(gain > best)) break;
+        best = gain;
+        const float inv = glia_fit_inverse(*s);
+        for (int i = 0; i < f->count; i++) q[i] = glia_fit_nearest((x[i] - *b) * inv, 0, f->hi);
+    }
+    return best;
+}
+
+/* Candidates of the step size, and of where the range begins: the elements at either end may be worth
+ * clipping. */
 void glia_fit_affine(const glia_fit *f, const float *x, const float *w, float *scale, float *offset)
 {
     float lo = f->any_offset ? x[0] : 0.0f, hi = x[0];
@@ -98,13 +118,9 @@ void glia_fit_affine(const glia_fit *f, const float *x, const float *w, float *s
     *scale = hi > lo ? (hi - lo) / (float)f->hi : 0.0f;
     *offset = lo;
     for (int c = 0; c < CANDIDATES && hi > lo; c++) {
-        const float inv = ((float)f->hi - 1.0f + 0.1f * (float)c) / (hi - lo);
-        for (int i = 0; i < f->count; i++) q[i] = glia_fit_nearest((x[i] - lo) * inv, 0, f->hi);
-        const double gain = solve_affine(f, x, w, q, best, scale, offset);
-        if (!(gain > best)) continue;
-        best = gain; /* the solved line may want other quants: once more from there */
-        const float again = glia_fit_inverse(*scale);
-        for (int i = 0; i < f->count; i++) q[i] = glia_fit_nearest((x[i] - *offset) * again, 0, f->hi);
-        best = solve_affine(f, x, w, q, best, scale, offset);
+        const float inv = ((float)f->hi - 1.2f + 0.4f * (float)(c / 3)) / (hi - lo);
+        const float begin = 0.35f * (float)(c % 3) - 0.1f;
+        for (int i = 0; i < f->count; i++) q[i] = glia_fit_nearest((x[i] - lo) * inv - begin, 0, f->hi);
+        best = settle(f, x, w, q, best, scale, offset);
     }
 }

@@ -17,6 +17,7 @@ typedef struct glia_fit {
     int lo, hi; /* the range's ends, or those of the codebook; lo is 0 where there is an offset */
     bool codebook;
     bool any_offset; /* else at most 0, as in formats that store a minimum without a sign */
+    float square;    /* how far an element's square adds to its weight where no importance is given */
 } glia_fit;
 
 static inline float glia_fit_inverse(float d) { return d == 0.0f ? 0.0f : 1.0f / d; }
@@ -44,9 +45,14 @@ float glia_fit_symmetric(const glia_fit *f, const float *x, const float *w);
 /* The best scale, at least 0, with an offset. */
 void glia_fit_affine(const glia_fit *f, const float *x, const float *w, float *scale, float *offset);
 
-/* The weights of `count` elements: the caller's importance and a trace of its mean, so that nothing is free;
- * or, where there is none (null, zeros, not finite), the magnitude plus the root mean square: large elements
- * carry more of a product, and small ones must not be free either. */
-void glia_fit_weights(const float *x, const float *importance, int count, float *w);
+/* The weights of `count` elements. With t the magnitude over the root mean square of all of them:
+ *
+ *     (importance + a trace of its mean, so that nothing is free) * (1 + t / 2)
+ *     1 + t + square * t^2      where there is no importance (null, zeros, not finite)
+ *
+ * Large elements carry more of a product, and small ones must not be free. What an error costs is a matter of
+ * measure: alike for all elements, or growing with their magnitude or its square. These blends, found by
+ * trial, keep the error low under all of them at once (docs/formats.md has the numbers). */
+void glia_fit_weights(const glia_fit *f, const float *x, const float *importance, int count, float *w);
 
 #endif

@@ -3,8 +3,7 @@
  * the integers move to better neighbours, the quants are chosen again, and the super-block's scales are
  * fitted.
  *
- * The weight of an element is the caller's importance, else its magnitude plus the block's root mean square:
- * large weights carry more of a product, and small ones must not be free.
+ * The weight of an element grows with its magnitude (glia_fit_weights); `square` is each format's own.
  *
  * The bytes are valid GGUF; they are our own search's choice and need not equal another encoder's. The tests
  * hold its error against that of the format's own encoder. */
@@ -122,7 +121,7 @@ static void fit_affine(fit *f, const float x[N], const float *importance, int sc
 {
     float scale_max = 0.0f, min_max = 0.0f;
     const int subs = N / f->sub.count;
-    glia_fit_weights(x, importance, N, f->weight);
+    glia_fit_weights(&f->sub, x, importance, N, f->weight);
     for (int s = 0; s < subs; s++) {
         const int at = s * f->sub.count;
         glia_fit_affine(&f->sub, x + at, f->weight + at, &f->scale[s], &f->min[s]);
@@ -143,7 +142,7 @@ static void fit_symmetric(fit *f, const float x[N], const float *importance, int
 {
     float most = 0.0f;
     const int subs = N / f->sub.count;
-    glia_fit_weights(x, importance, N, f->weight);
+    glia_fit_weights(&f->sub, x, importance, N, f->weight);
     for (int s = 0; s < subs; s++) {
         const int at = s * f->sub.count;
         f->scale[s] = glia_fit_symmetric(&f->sub, x + at, f->weight + at);
@@ -189,7 +188,7 @@ static void put_two_bits(const fit *f, int offset, uint8_t bytes[64])
 
 void glia_encode_q2_k(const float *in, void *row, int64_t n, const float *weight)
 {
-    fit f = {.sub = {.count = 16, .hi = 3}};
+    fit f = {.sub = {.count = 16, .hi = 3, .square = 1.0f}};
     for (uint8_t *b = row; n > 0; n -= N, b += 84, in += N) {
         fit_affine(&f, in, weight, 16);
         for (int i = 0; i < 16; i++) b[i] = (uint8_t)(f.scale_int[i] | f.min_int[i] << 4);
@@ -202,7 +201,7 @@ void glia_encode_q2_k(const float *in, void *row, int64_t n, const float *weight
 
 void glia_encode_q3_k(const float *in, void *row, int64_t n, const float *weight)
 {
-    fit f = {.sub = {.count = 16, .lo = -4, .hi = 3}};
+    fit f = {.sub = {.count = 16, .lo = -4, .hi = 3, .square = 0.75f}};
     for (uint8_t *b = row; n > 0; n -= N, b += 110, in += N) {
         fit_symmetric(&f, in, weight, 64);
         memset(b, 0, 110);
@@ -220,7 +219,7 @@ void glia_encode_q3_k(const float *in, void *row, int64_t n, const float *weight
 
 void glia_encode_q4_k(const float *in, void *row, int64_t n, const float *weight)
 {
-    fit f = {.sub = {.count = 32, .hi = 15}};
+    fit f = {.sub = {.count = 32, .hi = 15, .square = 0.25f}};
     for (uint8_t *b = row; n > 0; n -= N, b += 144, in += N) {
         fit_affine(&f, in, weight, 64);
         glia_store_f16(b, f.d);
@@ -233,7 +232,7 @@ void glia_encode_q4_k(const float *in, void *row, int64_t n, const float *weight
 
 void glia_encode_q5_k(const float *in, void *row, int64_t n, const float *weight)
 {
-    fit f = {.sub = {.count = 32, .hi = 31}};
+    fit f = {.sub = {.count = 32, .hi = 31, .square = 0.25f}};
     for (uint8_t *b = row; n > 0; n -= N, b += 176, in += N) {
         fit_affine(&f, in, weight, 64);
         glia_store_f16(b, f.d);
@@ -248,7 +247,7 @@ void glia_encode_q5_k(const float *in, void *row, int64_t n, const float *weight
 
 void glia_encode_q6_k(const float *in, void *row, int64_t n, const float *weight)
 {
-    fit f = {.sub = {.count = 16, .lo = -32, .hi = 31}};
+    fit f = {.sub = {.count = 16, .lo = -32, .hi = 31, .square = 1.0f}};
     for (uint8_t *b = row; n > 0; n -= N, b += 210, in += N) {
         fit_symmetric(&f, in, weight, 256);
         memset(b, 0, 192);
@@ -266,8 +265,11 @@ void glia_encode_q6_k(const float *in, void *row, int64_t n, const float *weight
 
 void glia_encode_iq4_xs(const float *in, void *row, int64_t n, const float *weight)
 {
-    fit f = {
-        .sub = {.count = 32, .lo = glia_iq4_nl_values[0], .hi = glia_iq4_nl_values[15], .codebook = true}};
+    fit f = {.sub = {.count = 32,
+                     .lo = glia_iq4_nl_values[0],
+                     .hi = glia_iq4_nl_values[15],
+                     .codebook = true,
+                     .square = 0.5f}};
     for (uint8_t *b = row; n > 0; n -= N, b += 136, in += N) {
         unsigned high = 0;
         fit_symmetric(&f, in, weight, 64);
