@@ -296,12 +296,13 @@ void glia_encode_mxfp4(const float *in, void *row, int64_t n, const float *weigh
     }
 }
 
+const float glia_iq4_nl_middles[15] = {-115.5f, -93.5f, -74.0f, -57.0f, -42.0f, -28.5f, -16.0f, -4.5f,
+                                       7.0f,    19.0f,  31.5f,  45.5f,  61.0f,  79.0f,  101.0f};
+
 int glia_iq4_nl_nearest(float v)
 {
-    static const float middle[15] = {-115.5f, -93.5f, -74.0f, -57.0f, -42.0f, -28.5f, -16.0f, -4.5f,
-                                     7.0f,    19.0f,  31.5f,  45.5f,  61.0f,  79.0f,  101.0f};
     int i = 0;
-    for (int m = 0; m < 15; m++) i += v > middle[m];
+    for (int step = 8; step > 0; step /= 2) i += v > glia_iq4_nl_middles[i + step - 1] ? step : 0;
     return i;
 }
 

@@ -11,7 +11,7 @@
 
 #include <math.h>
 
-enum { N = 256, ROUNDS = 3 };
+enum { N = 256, LANES = GLIA_FIT_LANES, ROUNDS = 3 };
 
 /* x ~ d * scale_int * q - dmin * min_int, the integers per sub-block of `sub.count` elements. */
 typedef struct fit {
@@ -25,26 +25,43 @@ typedef struct fit {
 
 static float half(float v) { return glia_f16_to_f32(glia_f32_to_f16(v)); }
 
+/* The quants of 16 elements from x on, whose sub-block is scaled by s and shifted by m. */
+static void quants_of(const fit *f, const float *x, float s, float m, float q[LANES])
+{
+    const float id = glia_fit_inverse(s);
+    float v[LANES];
+    for (int i = 0; i < LANES; i++) v[i] = (x[i] + m) * id;
+    glia_fit_quants(&f->sub, v, q);
+}
+
 static void choose(fit *f, const float x[N])
 {
-    for (int i = 0; i < N; i++) {
-        const int sub = i / f->sub.count;
-        const float s = f->d * (float)f->scale_int[sub], m = f->dmin * (float)f->min_int[sub];
-        f->q[i] = glia_fit_quant(&f->sub, (x[i] + m) * glia_fit_inverse(s));
+    for (int at = 0; at < N; at += LANES) {
+        const int sub = at / f->sub.count;
+        float q[LANES];
+        quants_of(f, x + at, f->d * (float)f->scale_int[sub], f->dmin * (float)f->min_int[sub], q);
+        for (int i = 0; i < LANES; i++) f->q[at + i] = (int)q[i];
+    }
+}
+
+static void add_errors(const float *w, const float *x, const float *q, float s, float m, float sum[LANES])
+{
+    for (int i = 0; i < LANES; i++) {
+        const float e = s * q[i] - m - x[i];
+        sum[i] += w[i] * e * e;
     }
 }
 
 /* The error of one sub-block with these integers and the quants that fit them best. */
 static float sub_error(const fit *f, const float *x, int sub, int scale, int min)
 {
-    const float s = f->d * (float)scale, m = f->dmin * (float)min, id = glia_fit_inverse(s);
-    const float *w = f->weight + sub * f->sub.count, *p = x + sub * f->sub.count;
-    float sum = 0.0f;
-    for (int i = 0; i < f->sub.count; i++) {
-        const float e = s * (float)glia_fit_quant(&f->sub, (p[i] + m) * id) - m - p[i];
-        sum += w[i] * e * e;
+    const float s = f->d * (float)scale, m = f->dmin * (float)min;
+    float sum[LANES] = {0}, q[LANES];
+    for (int at = sub * f->sub.count; at < (sub + 1) * f->sub.count; at += LANES) {
+        quants_of(f, x + at, s, m, q);
+        add_errors(f->weight + at, x + at, q, s, m, sum);
     }
-    return sum;
+    return glia_fit_sum(sum);
 }
 
 /* Moves each sub-block's integers to the best of their neighbours, within [lowest, highest]; no mins if dmin
@@ -57,6 +74,7 @@ static void move_integers(fit *f, const float x[N], int lowest, int highest)
         for (int s = s0 - 1; s <= s0 + 1; s++)
             for (int m = m0 - reach; m <= m0 + reach; m++) {
                 if (s < lowest || s > highest || (reach && (m < 0 || m > highest))) continue;
+                if (s == s0 && m == m0) continue;
                 const float error = sub_error(f, x, sub, s, m);
                 if (!(error < least)) continue;
                 least = error;
@@ -69,10 +87,13 @@ static void move_integers(fit *f, const float x[N], int lowest, int highest)
 static double error_of(const fit *f, const float x[N])
 {
     double sum = 0;
-    for (int i = 0; i < N; i++) {
-        const int sub = i / f->sub.count;
-        const double y = (double)f->d * f->scale_int[sub] * f->q[i] - (double)f->dmin * f->min_int[sub];
-        sum += f->weight[i] * (y - x[i]) * (y - x[i]);
+    for (int at = 0; at < N; at += LANES) {
+        const int sub = at / f->sub.count;
+        float lanes[LANES] = {0}, q[LANES];
+        for (int i = 0; i < LANES; i++) q[i] = (float)f->q[at + i];
+        add_errors(f->weight + at, x + at, q, f->d * (float)f->scale_int[sub],
+                   f->dmin * (float)f->min_int[sub], lanes);
+        sum += glia_fit_sum(lanes);
     }
     return sum;
 }
@@ -81,14 +102,23 @@ static double error_of(const fit *f, const float x[N])
 static void refine(fit *f, const float x[N])
 {
     double aa = 0, ab = 0, bb = 0, ax = 0, bx = 0;
-    for (int i = 0; i < N; i++) {
-        const double w = f->weight[i], a = (double)f->scale_int[i / f->sub.count] * f->q[i],
-                     b = -f->min_int[i / f->sub.count];
-        aa += w * a * a;
-        ab += w * a * b;
-        bb += w * b * b;
-        ax += w * a * x[i];
-        bx += w * b * x[i];
+    for (int at = 0; at < N; at += LANES) {
+        const double a = f->scale_int[at / f->sub.count], b = -f->min_int[at / f->sub.count];
+        const float *w = f->weight + at;
+        float wx[LANES], wq[LANES], wqq[LANES], wxq[LANES];
+        for (int i = 0; i < LANES; i++) {
+            const float q = (float)f->q[at + i];
+            wx[i] = w[i] * x[at + i];
+            wq[i] = w[i] * q;
+            wqq[i] = wq[i] * q;
+            wxq[i] = wx[i] * q;
+        }
+        aa += a * a * glia_fit_sum(wqq);
+        ax += a * glia_fit_sum(wxq);
+        if (b == 0) continue;
+        ab += a * b * glia_fit_sum(wq);
+        bb += b * b * glia_fit_sum(w);
+        bx += b * glia_fit_sum(wx);
     }
     const double det = aa * bb - ab * ab;
     const float d = f->d, dmin = f->dmin;
