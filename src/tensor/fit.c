@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-enum { LANES = GLIA_FIT_LANES, CANDIDATES = 21, SETTLE = 5 };
+enum { LANES = GLIA_FIT_LANES, AFFINE_CANDIDATES = 21, SYMMETRIC_CANDIDATES = 32, SETTLE = 5 };
 
 void glia_fit_weights(const glia_fit *f, const float *x, const float *importance, int count, float *w)
 {
@@ -44,23 +44,25 @@ static double try_inverse(const glia_fit *f, const float *x, const float *w, flo
     return explains * explains / squares;
 }
 
-/* Candidates put the largest element at or near an end of the range: the far one of a range, either one of a
- * codebook. */
+/* Candidates put the largest element at or near either end of the range, beyond it or well within; a better
+ * scale gives its own quants, and those a scale, while that goes on. A step of a codebook is wider. */
 float glia_fit_symmetric(const glia_fit *f, const float *x, const float *w)
 {
+    const float step = f->codebook ? 3.5f : 0.4f;
     float most = x[0], scale = 0.0f;
     double best = 0.0;
     for (int i = 1; i < f->count; i++)
         if (fabsf(x[i]) > fabsf(most)) most = x[i];
     const float inv = 1.0f / most;
     if (most == 0.0f || !isfinite(inv)) return 0.0f;
-    for (int c = 0; c < CANDIDATES; c++) {
-        if (f->codebook) {
-            const float factor = 0.85f + 0.015f * (float)c;
-            best = try_inverse(f, x, w, factor * (float)f->lo * inv, best, &scale);
-            best = try_inverse(f, x, w, factor * (float)f->hi * inv, best, &scale);
-        } else {
-            best = try_inverse(f, x, w, ((float)f->lo + 1.0f - 0.1f * (float)c) * inv, best, &scale);
+    for (int c = 0; c < SYMMETRIC_CANDIDATES; c++) {
+        const float end = (float)f->lo + step * (float)(c / 2 - 4);
+        float next = (c % 2 ? end : -end) * inv;
+        for (int round = 0; round < SETTLE; round++) {
+            const double gain = try_inverse(f, x, w, next, best, &scale);
+            if (!(gain > best)) break;
+            best = gain;
+            next = glia_fit_inverse(scale);
         }
     }
     return scale;
@@ -127,7 +129,7 @@ void glia_fit_affine(const glia_fit *f, const float *x, const float *w, float *s
     }
     l.scale = hi > lo ? (hi - lo) / (float)f->hi : 0.0f;
     l.offset = lo;
-    for (int c = 0; c < CANDIDATES && hi > lo; c++) {
+    for (int c = 0; c < AFFINE_CANDIDATES && hi > lo; c++) {
         const float step = (hi - lo) / ((float)f->hi - 1.2f + 0.4f * (float)(c / 3));
         quants_of(f, x, 1.0f / step, lo + (0.35f * (float)(c % 3) - 0.1f) * step, q);
         for (int round = 0; round < SETTLE && solve(&l, q); round++)
