@@ -109,6 +109,11 @@ $(OUT)/%_avx2.o: ISA := -mavx2 -mfma -mf16c
 $(OUT)/%_avx512.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c
 $(OUT)/%_avx512vnni.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c
 $(OUT)/src/cli/chat_line.o: ISA = $(if $(LIBEDIT),-DGLIA_LIBEDIT)
+# The unrolled kernels take minutes to compile with a sanitizer's checks in line: there they are calls.
+ifneq ($(findstring sanitize=address,$(CFLAGS)),)
+$(OUT)/src/provider/cpu/kernels_%.o: ISA += $(KERNEL_CHECKS)
+KERNEL_CHECKS = $(if $(findstring clang,$(CC)),,-fno-var-tracking-assignments --param asan-instrumentation-with-call-threshold=0)
+endif
 $(OUT)/src/%.o: src/%.c $(OUT)/flags
 	@mkdir -p $(@D)
 	$(call say,CC)

@@ -30,6 +30,7 @@ glia_encode_fn glia_encode_a8x32, glia_encode_a8x256;
 
 /* The 16 values of IQ4_NL's codebook, ascending. */
 extern const int8_t glia_iq4_nl_values[16];
+extern const float glia_iq4_nl_middles[15]; /* halfway between neighbours */
 int glia_iq4_nl_nearest(float v); /* the index of the nearest value; of two equally near, the lower */
 /* The 16 values of MXFP4 (E2M1), doubled so that they are integers: nibble 8 is a second zero. */
 extern const int8_t glia_mxfp4_values[16];

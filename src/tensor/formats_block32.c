@@ -179,7 +179,7 @@ static void quantise_symmetric(const float in[N], int half, uint8_t *scale, uint
 static float fitted_inverse(const glia_fit *range, const float in[N], const float *importance, uint8_t *scale)
 {
     float weights[N];
-    glia_fit_weights(in, importance, N, weights);
+    glia_fit_weights(range, in, importance, N, weights);
     glia_store_f16(scale, glia_fit_symmetric(range, in, weights));
     return inverse(glia_load_f16(scale));
 }
@@ -195,7 +195,7 @@ static void fit_affine(const float in[N], const float *importance, int most, uin
 {
     const glia_fit range = {.count = N, .hi = most, .any_offset = true};
     float d, m, weights[N];
-    glia_fit_weights(in, importance, N, weights);
+    glia_fit_weights(&range, in, importance, N, weights);
     glia_fit_affine(&range, in, weights, &d, &m);
     glia_store_f16(scales, d);
     glia_store_f16(scales + 2, m + 0.0f);
@@ -296,19 +296,23 @@ void glia_encode_mxfp4(const float *in, void *row, int64_t n, const float *weigh
     }
 }
 
+const float glia_iq4_nl_middles[15] = {-115.5f, -93.5f, -74.0f, -57.0f, -42.0f, -28.5f, -16.0f, -4.5f,
+                                       7.0f,    19.0f,  31.5f,  45.5f,  61.0f,  79.0f,  101.0f};
+
 int glia_iq4_nl_nearest(float v)
 {
-    static const float middle[15] = {-115.5f, -93.5f, -74.0f, -57.0f, -42.0f, -28.5f, -16.0f, -4.5f,
-                                     7.0f,    19.0f,  31.5f,  45.5f,  61.0f,  79.0f,  101.0f};
     int i = 0;
-    for (int m = 0; m < 15; m++) i += v > middle[m];
+    for (int step = 8; step > 0; step /= 2) i += v > glia_iq4_nl_middles[i + step - 1] ? step : 0;
     return i;
 }
 
 void glia_encode_iq4_nl(const float *in, void *row, int64_t n, const float *weight)
 {
-    const glia_fit range = {
-        .count = N, .lo = glia_iq4_nl_values[0], .hi = glia_iq4_nl_values[15], .codebook = true};
+    const glia_fit range = {.count = N,
+                            .lo = glia_iq4_nl_values[0],
+                            .hi = glia_iq4_nl_values[15],
+                            .codebook = true,
+                            .square = 0.75f};
     uint8_t q[N];
     for (uint8_t *b = row; n > 0; n -= N, b += Q4_0_BYTES, in += N) {
         const float id = fitted_inverse(&range, in, weight, b);

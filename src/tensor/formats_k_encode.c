@@ -3,8 +3,7 @@
  * the integers move to better neighbours, the quants are chosen again, and the super-block's scales are
  * fitted.
  *
- * The weight of an element is the caller's importance, else its magnitude plus the block's root mean square:
- * large weights carry more of a product, and small ones must not be free.
+ * The weight of an element grows with its magnitude (glia_fit_weights); `square` is each format's own.
  *
  * The bytes are valid GGUF; they are our own search's choice and need not equal another encoder's. The tests
  * hold its error against that of the format's own encoder. */
@@ -12,7 +11,7 @@
 
 #include <math.h>
 
-enum { N = 256, ROUNDS = 3 };
+enum { N = 256, LANES = GLIA_FIT_LANES, ROUNDS = 3 };
 
 /* x ~ d * scale_int * q - dmin * min_int, the integers per sub-block of `sub.count` elements. */
 typedef struct fit {
@@ -26,26 +25,43 @@ typedef struct fit {
 
 static float half(float v) { return glia_f16_to_f32(glia_f32_to_f16(v)); }
 
+/* The quants of 16 elements from x on, whose sub-block is scaled by s and shifted by m. */
+static void quants_of(const fit *f, const float *x, float s, float m, float q[LANES])
+{
+    const float id = glia_fit_inverse(s);
+    float v[LANES];
+    for (int i = 0; i < LANES; i++) v[i] = (x[i] + m) * id;
+    glia_fit_quants(&f->sub, v, q);
+}
+
 static void choose(fit *f, const float x[N])
 {
-    for (int i = 0; i < N; i++) {
-        const int sub = i / f->sub.count;
-        const float s = f->d * (float)f->scale_int[sub], m = f->dmin * (float)f->min_int[sub];
-        f->q[i] = glia_fit_quant(&f->sub, (x[i] + m) * glia_fit_inverse(s));
+    for (int at = 0; at < N; at += LANES) {
+        const int sub = at / f->sub.count;
+        float q[LANES];
+        quants_of(f, x + at, f->d * (float)f->scale_int[sub], f->dmin * (float)f->min_int[sub], q);
+        for (int i = 0; i < LANES; i++) f->q[at + i] = (int)q[i];
+    }
+}
+
+static void add_errors(const float *w, const float *x, const float *q, float s, float m, float sum[LANES])
+{
+    for (int i = 0; i < LANES; i++) {
+        const float e = s * q[i] - m - x[i];
+        sum[i] += w[i] * e * e;
     }
 }
 
 /* The error of one sub-block with these integers and the quants that fit them best. */
 static float sub_error(const fit *f, const float *x, int sub, int scale, int min)
 {
-    const float s = f->d * (float)scale, m = f->dmin * (float)min, id = glia_fit_inverse(s);
-    const float *w = f->weight + sub * f->sub.count, *p = x + sub * f->sub.count;
-    float sum = 0.0f;
-    for (int i = 0; i < f->sub.count; i++) {
-        const float e = s * (float)glia_fit_quant(&f->sub, (p[i] + m) * id) - m - p[i];
-        sum += w[i] * e * e;
+    const float s = f->d * (float)scale, m = f->dmin * (float)min;
+    float sum[LANES] = {0}, q[LANES];
+    for (int at = sub * f->sub.count; at < (sub + 1) * f->sub.count; at += LANES) {
+        quants_of(f, x + at, s, m, q);
+        add_errors(f->weight + at, x + at, q, s, m, sum);
     }
-    return sum;
+    return glia_fit_sum(sum);
 }
 
 /* Moves each sub-block's integers to the best of their neighbours, within [lowest, highest]; no mins if dmin
@@ -58,6 +74,7 @@ static void move_integers(fit *f, const float x[N], int lowest, int highest)
         for (int s = s0 - 1; s <= s0 + 1; s++)
             for (int m = m0 - reach; m <= m0 + reach; m++) {
                 if (s < lowest || s > highest || (reach && (m < 0 || m > highest))) continue;
+                if (s == s0 && m == m0) continue;
                 const float error = sub_error(f, x, sub, s, m);
                 if (!(error < least)) continue;
                 least = error;
@@ -70,10 +87,13 @@ static void move_integers(fit *f, const float x[N], int lowest, int highest)
 static double error_of(const fit *f, const float x[N])
 {
     double sum = 0;
-    for (int i = 0; i < N; i++) {
-        const int sub = i / f->sub.count;
-        const double y = (double)f->d * f->scale_int[sub] * f->q[i] - (double)f->dmin * f->min_int[sub];
-        sum += f->weight[i] * (y - x[i]) * (y - x[i]);
+    for (int at = 0; at < N; at += LANES) {
+        const int sub = at / f->sub.count;
+        float lanes[LANES] = {0}, q[LANES];
+        for (int i = 0; i < LANES; i++) q[i] = (float)f->q[at + i];
+        add_errors(f->weight + at, x + at, q, f->d * (float)f->scale_int[sub],
+                   f->dmin * (float)f->min_int[sub], lanes);
+        sum += glia_fit_sum(lanes);
     }
     return sum;
 }
@@ -82,14 +102,23 @@ static double error_of(const fit *f, const float x[N])
 static void refine(fit *f, const float x[N])
 {
     double aa = 0, ab = 0, bb = 0, ax = 0, bx = 0;
-    for (int i = 0; i < N; i++) {
-        const double w = f->weight[i], a = (double)f->scale_int[i / f->sub.count] * f->q[i],
-                     b = -f->min_int[i / f->sub.count];
-        aa += w * a * a;
-        ab += w * a * b;
-        bb += w * b * b;
-        ax += w * a * x[i];
-        bx += w * b * x[i];
+    for (int at = 0; at < N; at += LANES) {
+        const double a = f->scale_int[at / f->sub.count], b = -f->min_int[at / f->sub.count];
+        const float *w = f->weight + at;
+        float wx[LANES], wq[LANES], wqq[LANES], wxq[LANES];
+        for (int i = 0; i < LANES; i++) {
+            const float q = (float)f->q[at + i];
+            wx[i] = w[i] * x[at + i];
+            wq[i] = w[i] * q;
+            wqq[i] = wq[i] * q;
+            wxq[i] = wx[i] * q;
+        }
+        aa += a * a * glia_fit_sum(wqq);
+        ax += a * glia_fit_sum(wxq);
+        if (b == 0) continue;
+        ab += a * b * glia_fit_sum(wq);
+        bb += b * b * glia_fit_sum(w);
+        bx += b * glia_fit_sum(wx);
     }
     const double det = aa * bb - ab * ab;
     const float d = f->d, dmin = f->dmin;
@@ -122,7 +151,7 @@ static void fit_affine(fit *f, const float x[N], const float *importance, int sc
 {
     float scale_max = 0.0f, min_max = 0.0f;
     const int subs = N / f->sub.count;
-    glia_fit_weights(x, importance, N, f->weight);
+    glia_fit_weights(&f->sub, x, importance, N, f->weight);
     for (int s = 0; s < subs; s++) {
         const int at = s * f->sub.count;
         glia_fit_affine(&f->sub, x + at, f->weight + at, &f->scale[s], &f->min[s]);
@@ -143,7 +172,7 @@ static void fit_symmetric(fit *f, const float x[N], const float *importance, int
 {
     float most = 0.0f;
     const int subs = N / f->sub.count;
-    glia_fit_weights(x, importance, N, f->weight);
+    glia_fit_weights(&f->sub, x, importance, N, f->weight);
     for (int s = 0; s < subs; s++) {
         const int at = s * f->sub.count;
         f->scale[s] = glia_fit_symmetric(&f->sub, x + at, f->weight + at);
@@ -189,7 +218,7 @@ static void put_two_bits(const fit *f, int offset, uint8_t bytes[64])
 
 void glia_encode_q2_k(const float *in, void *row, int64_t n, const float *weight)
 {
-    fit f = {.sub = {.count = 16, .hi = 3}};
+    fit f = {.sub = {.count = 16, .hi = 3, .square = 1.0f}};
     for (uint8_t *b = row; n > 0; n -= N, b += 84, in += N) {
         fit_affine(&f, in, weight, 16);
         for (int i = 0; i < 16; i++) b[i] = (uint8_t)(f.scale_int[i] | f.min_int[i] << 4);
@@ -202,7 +231,7 @@ void glia_encode_q2_k(const float *in, void *row, int64_t n, const float *weight
 
 void glia_encode_q3_k(const float *in, void *row, int64_t n, const float *weight)
 {
-    fit f = {.sub = {.count = 16, .lo = -4, .hi = 3}};
+    fit f = {.sub = {.count = 16, .lo = -4, .hi = 3, .square = 0.75f}};
     for (uint8_t *b = row; n > 0; n -= N, b += 110, in += N) {
         fit_symmetric(&f, in, weight, 64);
         memset(b, 0, 110);
@@ -220,7 +249,7 @@ void glia_encode_q3_k(const float *in, void *row, int64_t n, const float *weight
 
 void glia_encode_q4_k(const float *in, void *row, int64_t n, const float *weight)
 {
-    fit f = {.sub = {.count = 32, .hi = 15}};
+    fit f = {.sub = {.count = 32, .hi = 15, .square = 0.25f}};
     for (uint8_t *b = row; n > 0; n -= N, b += 144, in += N) {
         fit_affine(&f, in, weight, 64);
         glia_store_f16(b, f.d);
@@ -233,7 +262,7 @@ void glia_encode_q4_k(const float *in, void *row, int64_t n, const float *weight
 
 void glia_encode_q5_k(const float *in, void *row, int64_t n, const float *weight)
 {
-    fit f = {.sub = {.count = 32, .hi = 31}};
+    fit f = {.sub = {.count = 32, .hi = 31, .square = 0.25f}};
     for (uint8_t *b = row; n > 0; n -= N, b += 176, in += N) {
         fit_affine(&f, in, weight, 64);
         glia_store_f16(b, f.d);
@@ -248,7 +277,7 @@ void glia_encode_q5_k(const float *in, void *row, int64_t n, const float *weight
 
 void glia_encode_q6_k(const float *in, void *row, int64_t n, const float *weight)
 {
-    fit f = {.sub = {.count = 16, .lo = -32, .hi = 31}};
+    fit f = {.sub = {.count = 16, .lo = -32, .hi = 31, .square = 1.0f}};
     for (uint8_t *b = row; n > 0; n -= N, b += 210, in += N) {
         fit_symmetric(&f, in, weight, 256);
         memset(b, 0, 192);
@@ -266,8 +295,11 @@ void glia_encode_q6_k(const float *in, void *row, int64_t n, const float *weight
 
 void glia_encode_iq4_xs(const float *in, void *row, int64_t n, const float *weight)
 {
-    fit f = {
-        .sub = {.count = 32, .lo = glia_iq4_nl_values[0], .hi = glia_iq4_nl_values[15], .codebook = true}};
+    fit f = {.sub = {.count = 32,
+                     .lo = glia_iq4_nl_values[0],
+                     .hi = glia_iq4_nl_values[15],
+                     .codebook = true,
+                     .square = 0.5f}};
     for (uint8_t *b = row; n > 0; n -= N, b += 136, in += N) {
         unsigned high = 0;
         fit_symmetric(&f, in, weight, 64);

@@ -5,9 +5,15 @@ Needs numpy, gguf and llama_cpp. Usage:
 
     python make_encoder_errors.py [output file]
 
-One line each: format, rows, weights, the weighted sum of squared errors. Rows are `normal`, `student` (Student's t
-with three degrees of freedom) or `trained` (two matrices of models/demo-stories.gguf); weights are `uniform`
-(encoded without importance, every error counts alike) or `importance` (encoded with it, errors count as it says).
+One line each: format, rows, measure, the weighted sum of squared errors. Rows are `normal`, `student` (Student's t
+with three degrees of freedom) or `trained` (two matrices of models/demo-stories.gguf). What an error weighs:
+
+    uniform         1                                                   encoded without importance
+    magnitude       |x|                                                 encoded without importance
+    square          x^2                                                 encoded without importance
+    importance      importance                                          encoded with it
+    importance-rms  importance * sqrt(mean(x^2) + x^2), mean of 256     encoded with it
+
 Lines `rows NAME SUM` hold the sum of squares of the rows themselves.
 
 tests/test_encoders.c makes the same rows and weights in C: the generator and the order of its draws are stated
@@ -71,11 +77,20 @@ def importance():
     return (u * u * u * u * 10.0 + 0.01).astype(np.float32)
 
 
-def error(name, rows, weights):
+def measures(x, weights):
+    """What an error of each element weighs; `weights` is None where the rows are encoded without importance."""
+    if weights is None:
+        return {"uniform": np.ones_like(x), "magnitude": np.abs(x), "square": x * x}
+    mean = np.repeat((x.reshape(ROWS, -1, 256) ** 2).mean(2), 256, axis=1)
+    weights = np.broadcast_to(weights.astype(np.float64), x.shape)
+    return {"importance": weights, "importance-rms": weights * np.sqrt(mean + x * x)}
+
+
+def errors(name, rows, weights):
     encoded = ggml.encode(name, rows, weights)
     decoded = np.stack([ggml.decode(name, row, VALUES) for row in encoded]).astype(np.float64)
-    squares = (rows.astype(np.float64) - decoded) ** 2
-    return float((squares if weights is None else weights.astype(np.float64) * squares).sum())
+    x = rows.astype(np.float64)
+    return {k: float((m * (x - decoded) ** 2).sum()) for k, m in measures(x, weights).items()}
 
 
 def main():
@@ -85,8 +100,8 @@ def main():
         rows = rows_of(kind)
         lines.append(f"rows {kind} {(rows.astype(np.float64) ** 2).sum():.17g}")
         for name in FORMATS:
-            lines.append(f"{name} {kind} uniform {error(name, rows, None):.9g}")
-            lines.append(f"{name} {kind} importance {error(name, rows, importance()):.9g}")
+            for measure, error in (errors(name, rows, None) | errors(name, rows, importance())).items():
+                lines.append(f"{name} {kind} {measure} {error:.9g}")
     (pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else path).write_text("\n".join(lines) + "\n")
 
 
