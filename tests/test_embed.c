@@ -146,7 +146,7 @@ static void same_bits_everywhere(void)
     static const glia_dtype types[] = {GLIA_F32, GLIA_F16, GLIA_Q8_0, GLIA_Q4_K};
     int32_t ids[50];
     float want[256], have[256];
-    spine_ids(ids, 50, 768, 11);
+    spine_ids(ids, 50, 384, 11);
     for (int i = 0; i < 4; i++) {
         glia_error e = GLIA_ERROR_INIT;
         const char *path = spine_temp("bert.gguf");

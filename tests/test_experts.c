@@ -54,7 +54,7 @@ static void arch_gptoss_mxfp4(void) { check_arch("gptoss_mxfp4", 1e-3); }
 
 /* ---- bits ------------------------------------------------------------------------------------------- */
 
-enum { TOKENS = 40, VOCAB = 768 };
+enum { TOKENS = 40, VOCAB = 576 };
 
 static bool logits_of(const char *path, int threads, int64_t batch, const char *isa, float *out)
 {

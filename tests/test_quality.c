@@ -1,16 +1,14 @@
-/* Perplexity of a trained model in our own quantisation: encoders and quantised products together must cost
- * little. The model and the text are outside data; the committed model gives the same comparison between
- * instruction sets of one file elsewhere. */
-#include "check.h"
+/* Perplexity of trained models in our own quantisation: encoders and quantised products together must cost
+ * little. For a model that is outside data, against limits. For the committed one, every type against an
+ * evaluation of its own that follows docs/numerics.md (tests/oracles/make_quality_vectors.py): the same bytes
+ * in the file, the same bits in the logits, the same perplexity. */
+#include "spine.h"
 
-#include <glia/glia.h>
-
-#include "base/fmath.h"
+#include "base/check.h"
+#include "base/sha256.h"
 #include "format/gguf.h"
 #include "format/gguf_write.h"
 #include "tensor/dtype.h"
-
-#include <unistd.h>
 
 typedef struct conversion {
     const glia_gguf *from;
@@ -70,52 +68,70 @@ static double nll_of_row(const float *row, int64_t vocab, int32_t id)
 }
 
 /* Windows without overlap; every token after a window's first is scored. */
-static double perplexity(const char *path, const char *text, int64_t size, int64_t windows)
+typedef struct scoring {
+    int64_t window, windows; /* at most `windows`, whole ones alone */
+    double perplexity;       /* -1: something failed */
+    int64_t scored;          /* tokens */
+    char first[65];          /* SHA-256 of the first window's logits */
+} scoring;
+
+enum { STEP = 64 };
+
+/* The logits of one window, step by step; adds to the sum of negative log-likelihoods. */
+static bool score_window(glia_session *s, int64_t vocab, const int32_t *ids, scoring *p, glia_sha256 *hash,
+                         double *nll)
 {
-    enum { WINDOW = 256, STEP = 64 };
+    glia_error e = GLIA_ERROR_INIT;
+    int32_t rows[STEP];
+    for (int i = 0; i < STEP; i++) rows[i] = i;
+    if (glia_session_trim(s, 0, 0, &e)) return false;
+    for (int64_t i = 0; i < p->window; i += STEP) {
+        const float *logits;
+        glia_batch b = GLIA_BATCH_INIT;
+        b.count = b.row_count = STEP;
+        b.ids = ids + i;
+        b.rows = rows;
+        if (glia_session_step(s, &b, &logits, &e)) return false;
+        if (hash) glia_sha256_add(hash, logits, STEP * vocab * (int64_t)sizeof *logits);
+        for (int64_t r = 0; r < STEP && i + r + 1 < p->window; r++, p->scored++)
+            *nll += nll_of_row(logits + r * vocab, vocab, ids[i + r + 1]);
+    }
+    return true;
+}
+
+static void score(const char *path, const char *text, int64_t size, scoring *p)
+{
     glia_error e = GLIA_ERROR_INIT;
     glia_model_options o = GLIA_MODEL_OPTIONS_INIT;
-    o.context = WINDOW;
+    o.context = p->window;
     o.batch = o.logit_rows = STEP;
     glia_model *m = NULL;
     glia_session *s = NULL;
-    int32_t *ids = malloc((size_t)size * sizeof *ids), rows[STEP];
-    int64_t count = 0, scored = 0;
+    int32_t *ids = malloc((size_t)size * sizeof *ids);
+    int64_t count = 0;
     double nll = 0;
-    if (glia_model_open(path, &o, &m, &e) || glia_session_create(m, &s, &e) ||
-        glia_model_tokenize(m, text, size, 1, 0, ids, size, &count, &e)) {
-        fprintf(stderr, "%s\n", e.text);
-        return -1;
-    }
-    for (int i = 0; i < STEP; i++) rows[i] = i;
-    for (int64_t at = 0; at + WINDOW <= count && at < windows * WINDOW; at += WINDOW) {
-        glia_session_trim(s, 0, 0, &e);
-        for (int64_t i = 0; i < WINDOW; i += STEP) {
-            const float *logits;
-            glia_batch b = GLIA_BATCH_INIT;
-            b.count = b.row_count = STEP;
-            b.ids = ids + at + i;
-            b.rows = rows;
-            if (glia_session_step(s, &b, &logits, &e)) return -1;
-            for (int64_t r = 0; r < STEP && i + r + 1 < WINDOW; r++, scored++)
-                nll += nll_of_row(logits + r * glia_model_vocab_size(m), glia_model_vocab_size(m),
-                                  ids[at + i + r + 1]);
-        }
-    }
+    glia_sha256 hash;
+    uint8_t digest[32];
+    bool ok = !glia_model_open(path, &o, &m, &e) && !glia_session_create(m, &s, &e) &&
+              !glia_model_tokenize(m, text, size, 1, 0, ids, size, &count, &e);
+    if (!ok) fprintf(stderr, "%s\n", e.text);
+    glia_sha256_init(&hash);
+    p->scored = 0;
+    for (int64_t i = 0; ok && i < p->windows && (i + 1) * p->window <= count; i++)
+        ok = score_window(s, glia_model_vocab_size(m), ids + i * p->window, p, i ? NULL : &hash, &nll);
+    glia_sha256_done(&hash, digest);
+    glia_sha256_hex(digest, p->first);
+    p->perplexity = ok && p->scored ? exp(nll / (double)p->scored) : -1;
     glia_session_destroy(s);
     glia_model_close(m);
     free(ids);
-    return exp(nll / (double)scored);
 }
 
-static char *read_text(const char *path, int64_t *size)
+static double perplexity(const char *path, const char *text, int64_t size, int64_t windows)
 {
-    FILE *f = fopen(path, "rb");
-    if (!f) return NULL;
-    char *text = malloc(1 << 20);
-    *size = (int64_t)fread(text, 1, 1 << 20, f);
-    fclose(f);
-    return text;
+    scoring p = {.window = 256, .windows = windows};
+    score(path, text, size, &p);
+    return p.perplexity;
 }
 
 static void quantised_perplexity_stays(void)
@@ -125,7 +141,7 @@ static void quantised_perplexity_stays(void)
     snprintf(model, sizeof model, "%s/llm/stories260K/stories260K-f32.gguf", check_data_dir());
     snprintf(path, sizeof path, "%s/tokenizers/tokenizers-raw/bpe-train-ref/tinystories_sample.txt",
              check_data_dir());
-    char *text = read_text(path, &size);
+    char *text = spine_read(path, &size);
     CHECK(text != NULL);
     if (!text) return;
     double plain = perplexity(model, text, size, 16);
@@ -145,8 +161,91 @@ static void quantised_perplexity_stays(void)
     free(text);
 }
 
+/* How much the perplexity may differ from that of the same weights without rounding of activations; 0: below
+ * four bits the model is too coarse for that to mean anything. */
+static const struct {
+    const char *type;
+    double most;
+    bool sanitized; /* taken under a sanitizer too, where encoding by search takes long */
+} quality[] = {
+    {"F32", 0.01, false},    {"F16", 0.01, false},       {"BF16", 0.01, false}, {"Q8_0", 0.01, true},
+    {"Q4_0", 0.02, false},   {"Q4_1", 0.02, true},       {"Q5_0", 0.02, false}, {"Q5_1", 0.02, false},
+    {"IQ4_NL", 0.02, false}, {"MXFP4_MOE", 0.02, false}, {"Q2_K", 0, false},    {"Q3_K_S", 0, false},
+    {"Q4_K_S", 0.02, false}, {"Q5_K_S", 0.02, false},    {"Q6_K", 0.02, false}, {"IQ4_XS", 0.02, false},
+    {"TQ1_0", 0, true},      {"TQ2_0", 0, false},
+};
+
+static void sha_of_file(const char *path, char hex[65])
+{
+    int64_t size = 0;
+    char *data = spine_read(path, &size);
+    glia_sha256 h;
+    uint8_t digest[32];
+    glia_sha256_init(&h);
+    if (data) glia_sha256_add(&h, data, size);
+    glia_sha256_done(&h, digest);
+    glia_sha256_hex(digest, hex);
+    free(data);
+}
+
+/* A line of perplexity.txt: "TYPE float quantised sha256 logits_sha256". */
+static void check_type(const char *line, const char *text, int64_t size, scoring p, int64_t scored,
+                       double most)
+{
+    char type[32], file[65], logits[65], sha[65];
+    double plain = 0, spec = 0;
+    glia_error e = GLIA_ERROR_INIT;
+    glia_quantize_options o = GLIA_QUANTIZE_OPTIONS_INIT;
+    const char *path = spine_temp("quality.gguf");
+    o.pure = 1;
+    CHECK_I64(sscanf(line, "%31s %lf %lf %64s %64s", type, &plain, &spec, file, logits), 5);
+    if (glia_quantize("models/demo-stories.gguf", path, type, &o, NULL, &e)) {
+        fprintf(stderr, "%s: %s\n", type, e.text);
+        CHECK(!"quantised");
+        return;
+    }
+    sha_of_file(path, sha);
+    score(path, text, size, &p);
+    if (strcmp(p.first, logits) || fabs(p.perplexity / spec - 1) > 1e-6)
+        fprintf(stderr, "%s: perplexity %.9f, by numerics.md %.9f\n", type, p.perplexity, spec);
+    CHECK_STR(sha, file);
+    CHECK_STR(p.first, logits);
+    CHECK_I64(p.scored, scored);
+    CHECK(fabs(p.perplexity / spec - 1) <= 1e-6);
+    CHECK(most == 0 || fabs(p.perplexity / plain - 1) <= most);
+}
+
+/* Logits are hashed as they lie in memory, which is little-endian wherever this runs. */
+static void quantised_types_equal_the_specification(void)
+{
+    int64_t table_size = 0, size = 0;
+    char *table = spine_read("tests/vectors/quality/perplexity.txt", &table_size);
+    char *text = spine_read("tests/vectors/quality/stories.txt", &size), *rest = NULL;
+    long long window = 0, windows = 0, scored = 0;
+    int seen = 0;
+    CHECK(table && text);
+    char *line = table && text ? strtok_r(table, "\n", &rest) : NULL;
+    for (; line; line = strtok_r(NULL, "\n", &rest)) {
+        if (*line == '#' ||
+            sscanf(line, "window %lld windows %lld scored %lld", &window, &windows, &scored) == 3)
+            continue;
+        for (int i = 0; i < GLIA_COUNT(quality); i++) {
+            size_t n = strlen(quality[i].type);
+            if (strncmp(line, quality[i].type, n) || line[n] != ' ') continue;
+            seen++;
+            scoring p = {.window = window, .windows = windows};
+            if (!SPINE_SLOW || quality[i].sanitized) check_type(line, text, size, p, scored, quality[i].most);
+        }
+    }
+    CHECK_I64(seen, GLIA_COUNT(quality));
+    spine_clean((const char *const[]){"quality.gguf", NULL});
+    free(table);
+    free(text);
+}
+
 int main(void)
 {
+    RUN(quantised_types_equal_the_specification);
     if (check_data_dir()) RUN(quantised_perplexity_stays);
     else SKIP("quantised_perplexity_stays", "GLIA_TEST_DATA is not set");
     return CHECK_EXIT();

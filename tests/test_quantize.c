@@ -69,7 +69,7 @@ static glia_status zeros(void *ctx, int64_t tensor, int64_t begin, int64_t bytes
 /* The hollow model, and an importance matrix for all of its tensors. */
 static void write_hollow(const hollow *h, const char *model, const char *imatrix)
 {
-    glia_gguf_writer *w, *v;
+    glia_gguf_writer *w = NULL, *v = NULL;
     char key[96];
     const int numbers[] = {h->layers, h->heads, h->kv_heads, h->experts};
     const char *const keys[] = {"block_count", "attention.head_count", "attention.head_count_kv",

@@ -15,10 +15,20 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Rows of one slow type and length that are encoded once; a large model repeats them, mixed. */
+enum { BANK_ROWS = 1024, BANKS_MAX = 16, LARGE_ELEMENTS = 1 << 25 };
+typedef struct bank {
+    glia_dtype dtype;
+    int64_t k, row_bytes;
+    uint8_t *rows; /* [BANK_ROWS, row_bytes] */
+    bool made[BANK_ROWS];
+} bank;
+
 typedef struct plan_row {
     glia_synth_fill fill;
     glia_dtype dtype;
     int64_t k, row_bytes;
+    bank *bank; /* or null: every row is its own */
 } plan_row;
 
 typedef struct synth {
@@ -31,8 +41,10 @@ typedef struct synth {
     glia_arena arena;
     plan_row *rows; /* of each tensor, in order */
     int64_t count, capacity;
-    int64_t longest; /* k */
-    float *row;      /* [longest] */
+    bank *banks[BANKS_MAX];
+    int64_t elements; /* of all tensors */
+    int64_t longest;  /* k */
+    float *row;       /* [longest] */
 } synth;
 
 const char *glia_synth_shape(int i)
@@ -159,13 +171,16 @@ static glia_status add_tensor(synth *s, const char *prefix, const glia_synth_par
         if (sizes[i]) dims[rank++] = glia_synth_size_of(s->model, sizes[i]);
     const char *name = glia_arena_printf(&s->arena, "%s%s", prefix, part->name);
     glia_dtype dtype = name ? type_of(s, part, name, rank, dims) : GLIA_F32;
-    plan_row row = {(glia_synth_fill)part->fill, dtype, k, 0};
+    plan_row row = {(glia_synth_fill)part->fill, dtype, k, 0, NULL};
     plan_row *grown = glia_arena_grow(&s->arena, s->rows, s->count, &s->capacity, sizeof row);
     if (!grown || !name || !glia_dtype_row_bytes(dtype, k, &row.row_bytes))
         return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a list of tensors");
     s->rows = grown;
     s->rows[s->count++] = row;
     s->longest = glia_max(s->longest, k);
+    int64_t elements = 1;
+    for (int i = 0; i < rank; i++) elements *= dims[i];
+    s->elements += elements;
     glia_gguf_add_tensor(s->writer, name, dtype, rank, dims);
     return GLIA_OK;
 }
@@ -236,10 +251,8 @@ static void rope_row(const glia_synth_model *m, int64_t k, float *out)
     }
 }
 
-static void fill_row(const synth *s, int64_t tensor, int64_t index)
+static void fill_row(const synth *s, const plan_row *p, uint64_t stream)
 {
-    const plan_row *p = &s->rows[tensor];
-    uint64_t stream = (uint64_t)tensor << 32 | (uint64_t)index;
     switch (p->fill) {
     case GLIA_FILL_MATRIX:
     case GLIA_FILL_TABLE: normal_row(s->seed, stream, p->k, 0, 1 / sqrtf((float)p->k), s->row); break;
@@ -249,16 +262,61 @@ static void fill_row(const synth *s, int64_t tensor, int64_t index)
     }
 }
 
+/* The row of the bank that stands for this one. */
+static const uint8_t *bank_row(const synth *s, const plan_row *p, uint64_t stream)
+{
+    const uint64_t i = mix(s->seed ^ mix(stream)) % BANK_ROWS;
+    uint8_t *row = p->bank->rows + (int64_t)i * p->row_bytes;
+    if (!p->bank->made[i]) {
+        fill_row(s, p, UINT64_MAX - i);
+        glia_dtype_get(p->dtype)->encode(s->row, row, p->k, NULL);
+        p->bank->made[i] = true;
+    }
+    return row;
+}
+
 static glia_status produce(void *ctx, int64_t tensor, int64_t byte_begin, int64_t bytes, void *to,
                            glia_error *e)
 {
     const synth *s = ctx;
     const plan_row *p = &s->rows[tensor];
-    const glia_dtype_info *info = glia_dtype_get(p->dtype);
     (void)e;
     for (int64_t at = 0; at < bytes; at += p->row_bytes) {
-        fill_row(s, tensor, (byte_begin + at) / p->row_bytes);
-        info->encode(s->row, (uint8_t *)to + at, p->k, NULL);
+        uint64_t stream = (uint64_t)tensor << 32 | (uint64_t)((byte_begin + at) / p->row_bytes);
+        if (p->bank) {
+            memcpy((uint8_t *)to + at, bank_row(s, p, stream), (size_t)p->row_bytes);
+            continue;
+        }
+        fill_row(s, p, stream);
+        glia_dtype_get(p->dtype)->encode(s->row, (uint8_t *)to + at, p->k, NULL);
+    }
+    return GLIA_OK;
+}
+
+/* Their encoders search: a large model would take an hour. */
+static bool is_slow(glia_dtype t)
+{
+    return glia_dtype_get(t)->block_elements == 256 || t == GLIA_IQ4_NL || t == GLIA_MXFP4;
+}
+
+static glia_status add_banks(synth *s, glia_error *e)
+{
+    for (int64_t i = 0; i < s->count; i++) {
+        plan_row *p = &s->rows[i];
+        int b = 0;
+        if (p->fill != GLIA_FILL_MATRIX || !is_slow(p->dtype)) continue;
+        while (b < BANKS_MAX && s->banks[b] && (s->banks[b]->dtype != p->dtype || s->banks[b]->k != p->k))
+            b++;
+        if (b == BANKS_MAX) continue;
+        if (!s->banks[b]) {
+            bank *k = GLIA_NEW(&s->arena, bank);
+            if (!k || !(k->rows = GLIA_NEW_ARRAY(&s->arena, uint8_t, BANK_ROWS * p->row_bytes)))
+                return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for rows");
+            k->dtype = p->dtype;
+            k->k = p->k;
+            s->banks[b] = k;
+        }
+        p->bank = s->banks[b];
     }
     return GLIA_OK;
 }
@@ -280,6 +338,7 @@ static glia_status write_model(synth *s, const char *path, glia_error *e)
     if (s->model->all_types) set_all_types(s->writer);
     glia_status status = add_vocab(s, e);
     if (!status) status = add_tensors(s, e);
+    if (!status && s->elements > LARGE_ELEMENTS) status = add_banks(s, e);
     if (status) return status;
     s->row = GLIA_NEW_ARRAY(&s->arena, float, s->longest);
     if (!s->row) return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a row");

@@ -2,9 +2,10 @@
  * but complete vocabulary of the true size. They are for tests and benchmarks where no trained model is at
  * hand: the work per token and the bytes moved are the real ones, what comes out has no meaning.
  *
- * Weights are a pure function of (seed, tensor, row, column), the same for every type before it is encoded:
- * matrices [n, k] are about normal with deviation 1/sqrt(k), so that activations keep their size through
- * the layers, norms lie around 1. */
+ * Weights are a pure function of (seed, tensor, row, column), the same for every type before it is encoded
+ * (but for models above 32 M weights in types whose encoders search: those repeat 1024 rows of a kind,
+ * mixed): matrices [n, k] are about normal with deviation 1/sqrt(k), so that activations keep their size
+ * through the layers, norms lie around 1. */
 #ifndef GLIA_LLM_SYNTH_H
 #define GLIA_LLM_SYNTH_H
 
