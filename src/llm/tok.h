@@ -35,11 +35,11 @@ enum {
 #ifdef GLIA_HOSTILE
     TOK_SHORT = 2,
     TOK_SYMBOLS = 2,
-    TOK_TRIE_WIDE = 1,
+    TOK_TRIE_NEAR = 1,
 #else
-    TOK_SHORT = 24,     /* symbols; up to here a scan beats a tree */
-    TOK_SYMBOLS = 64,   /* room at first */
-    TOK_TRIE_WIDE = 12, /* children; up to here a loop beats memchr */
+    TOK_SHORT = 24,    /* symbols; up to here a scan beats a tree */
+    TOK_SYMBOLS = 64,  /* room at first */
+    TOK_TRIE_NEAR = 6, /* children; a loop looks at these, memchr at the others */
 #endif
     TOK_SPECIAL_MAX = 65536 /* control and user-defined tokens */
 };
@@ -304,13 +304,11 @@ static inline int32_t tok_trie_step(const tok_trie *r, int32_t node, uint8_t b)
 {
     if (!node) return r->root[b];
     int32_t i = r->nodes[node].first;
-    const int32_t end = r->nodes[node + 1].first;
-    if (end - i > TOK_TRIE_WIDE) {
-        const uint8_t *at = memchr(r->label + i, b, (size_t)(end - i));
-        return at ? (int32_t)(at - r->label) : -1;
-    }
-    while (i < end && r->label[i] != b) i++;
-    return i < end ? i : -1;
+    const int32_t end = r->nodes[node + 1].first, near = end - i > TOK_TRIE_NEAR ? i + TOK_TRIE_NEAR : end;
+    for (; i < near; i++)
+        if (r->label[i] == b) return i;
+    const uint8_t *at = i < end ? memchr(r->label + i, b, (size_t)(end - i)) : NULL;
+    return at ? (int32_t)(at - r->label) : -1;
 }
 /* The byte of "<0xHH>", or -1. */
 int glia_tok_byte_of_text(const char *s, int64_t size);

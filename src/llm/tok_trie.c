@@ -56,18 +56,21 @@ bool glia_tok_trie_end(tok_trie_build *b, tok_trie *r, glia_arena *a)
 {
     const int64_t count = b->node_count;
     int32_t *from = GLIA_NEW_ARRAY(&b->arena, int32_t, count + 2); /* where a node's edges begin */
+    int64_t *edge = GLIA_NEW_ARRAY(&b->arena, int64_t, count);     /* that leads to a node */
     int64_t *slot = GLIA_NEW_ARRAY(&b->arena, int64_t, count);     /* the edges, parent by parent */
     int32_t *old = GLIA_NEW_ARRAY(&b->arena, int32_t, count);      /* by new number */
     r->nodes = GLIA_NEW_ARRAY(a, tok_trie_node, count + 1);
     r->label = GLIA_NEW_ARRAY(a, uint8_t, count);
     memset(r->root, 0xFF, sizeof r->root);
-    if (!from || !slot || !old || !r->nodes || !r->label) return false;
+    if (!from || !edge || !slot || !old || !r->nodes || !r->label) return false;
     r->node_count = b->node_count;
-    for (uint64_t at = 0; at <= b->mask; at++)
-        if (b->edge[at]) from[((b->edge[at] - 1) >> 8) + 2]++;
+    for (uint64_t at = 0; at <= b->mask; at++) {
+        if (!b->edge[at]) continue;
+        from[((b->edge[at] - 1) >> 8) + 2]++;
+        edge[b->child[at]] = (int64_t)at;
+    }
     for (int64_t i = 1; i <= count; i++) from[i + 1] += from[i];
-    for (uint64_t at = 0; at <= b->mask; at++)
-        if (b->edge[at]) slot[from[((b->edge[at] - 1) >> 8) + 1]++] = (int64_t)at;
+    for (int64_t i = 1; i < count; i++) slot[from[((b->edge[edge[i]] - 1) >> 8) + 1]++] = edge[i];
     int32_t next = 1;
     for (int64_t i = 0; i < count; i++) {
         r->nodes[i] = (tok_trie_node){.first = next, .id = b->id[old[i]]};
