@@ -193,7 +193,6 @@ typedef struct tok_specials { /* tokens that are looked for in text */
 typedef struct tok_trie_node {
     int32_t first; /* its first child; it has as many as lie before those of the next node */
     int32_t id;    /* the token that ends here, or -1 */
-    double score;  /* unigram: of that token */
 } tok_trie_node;
 typedef struct tok_trie {
     tok_trie_node *nodes; /* [node_count + 1] */
@@ -236,6 +235,7 @@ struct glia_tokenizer {
     tok_regex word;                  /* \w, where an attribute asks for it */
     tok_norm *norm;                  /* or null */
     tok_trie trie;                   /* WordPiece, unigram */
+    double *walk_score;              /* [count] unigram: what a token adds */
     double score_min;
     bool byte_fallback, fuse_unknown, by_pipeline;
     int64_t word_chars_max;

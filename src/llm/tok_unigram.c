@@ -124,15 +124,13 @@ static glia_status unigram_pairs(glia_tokenizer *t, const glia_vocab_source *v, 
 {
     const double *fine = v->pipeline ? v->pipeline->scores : NULL;
     if (!t->score) return glia_fail(e, GLIA_E_FORMAT, "G0605", "a unigram vocabulary without scores");
+    t->walk_score = GLIA_NEW_ARRAY(&t->arena, double, t->count);
+    if (!t->walk_score) return glia_tok_nomem(e);
     for (int32_t i = 0; i < t->count; i++) {
         const double score = fine ? fine[i] : (double)t->score[i];
+        t->walk_score[i] = t->type[i] == GLIA_TOK_TYPE_USER_DEFINED ? 0.0 : score;
         const bool counts = fine ? tok_size(&t->text, i) > 0 : t->type[i] == GLIA_TOK_TYPE_NORMAL;
         if (counts && score < t->score_min) t->score_min = score;
-    }
-    for (int32_t i = 0; i < t->trie.node_count; i++) {
-        const int32_t id = t->trie.nodes[i].id;
-        if (id < 0 || t->type[id] == GLIA_TOK_TYPE_USER_DEFINED) continue;
-        t->trie.nodes[i].score = fine ? fine[id] : (double)t->score[id];
     }
     return GLIA_OK;
 }
@@ -170,18 +168,19 @@ static bool prepare(search *c, int64_t to, tok_scratch *s)
 /* All ways on from the character [i, i + len). The places are there. */
 static void ways_from(search *c, int64_t i, int len)
 {
-    const tok_trie *r = &c->t->trie;
+    const glia_tokenizer *t = c->t;
+    const tok_trie *r = &t->trie;
     const char *text = c->text + i;
     const int64_t left = c->size - i;
     place *best = c->best + (i - c->base);
-    const double here = best->score, unknown = here + (c->t->score_min - UNKNOWN_PENALTY);
+    const double here = best->score, unknown = here + (t->score_min - UNKNOWN_PENALTY);
     int64_t far = len;
     int32_t node = 0;
     bool single = false;
     for (int64_t n = 1; n <= left && (node = tok_trie_step(r, node, (uint8_t)text[n - 1])) >= 0; n++) {
         const tok_trie_node *at = &r->nodes[node];
         if (at->id < 0) continue;
-        const double sum = here + at->score;
+        const double sum = here + t->walk_score[at->id];
         single |= n == len;
         far = glia_max(far, n);
         if (best[n].from < 0 || sum > best[n].score) best[n] = (place){sum, (int32_t)i, at->id};
