@@ -308,7 +308,8 @@ static void segment(tok_words *w, int d, int64_t *begin, int64_t *end, bool *mat
         *end = w->stage[d].at = w->stage[d].match_end;
         return;
     }
-    while (at < last && (stop = match_at(w, d, at)) <= at && w->steps <= w->steps_max && !w->nomem)
+    while ((at = tok_regex_skip(r, w->text, at, last)) < last && (stop = match_at(w, d, at)) <= at &&
+           w->steps <= w->steps_max && !w->nomem)
         at += glia_tok_regex_char(r, w->text + at, last - at);
     if (at > *begin) {
         *match = !*match;

@@ -27,15 +27,19 @@
 #include "llm/tok_regex.h"
 #include "llm/tokenizer.h"
 
+#include <string.h>
+
 enum {
     TOK_KEY_MAX = 1024,   /* longer tokens are decoded but never chosen; bounds the work per byte */
     TOK_PROBE_MAX = 1024, /* a longer walk through a hash table means that somebody made it so */
 #ifdef GLIA_HOSTILE
     TOK_SHORT = 2,
     TOK_SYMBOLS = 2,
+    TOK_TRIE_NEAR = 1,
 #else
-    TOK_SHORT = 24,   /* symbols; up to here a scan beats a tree */
-    TOK_SYMBOLS = 64, /* room at first */
+    TOK_SHORT = 24,    /* symbols; up to here a scan beats a tree */
+    TOK_SYMBOLS = 64,  /* room at first */
+    TOK_TRIE_NEAR = 6, /* children; a loop looks at these, memchr at the others */
 #endif
     TOK_SPECIAL_MAX = 65536 /* control and user-defined tokens */
 };
@@ -75,6 +79,8 @@ typedef struct tok_scratch { /* of one encode call; grows, never shrinks */
     void *block;
     size_t block_bytes;
     int64_t used; /* symbols in id */
+    void *extra;  /* unigram's places */
+    int64_t extra_bytes;
 } tok_scratch;
 
 bool glia_tok_pairs_create(tok_pairs *p, glia_arena *a, int64_t count);
@@ -85,6 +91,8 @@ void glia_tok_scratch_init(tok_scratch *s, const glia_os *os);
 void glia_tok_scratch_free(tok_scratch *s);
 /* Room for n symbols in s->id (what was there stays). */
 bool glia_tok_scratch_reserve(tok_scratch *s, int64_t n);
+/* Room for so many bytes, and what was in the room stays; *room is how many there are. Null: no memory. */
+void *glia_tok_scratch_extra(tok_scratch *s, int64_t bytes, int64_t *room);
 static inline bool tok_scratch_push(tok_scratch *s, int32_t id)
 {
     if (s->used == s->capacity && !glia_tok_scratch_reserve(s, s->used + 1)) return false;
@@ -180,13 +188,26 @@ typedef struct tok_specials { /* tokens that are looked for in text */
     uint8_t begins[256];
 } tok_specials;
 
-typedef struct tok_trie { /* keys by their bytes: a hash table of edges */
-    uint64_t *edge;       /* node << 8 | byte, plus 1; 0: free */
-    int32_t *child;
-    int32_t *id; /* [node_count] the token that ends here, or -1 */
-    uint64_t mask;
+/* Keys by their bytes. Nodes are numbered by depth, so that the children of one are neighbours and what most
+ * walks visit lies together. Node 0 is the root; every walk starts there, so its children are in an array. */
+typedef struct tok_trie_node {
+    int32_t first; /* its first child; it has as many as lie before those of the next node */
+    int32_t id;    /* the token that ends here, or -1 */
+} tok_trie_node;
+typedef struct tok_trie {
+    tok_trie_node *nodes; /* [node_count + 1] */
+    uint8_t *label;       /* [node_count] the byte that leads here */
     int32_t node_count, root[256];
 } tok_trie;
+
+typedef struct tok_trie_build { /* a trie that still grows: a hash table of edges */
+    glia_arena arena;
+    uint64_t *edge; /* node << 8 | byte, plus 1; 0: free */
+    int32_t *child;
+    int32_t *id; /* [node_count] */
+    uint64_t mask;
+    int32_t node_count;
+} tok_trie_build;
 
 struct glia_tokenizer {
     glia_arena arena;
@@ -214,7 +235,7 @@ struct glia_tokenizer {
     tok_regex word;                  /* \w, where an attribute asks for it */
     tok_norm *norm;                  /* or null */
     tok_trie trie;                   /* WordPiece, unigram */
-    double *fine_score;              /* [count] unigram: scores before they were rounded */
+    double *walk_score;              /* [count] unigram: what a token adds */
     double score_min;
     bool byte_fallback, fuse_unknown, by_pipeline;
     int64_t word_chars_max;
@@ -271,11 +292,24 @@ typedef struct tok_trust { /* which tokens may be found in a text */
  * to it is [*begin, *end), begin >= from. */
 int32_t glia_tok_special_at(const glia_tokenizer *t, const tok_specials *list, const char *text, int64_t from,
                             int64_t at, int64_t size, const tok_trust *trust, int64_t *begin, int64_t *end);
-bool glia_tok_trie_create(tok_trie *r, glia_arena *a, int64_t bytes);
+/* Room for keys of so many bytes together. */
+bool glia_tok_trie_begin(tok_trie_build *b, const glia_os *os, int64_t bytes);
 /* False: the table is being attacked. The first of equal keys stays. */
-bool glia_tok_trie_add(tok_trie *r, const char *key, int64_t size, int32_t id);
-/* The node behind `node` on byte b, or -1; 0 is the root. */
-int32_t glia_tok_trie_step(const tok_trie *r, int32_t node, uint8_t b);
+bool glia_tok_trie_add(tok_trie_build *b, const char *key, int64_t size, int32_t id);
+/* Makes the trie from what was added. */
+bool glia_tok_trie_end(tok_trie_build *b, tok_trie *r, glia_arena *a);
+void glia_tok_trie_free(tok_trie_build *b);
+/* The node behind `node` on byte b, or -1. */
+static inline int32_t tok_trie_step(const tok_trie *r, int32_t node, uint8_t b)
+{
+    if (!node) return r->root[b];
+    int32_t i = r->nodes[node].first;
+    const int32_t end = r->nodes[node + 1].first, near = end - i > TOK_TRIE_NEAR ? i + TOK_TRIE_NEAR : end;
+    for (; i < near; i++)
+        if (r->label[i] == b) return i;
+    const uint8_t *at = i < end ? memchr(r->label + i, b, (size_t)(end - i)) : NULL;
+    return at ? (int32_t)(at - r->label) : -1;
+}
 /* The byte of "<0xHH>", or -1. */
 int glia_tok_byte_of_text(const char *s, int64_t size);
 /* Marks with keyed = 2 the keys that merge to themselves; symbols(t, key, scratch) fills the scratch. */

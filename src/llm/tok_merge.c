@@ -77,7 +77,25 @@ void glia_tok_scratch_init(tok_scratch *s, const glia_os *os)
 void glia_tok_scratch_free(tok_scratch *s)
 {
     if (s->block) s->os->mem_free(s->os->ctx, s->block, s->block_bytes);
+    if (s->extra) s->os->mem_free(s->os->ctx, s->extra, (size_t)s->extra_bytes);
     glia_tok_scratch_init(s, s->os);
+}
+
+void *glia_tok_scratch_extra(tok_scratch *s, int64_t bytes, int64_t *room)
+{
+    int64_t grown = s->extra_bytes ? s->extra_bytes : 1024;
+    while (grown < bytes)
+        if (!glia_mul(grown, 2, &grown)) return NULL;
+    if (grown > s->extra_bytes || !s->extra) {
+        void *extra = s->os->mem_alloc(s->os->ctx, (size_t)grown, 64);
+        if (!extra) return NULL;
+        if (s->extra) memcpy(extra, s->extra, (size_t)s->extra_bytes);
+        if (s->extra) s->os->mem_free(s->os->ctx, s->extra, (size_t)s->extra_bytes);
+        s->extra = extra;
+        s->extra_bytes = grown;
+    }
+    *room = s->extra_bytes;
+    return s->extra;
 }
 
 /* Per symbol: id, next, prev, and two tree nodes; a capacity is a power of two, so it is the leaf count. */

@@ -30,7 +30,7 @@ void glia_tok_text_free(tok_text *t)
     glia_tok_text_init(t, t->os, t->limit);
 }
 
-bool glia_tok_text_push(tok_text *t, const char *s, int64_t n)
+bool glia_tok_text_reserve(tok_text *t, int64_t n)
 {
     int64_t need, capacity = t->capacity ? t->capacity : 256;
     if (!glia_add(t->size, n, &need) || need > t->limit) {
@@ -46,8 +46,6 @@ bool glia_tok_text_push(tok_text *t, const char *s, int64_t n)
         t->bytes = bytes;
         t->capacity = capacity;
     }
-    if (n) memcpy(t->bytes + t->size, s, (size_t)n);
-    t->size = need;
     return true;
 }
 
@@ -61,11 +59,31 @@ static bool push_cp(tok_text *t, uint32_t cp)
     return glia_tok_text_push(t, c, glia_utf8_encode(cp, c));
 }
 
-static uint32_t next_cp(const char *s, int64_t left, int *len)
+static inline uint32_t next_cp(const char *s, int64_t left, int *len)
 {
     bool ok;
+    if ((uint8_t)*s < 0x80) {
+        *len = 1;
+        return (uint8_t)*s;
+    }
     const uint32_t cp = glia_utf8_decode(s, left, len, &ok);
     return ok ? cp : MALFORMED | (uint8_t)*s;
+}
+
+/* Where bytes from low to high, which a step leaves alone, end. */
+static inline int64_t run_of(const char *in, int64_t i, int64_t size, uint8_t low, uint8_t high)
+{
+    while (i < size && (uint8_t)((uint8_t)in[i] - low) <= high - low) i++;
+    return i;
+}
+
+/* Copies such a run. */
+static inline bool copy_run(const char *in, int64_t *i, int64_t size, uint8_t low, uint8_t high,
+                            tok_text *out)
+{
+    const int64_t begin = *i;
+    *i = run_of(in, begin, size, low, high);
+    return glia_tok_text_push(out, in + begin, *i - begin);
 }
 
 /* ---- normal forms */
@@ -179,6 +197,9 @@ bool glia_tok_norm_form(const tok_norm_step *s, const char *in, int64_t size, bo
     glia_tok_text_init(&w.cps, out->os, TOK_TEXT_MAX * 16);
     glia_tok_text_init(&w.spare, out->os, TOK_TEXT_MAX * 16);
     while (i < size && ok) {
+        const int64_t plain = run_of(in, i, size, 0, 0x7F);
+        if (plain > i) last = plain - 1;
+        if ((i = plain) == size) break;
         uint32_t cp = next_cp(in + i, size - i, &len);
         if (inert(cp, s->flags)) {
             last = i;
@@ -199,6 +220,19 @@ bool glia_tok_norm_form(const tok_norm_step *s, const char *in, int64_t size, bo
 
 /* ---- code point by code point */
 
+/* Copies a run of ASCII in lower case. */
+static bool copy_lower(const char *in, int64_t *i, int64_t size, tok_text *out)
+{
+    const int64_t begin = *i, end = run_of(in, begin, size, 0, 0x7F);
+    if (!glia_tok_text_reserve(out, end - begin)) return false;
+    for (int64_t k = begin; k < end; k++) {
+        const uint8_t c = (uint8_t)in[k];
+        out->bytes[out->size++] = (char)(c + ((uint8_t)(c - 'A') < 26 ? 32 : 0));
+    }
+    *i = end;
+    return true;
+}
+
 bool glia_tok_norm_lower(const tok_norm_step *s, const char *in, int64_t size, bool first, tok_text *out)
 {
     int len;
@@ -207,6 +241,8 @@ bool glia_tok_norm_lower(const tok_norm_step *s, const char *in, int64_t size, b
     for (int64_t i = 0; i < size; i += len) {
         uint32_t parts[TOK_UNI_MAP_MAX];
         int n = 1;
+        if (!copy_lower(in, &i, size, out)) return false;
+        if (i == size) break;
         const uint32_t cp = next_cp(in + i, size - i, &len);
         if (cp & MALFORMED) parts[0] = cp;
         else n = glia_unicode_lower(cp, parts);
@@ -218,9 +254,12 @@ bool glia_tok_norm_lower(const tok_norm_step *s, const char *in, int64_t size, b
 
 bool glia_tok_norm_drop(const tok_norm_step *s, const char *in, int64_t size, bool first, tok_text *out)
 {
+    const bool ascii_stays = !(s->flags & ~(TOK_UNI_BIT(MN) | TOK_UNI_BIT(MC) | TOK_UNI_BIT(ME)));
     int len;
     (void)first;
     for (int64_t i = 0; i < size; i += len) {
+        if (ascii_stays && !copy_run(in, &i, size, 0, 0x7F, out)) return false;
+        if (i == size) break;
         const uint32_t cp = next_cp(in + i, size - i, &len);
         if (!(cp & MALFORMED) && tok_unicode_in(cp, s->flags)) continue;
         if (!glia_tok_text_push(out, in + i, len)) return false;
@@ -236,6 +275,8 @@ bool glia_tok_norm_clean(const tok_norm_step *s, const char *in, int64_t size, b
     (void)s;
     (void)first;
     for (int64_t i = 0; i < size; i += len) {
+        if (!copy_run(in, &i, size, ' ', '~', out)) return false;
+        if (i == size) break;
         const uint32_t cp = next_cp(in + i, size - i, &len);
         if (cp & MALFORMED || cp == 0xFFFD) continue;
         const bool blank = cp == '\t' || cp == '\n' || cp == '\r';
@@ -262,6 +303,8 @@ bool glia_tok_norm_cjk(const tok_norm_step *s, const char *in, int64_t size, boo
     (void)s;
     (void)first;
     for (int64_t i = 0; i < size; i += len) {
+        if (!copy_run(in, &i, size, 0, 0xE2, out)) return false; /* they all begin with E3 or above */
+        if (i == size) break;
         const uint32_t cp = next_cp(in + i, size - i, &len);
         const bool apart = cp >= 0x3400 && is_chinese(cp);
         if (apart && !glia_tok_text_push(out, " ", 1)) return false;
@@ -313,7 +356,7 @@ bool glia_tok_norm_replace(const tok_norm_step *s, const char *in, int64_t size,
     int64_t kept = 0;
     (void)first;
     for (int64_t i = 0; i + s->text_size <= size;) {
-        if (in[i] != s->text[0] || memcmp(in + i, s->text, (size_t)s->text_size)) {
+        if (in[i] != s->text[0] || (s->text_size > 1 && memcmp(in + i, s->text, (size_t)s->text_size))) {
             i++;
             continue;
         }
@@ -332,7 +375,7 @@ bool glia_tok_norm_regex(const tok_norm_step *s, const char *in, int64_t size, b
     bool far = false, ok = true;
     (void)first;
     const size_t bytes = (size_t)((size >> TOK_TRAIL_SHIFT) + 1) * sizeof *trail.state;
-    for (int64_t i = 0; i < size && ok;) {
+    for (int64_t i = 0; (i = tok_regex_skip(s->regex, in, i, size)) < size && ok;) {
         const int64_t stop = glia_tok_regex_match(s->regex, in, i, size, &trail, &steps, &far);
         if (steps > 4096 + 256 * size) {
             out->over = true;
@@ -379,6 +422,9 @@ bool glia_tok_norm_collapse(const tok_norm_step *s, const char *in, int64_t size
         const bool marked = s->flags & TOK_COLLAPSE_MARK && cp == 0x2581;
         if (space && any && !marked && !glia_tok_text_push(out, " ", 1)) return false;
         if (!glia_tok_text_push(out, in + i, len)) return false;
+        i += len;
+        if (!copy_run(in, &i, size, '!', '~', out)) return false;
+        len = 0;
         space = false;
         any = true;
     }
@@ -394,6 +440,36 @@ bool glia_tok_norm_trim(const tok_norm_step *s, const char *in, int64_t size, bo
 }
 
 /* ---- SentencePiece's map */
+
+/* A unit: bit 31 and bits 0-7 its label, bit 8 whether a value follows, bits 10.. the offset, bit 9 scales
+ * it. */
+static uint32_t unit_offset(uint32_t unit) { return (unit >> 10) << ((unit & 0x200) >> 6); }
+
+/* Goes on from *at by one byte; *unit is what it comes through. */
+static inline bool charsmap_step(const tok_charsmap *m, uint32_t *at, uint8_t byte, uint32_t *unit)
+{
+    *at ^= byte;
+    if (*at >= m->unit_count) return false;
+    *unit = m->units[*at];
+    if ((*unit & 0x800000FFu) != byte) return false;
+    *at ^= unit_offset(*unit);
+    return *at < m->unit_count;
+}
+
+/* Marks the ASCII characters that stay as they are before another one. */
+static void charsmap_index(tok_charsmap *m)
+{
+    for (int first = 0; first < 128; first++) {
+        uint32_t unit, at = unit_offset(m->units[0]);
+        m->plain[first] = true;
+        if (!charsmap_step(m, &at, (uint8_t)first, &unit)) continue;
+        m->plain[first] = !(unit & 0x100);
+        for (int second = 0; second < 128; second++) {
+            uint32_t next = at;
+            if (charsmap_step(m, &next, (uint8_t)second, &unit)) m->plain[first] = false;
+        }
+    }
+}
 
 glia_status glia_tok_charsmap_read(tok_charsmap *m, glia_arena *a, const char *bytes, int64_t size,
                                    glia_error *e)
@@ -414,25 +490,17 @@ glia_status glia_tok_charsmap_read(tok_charsmap *m, glia_arena *a, const char *b
         units[i] = (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
     }
     m->units = units;
+    charsmap_index(m);
     return GLIA_OK;
 }
-
-/* A unit: bit 31 and bits 0-7 its label, bit 8 whether a value follows, bits 10.. the offset, bit 9 scales
- * it. */
-static uint32_t unit_offset(uint32_t unit) { return (unit >> 10) << ((unit & 0x200) >> 6); }
 
 /* The text of the longest entry that s begins with; *len its bytes; null if none. */
 static const char *charsmap_find(const tok_charsmap *m, const char *s, int64_t left, int64_t *len)
 {
     const char *found = NULL;
-    uint32_t at = unit_offset(m->units[0]);
+    uint32_t unit, at = unit_offset(m->units[0]);
     for (int64_t i = 0; i < left && i < CHARSMAP_KEY_MAX; i++) { /* a damaged trie may have cycles */
-        at ^= (uint8_t)s[i];
-        if (at >= m->unit_count) break;
-        const uint32_t unit = m->units[at];
-        if ((unit & 0x800000FFu) != (uint8_t)s[i]) break;
-        at ^= unit_offset(unit);
-        if (at >= m->unit_count) break;
+        if (!charsmap_step(m, &at, (uint8_t)s[i], &unit)) break;
         if (!(unit & 0x100)) continue;
         const uint32_t value = m->units[at] & 0x7FFFFFFF;
         if (value >= m->texts_size) continue;
@@ -447,7 +515,13 @@ bool glia_tok_norm_charsmap(const tok_norm_step *s, const char *in, int64_t size
     int64_t len;
     (void)first;
     for (int64_t i = 0; i < size; i += len) {
+        const int64_t begin = i;
         int one;
+        while (i < size && (uint8_t)in[i] < 0x80 && s->map.plain[(uint8_t)in[i]] &&
+               (i + 1 == size || (uint8_t)in[i + 1] < 0x80))
+            i++;
+        if (!glia_tok_text_push(out, in + begin, i - begin)) return false;
+        if (i == size) break;
         const char *with = charsmap_find(&s->map, in + i, size - i, &len);
         if (with) {
             if (!glia_tok_text_push(out, with, (int64_t)strlen(with))) return false;

@@ -4,6 +4,8 @@
 
 #include "llm/tok_regex.h"
 
+#include <string.h>
+
 typedef struct tok_text { /* bytes that grow; from the os table */
     const glia_os *os;
     char *bytes;
@@ -13,7 +15,16 @@ typedef struct tok_text { /* bytes that grow; from the os table */
 
 void glia_tok_text_init(tok_text *t, const glia_os *os, int64_t limit);
 void glia_tok_text_free(tok_text *t);
-bool glia_tok_text_push(tok_text *t, const char *s, int64_t n);
+/* Room for n more bytes, which are not counted yet. */
+bool glia_tok_text_reserve(tok_text *t, int64_t n);
+static inline bool glia_tok_text_push(tok_text *t, const char *s, int64_t n)
+{
+    if ((n > t->capacity - t->size || n > t->limit - t->size) && !glia_tok_text_reserve(t, n)) return false;
+    if (n == 1) t->bytes[t->size] = *s;
+    else if (n) memcpy(t->bytes + t->size, s, (size_t)n);
+    t->size += n;
+    return true;
+}
 
 typedef struct tok_charsmap { /* of SentencePiece: a double-array trie, and the texts that its values point at
                                */
@@ -21,6 +32,7 @@ typedef struct tok_charsmap { /* of SentencePiece: a double-array trie, and the 
     int64_t unit_count;
     const char *texts; /* each ends in NUL, and so does the last */
     int64_t texts_size;
+    bool plain[128]; /* ASCII that stays as it is before another such character, or at the end */
 } tok_charsmap;
 
 struct tok_norm;

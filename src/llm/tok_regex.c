@@ -749,6 +749,8 @@ static glia_status build(tok_regex *r, glia_arena *arena, builder *b, glia_error
     r->state_count = b->state_count;
     if (!c->why && r->bytes)
         for (int k = 0; k < 256; k++) r->ascii[k] = (uint8_t)class_of(r, spelled(k));
+    for (int k = 0; k < 256 && !c->why; k++)
+        r->begins[k] = (k >= 128 && !r->bytes) || r->step[row + r->ascii[k]] >> 1;
     return GLIA_OK;
 }
 

@@ -16,6 +16,7 @@ typedef struct tok_regex {
     int class_count;     /* class_count itself: the end of the text */
     bool bytes;          /* reads each byte as the character that byte-level vocabularies spell it with */
     uint8_t ascii[256];  /* class of a byte: below 128, or any in `bytes` */
+    uint8_t begins[256]; /* 0: no match that is not empty begins with this byte, which is a character */
     uint16_t page[4352]; /* which block of 256 a code point's class is in */
     uint8_t *pages;
     int64_t page_count, state_count;
@@ -40,6 +41,13 @@ typedef struct tok_trail {
  * trail->state nothing is remembered, and *far is set when a scan would like to. */
 int64_t glia_tok_regex_match(const tok_regex *r, const char *text, int64_t at, int64_t end, tok_trail *trail,
                              int64_t *steps, bool *far);
+
+/* The first place from `at` on where a match may begin; `end` if there is none. */
+static inline int64_t tok_regex_skip(const tok_regex *r, const char *text, int64_t at, int64_t end)
+{
+    while (at < end && !r->begins[(uint8_t)text[at]]) at++;
+    return at;
+}
 
 /* The bytes of the character at s, as the automaton reads them. */
 int glia_tok_regex_char(const tok_regex *r, const char *s, int64_t left);

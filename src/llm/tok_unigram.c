@@ -17,6 +17,13 @@
 
 static const char mark[3] = {'\xe2', '\x96', '\x81'};
 #define UNKNOWN_PENALTY 10.0
+enum {
+#ifdef GLIA_HOSTILE
+    SETTLE = 1,
+#else
+    SETTLE = 256, /* bytes that are worth settling */
+#endif
+};
 
 static glia_status unigram_plan(glia_tokenizer *t, const glia_vocab_source *v, tok_norm *norm, glia_error *e)
 {
@@ -69,13 +76,11 @@ static bool has_key(const glia_tokenizer *t, int32_t i)
            tok_size(&t->text, i) > 0 && tok_size(&t->text, i) <= TOK_KEY_MAX;
 }
 
-static glia_status unigram_keys(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
+static glia_status fill_keys(glia_tokenizer *t, tok_trie_build *b, glia_error *e)
 {
-    (void)v;
     t->piece.at = GLIA_NEW_ARRAY(&t->arena, int64_t, (int64_t)t->count + 1);
     t->piece.bytes = GLIA_NEW_ARRAY(&t->arena, char, t->text.at[t->count]);
-    if (!t->piece.at || !t->piece.bytes || !glia_tok_trie_create(&t->trie, &t->arena, t->text.at[t->count]))
-        return glia_tok_nomem(e);
+    if (!t->piece.at || !t->piece.bytes) return glia_tok_nomem(e);
     for (int32_t i = 0; i < t->count; i++) {
         const char *text = tok_at(&t->text, i);
         char *to = t->piece.bytes + t->piece.at[i];
@@ -96,24 +101,36 @@ static glia_status unigram_keys(glia_tokenizer *t, const glia_vocab_source *v, g
         t->keyed[i] = has_key(t, i);
         if (!t->keyed[i]) continue;
         t->key_max = glia_max(t->key_max, tok_size(&t->text, i));
-        if (!glia_tok_trie_add(&t->trie, text, tok_size(&t->text, i), i))
+        if (!glia_tok_trie_add(b, text, tok_size(&t->text, i), i))
             return glia_fail(e, GLIA_E_LIMIT, "G0608",
                              "the vocabulary's texts are made to collide (token %d)", (int)i);
     }
-    for (int b = 0; b < 256; b++) t->byte_fallback |= t->byte_id[b] >= 0;
+    for (int k = 0; k < 256; k++) t->byte_fallback |= t->byte_id[k] >= 0;
     return GLIA_OK;
+}
+
+static glia_status unigram_keys(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
+{
+    tok_trie_build b;
+    (void)v;
+    glia_status s =
+        glia_tok_trie_begin(&b, t->os, t->text.at[t->count]) ? fill_keys(t, &b, e) : glia_tok_nomem(e);
+    if (!s && !glia_tok_trie_end(&b, &t->trie, &t->arena)) s = glia_tok_nomem(e);
+    glia_tok_trie_free(&b);
+    return s;
 }
 
 static glia_status unigram_pairs(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
 {
     const double *fine = v->pipeline ? v->pipeline->scores : NULL;
     if (!t->score) return glia_fail(e, GLIA_E_FORMAT, "G0605", "a unigram vocabulary without scores");
-    t->fine_score = GLIA_NEW_ARRAY(&t->arena, double, t->count);
-    if (!t->fine_score) return glia_tok_nomem(e);
+    t->walk_score = GLIA_NEW_ARRAY(&t->arena, double, t->count);
+    if (!t->walk_score) return glia_tok_nomem(e);
     for (int32_t i = 0; i < t->count; i++) {
-        t->fine_score[i] = fine ? fine[i] : (double)t->score[i];
+        const double score = fine ? fine[i] : (double)t->score[i];
+        t->walk_score[i] = t->type[i] == GLIA_TOK_TYPE_USER_DEFINED ? 0.0 : score;
         const bool counts = fine ? tok_size(&t->text, i) > 0 : t->type[i] == GLIA_TOK_TYPE_NORMAL;
-        if (counts && t->fine_score[i] < t->score_min) t->score_min = t->fine_score[i];
+        if (counts && score < t->score_min) t->score_min = score;
     }
     return GLIA_OK;
 }
@@ -123,31 +140,54 @@ typedef struct place { /* the best way to get here */
     int32_t from, id; /* from -1: not reached; id -1: an unknown character */
 } place;
 
-/* Fills best[0..size] from left to right. */
-static void search(const glia_tokenizer *t, const char *text, int64_t size, place *best)
+/* A search over text[base..size). What lies between base and a place that no token spans is settled there: it
+ * is emitted, and the search goes on with the sum it has, so that few places are kept at a time. */
+typedef struct search {
+    const glia_tokenizer *t;
+    const char *text;
+    int64_t size, base;
+    int64_t ready, reach; /* the last place that there is, and that is reached */
+    int64_t unknown;      /* where a run of unknown characters began, or -1 */
+    place *best;          /* [ready - base + 1] in the scratch */
+    int64_t room;
+} search;
+
+/* Makes places up to `to` at least, not reached yet. */
+static bool prepare(search *c, int64_t to, tok_scratch *s)
 {
-    const double unknown = t->score_min - UNKNOWN_PENALTY;
-    int len;
-    bool ok;
-    for (int64_t i = 0; i <= size; i++) best[i].from = -1;
-    best[0] = (place){0, 0, -1};
-    for (int64_t i = 0; i < size; i += len) {
-        const double here = best[i].score;
-        bool single = false;
-        glia_utf8_decode(text + i, size - i, &len, &ok);
-        int32_t node = 0;
-        for (int64_t j = i; j < size; j++) {
-            node = glia_tok_trie_step(&t->trie, node, (uint8_t)text[j]);
-            if (node < 0) break;
-            const int32_t id = t->trie.id[node];
-            if (id < 0) continue;
-            const double sum = here + (t->type[id] == GLIA_TOK_TYPE_USER_DEFINED ? 0.0 : t->fine_score[id]);
-            single |= j + 1 == i + len;
-            if (best[j + 1].from < 0 || sum > best[j + 1].score) best[j + 1] = (place){sum, (int32_t)i, id};
-        }
-        if (!single && (best[i + len].from < 0 || here + unknown > best[i + len].score))
-            best[i + len] = (place){here + unknown, (int32_t)i, -1};
+    to = glia_min(to + SETTLE, c->size);
+    if (to - c->base >= c->room) {
+        c->best = glia_tok_scratch_extra(s, (to - c->base + 1) * (int64_t)sizeof(place), &c->room);
+        c->room /= (int64_t)sizeof(place);
+        if (!c->best) return false;
     }
+    while (c->ready < to) c->best[++c->ready - c->base].from = -1;
+    return true;
+}
+
+/* All ways on from the character [i, i + len). The places are there. */
+static void ways_from(search *c, int64_t i, int len)
+{
+    const glia_tokenizer *t = c->t;
+    const tok_trie *r = &t->trie;
+    const char *text = c->text + i;
+    const int64_t left = c->size - i;
+    place *best = c->best + (i - c->base);
+    const double here = best->score, unknown = here + (t->score_min - UNKNOWN_PENALTY);
+    int64_t far = len;
+    int32_t node = 0;
+    bool single = false;
+    for (int64_t n = 1; n <= left && (node = tok_trie_step(r, node, (uint8_t)text[n - 1])) >= 0; n++) {
+        const tok_trie_node *at = &r->nodes[node];
+        if (at->id < 0) continue;
+        const double sum = here + t->walk_score[at->id];
+        single |= n == len;
+        far = glia_max(far, n);
+        if (best[n].from < 0 || sum > best[n].score) best[n] = (place){sum, (int32_t)i, at->id};
+    }
+    if (!single && (best[len].from < 0 || unknown > best[len].score))
+        best[len] = (place){unknown, (int32_t)i, -1};
+    c->reach = glia_max(c->reach, i + far);
 }
 
 /* The text [begin, end) is unknown: its bytes, or one token. */
@@ -165,33 +205,52 @@ static glia_status emit_unknown(const glia_tokenizer *t, const char *text, int64
     return GLIA_OK;
 }
 
+/* Emits the best way from base to `end`, which becomes the new base. */
+static glia_status settle(search *c, int64_t end, tok_scratch *s, tok_out *out, glia_error *e)
+{
+    const glia_tokenizer *t = c->t;
+    glia_status status = GLIA_OK;
+    int64_t begin = c->base;
+    s->used = 0; /* the ends of the tokens, last first */
+    for (int64_t at = end; at > c->base; at = c->best[at - c->base].from)
+        if (!tok_scratch_push(s, (int32_t)at)) return glia_tok_nomem(e);
+    for (int64_t i = s->used; i-- > 0 && !status;) {
+        const int64_t to = s->id[i];
+        const int32_t id = c->best[to - c->base].id;
+        if (id < 0 && c->unknown < 0) c->unknown = begin;
+        if (c->unknown >= 0 && (id >= 0 || !t->fuse_unknown)) {
+            status = emit_unknown(t, c->text, c->unknown, id >= 0 ? begin : to, out, e);
+            c->unknown = -1;
+        }
+        if (id >= 0) tok_emit(out, id);
+        begin = to;
+    }
+    c->best[0] = c->best[end - c->base];
+    c->base = c->ready = end;
+    return status;
+}
+
 static glia_status unigram_encode(const glia_tokenizer *t, const char *text, int64_t size, bool first,
                                   tok_scratch *s, tok_out *out, glia_error *e)
 {
-    (void)first;
-    int64_t bytes;
-    if (!glia_mul(size + 1, (int64_t)sizeof(place), &bytes) || size >= INT32_MAX) return glia_tok_nomem(e);
-    place *best = t->os->mem_alloc(t->os->ctx, (size_t)bytes, 64);
-    if (!best) return glia_tok_nomem(e);
-    search(t, text, size, best);
+    search c = {.t = t, .text = text, .size = size, .ready = -1, .unknown = -1};
+    const int64_t ahead = glia_max(t->key_max, 4); /* bytes that a key or a character may have */
     glia_status status = GLIA_OK;
-    s->used = 0; /* the ends of the tokens, last first */
-    for (int64_t at = size; at > 0 && !status; at = best[at].from)
-        if (!tok_scratch_push(s, (int32_t)at)) status = glia_tok_nomem(e);
-    int64_t begin = 0, unknown = -1; /* where a run of unknown characters began */
-    for (int64_t i = s->used; i-- > 0 && !status;) {
-        const int64_t end = s->id[i];
-        const int32_t id = best[end].id;
-        if (id < 0 && unknown < 0) unknown = begin;
-        if (unknown >= 0 && (id >= 0 || !t->fuse_unknown)) {
-            status = emit_unknown(t, text, unknown, id >= 0 ? begin : end, out, e);
-            unknown = -1;
-        }
-        if (id >= 0) tok_emit(out, id);
-        begin = end;
+    int len;
+    bool ok;
+    (void)first;
+    if (size >= INT32_MAX || !prepare(&c, 0, s)) return glia_tok_nomem(e);
+    c.best[0] = (place){0, 0, -1};
+    for (int64_t i = 0; i < size; i += len) {
+        if (i == c.reach && i - c.base >= SETTLE) status = settle(&c, i, s, out, e);
+        if (status) break;
+        if ((uint8_t)text[i] < 0x80) len = 1;
+        else glia_utf8_decode(text + i, size - i, &len, &ok);
+        if (c.ready < glia_min(i + ahead, size) && !prepare(&c, i + ahead, s)) return glia_tok_nomem(e);
+        ways_from(&c, i, len);
     }
-    if (!status && unknown >= 0) status = emit_unknown(t, text, unknown, size, out, e);
-    t->os->mem_free(t->os->ctx, best, (size_t)bytes);
+    if (!status) status = settle(&c, size, s, out, e);
+    if (!status && c.unknown >= 0) status = emit_unknown(t, text, c.unknown, size, out, e);
     return status;
 }
 

@@ -29,13 +29,11 @@ static glia_status wordpiece_plan(glia_tokenizer *t, const glia_vocab_source *v,
     return glia_tok_pretok_build(&t->pretok, &t->arena, stages, GLIA_COUNT(stages), e);
 }
 
-static glia_status wordpiece_keys(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
+static glia_status fill_keys(glia_tokenizer *t, tok_trie_build *b, glia_error *e)
 {
-    (void)v;
     t->piece.at = GLIA_NEW_ARRAY(&t->arena, int64_t, (int64_t)t->count + 1);
     t->piece.bytes = GLIA_NEW_ARRAY(&t->arena, char, t->text.at[t->count]);
-    if (!t->piece.at || !t->piece.bytes || !glia_tok_trie_create(&t->trie, &t->arena, t->text.at[t->count]))
-        return glia_tok_nomem(e);
+    if (!t->piece.at || !t->piece.bytes) return glia_tok_nomem(e);
     for (int32_t i = 0; i < t->count; i++) {
         const char *text = tok_at(&t->text, i);
         char *to = t->piece.bytes + t->piece.at[i];
@@ -50,11 +48,22 @@ static glia_status wordpiece_keys(glia_tokenizer *t, const glia_vocab_source *v,
         } else if (size) memcpy(to, text, (size_t)size);
         t->piece.at[i + 1] = t->piece.at[i] + size;
         t->keyed[i] = plain && size > 0 && size <= TOK_KEY_MAX;
-        if (t->keyed[i] && !glia_tok_trie_add(&t->trie, to, size, i))
+        if (t->keyed[i] && !glia_tok_trie_add(b, to, size, i))
             return glia_fail(e, GLIA_E_LIMIT, "G0608",
                              "the vocabulary's texts are made to collide (token %d)", (int)i);
     }
     return GLIA_OK;
+}
+
+static glia_status wordpiece_keys(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
+{
+    tok_trie_build b;
+    (void)v;
+    glia_status s =
+        glia_tok_trie_begin(&b, t->os, t->text.at[t->count]) ? fill_keys(t, &b, e) : glia_tok_nomem(e);
+    if (!s && !glia_tok_trie_end(&b, &t->trie, &t->arena)) s = glia_tok_nomem(e);
+    glia_tok_trie_free(&b);
+    return s;
 }
 
 static glia_status wordpiece_pairs(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
@@ -70,10 +79,10 @@ static int32_t longest(const glia_tokenizer *t, int32_t node, const char *s, int
 {
     int32_t best = -1;
     for (int64_t i = 0; i < left; i++) {
-        node = glia_tok_trie_step(&t->trie, node, (uint8_t)s[i]);
+        node = tok_trie_step(&t->trie, node, (uint8_t)s[i]);
         if (node < 0) break;
-        if (t->trie.id[node] < 0) continue;
-        best = t->trie.id[node];
+        if (t->trie.nodes[node].id < 0) continue;
+        best = t->trie.nodes[node].id;
         *size = i + 1;
     }
     return best;

@@ -187,10 +187,10 @@ static glia_status encode_parts(encoder *c, int list, const char *text, int64_t 
     const tok_specials *l = &c->t->special[list];
     const tok_trust *trust = &c->trust[list];
     int64_t raw = 0, at = 0, begin = 0, end = 0;
-    while (at < size && l->count) {
-        const int32_t id = l->begins[(uint8_t)text[at]]
-                               ? glia_tok_special_at(c->t, l, text, raw, at, size, trust, &begin, &end)
-                               : -1;
+    while (l->count) {
+        while (at < size && !l->begins[(uint8_t)text[at]]) at++;
+        if (at >= size) break;
+        const int32_t id = glia_tok_special_at(c->t, l, text, raw, at, size, trust, &begin, &end);
         if (id < 0) {
             at++;
             continue;
