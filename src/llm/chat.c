@@ -24,10 +24,9 @@ static const struct {
                "{% if s is not none and loop.index0 < 2 %}<<SYS>>\n{{ s }}\n<</SYS>>\n\n{% endif %}{{ "
                "m.content }} [/INST]"
                "{% elif m.role == 'assistant' %} {{ m.content }} {{ eos_token }}{% endif %}{% endfor %}"},
-    {"llama3",
-     "{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n"
-     "{{ (m.content or '')|trim }}<|eot_id|>{% endfor %}"
-     "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"},
+    {"llama3", "{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n"
+               "{{ (m.content or '')|trim }}<|eot_id|>{% endfor %}"
+               "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"},
     {"gemma",
      "{% set s = messages[0].content ~ '\n\n' if messages and messages[0].role == 'system' else '' %}"
      "{% for m in messages %}{% if m.role != 'system' %}<start_of_turn>{{ 'model' if m.role == 'assistant' "

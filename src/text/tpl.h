@@ -412,11 +412,13 @@ bool glia_tpl_literal(tpl_compiler *c, const char *text);
     X(text)                                                                                                  \
     X(constant)                                                                                              \
     X(name)                                                                                                  \
-    X(attribute) X(item) X(slice) X(list) X(tuple) X(dict) X(call) X(filter) X(test) X(not ) X(negate)       \
-        X(plus) X(binary) X(compare) X(compare_chain) X(jump) X(jump_true) X(jump_false) X(jump_false_keep)  \
-            X(jump_true_keep) X(emit) X(store) X(store_attribute) X(unpack) X(scope_begin) X(scope_end)      \
-                X(capture_begin) X(capture_end) X(for_begin) X(for_next) X(for_done) X(for_end)              \
-                    X(keep_begin) X(keep_next) X(keep_item) X(macro) X(macro_default) X(macro_return)
+    X(attribute)                                                                                             \
+    X(item)                                                                                                  \
+    X(slice) X(list) X(tuple) X(dict) X(call) X(filter) X(test) X(not ) X(negate) X(plus) X(binary)          \
+        X(compare) X(compare_chain) X(jump) X(jump_true) X(jump_false) X(jump_false_keep) X(jump_true_keep)  \
+            X(emit) X(store) X(store_attribute) X(unpack) X(scope_begin) X(scope_end) X(capture_begin)       \
+                X(capture_end) X(for_begin) X(for_next) X(for_done) X(for_end) X(keep_begin) X(keep_next)    \
+                    X(keep_item) X(macro) X(macro_default) X(macro_return)
 #define X(name) bool glia_tpl_run_##name(tpl_vm *v, const tpl_inst *i);
 TPL_INSTRUCTIONS(X)
 #undef X
