@@ -407,18 +407,15 @@ int32_t glia_tpl_intern(tpl_compiler *c, const char *name); /* -1: no memory */
 bool glia_tpl_literal(tpl_compiler *c, const char *text);
 
 /* Instructions. Stack effects in comments of tpl_vm.c. */
-#define TPL_INSTRUCTIONS(X)                                                                                  \
-    X(nop)                                                                                                   \
-    X(text)                                                                                                  \
-    X(constant)                                                                                              \
-    X(name)                                                                                                  \
-    X(attribute)                                                                                             \
-    X(item)                                                                                                  \
-    X(slice) X(list) X(tuple) X(dict) X(call) X(filter) X(test) X(not ) X(negate) X(plus) X(binary)          \
-        X(compare) X(compare_chain) X(jump) X(jump_true) X(jump_false) X(jump_false_keep) X(jump_true_keep)  \
-            X(emit) X(store) X(store_attribute) X(unpack) X(scope_begin) X(scope_end) X(capture_begin)       \
-                X(capture_end) X(for_begin) X(for_next) X(for_done) X(for_end) X(keep_begin) X(keep_next)    \
-                    X(keep_item) X(macro) X(macro_default) X(macro_return)
+/* clang-format off */
+#define TPL_INSTRUCTIONS(X) \
+    X(nop) X(text) X(constant) X(name) X(attribute) X(item) X(slice) X(list) X(tuple) X(dict) \
+    X(call) X(filter) X(test) X(not) X(negate) X(plus) X(binary) X(compare) X(compare_chain) \
+    X(jump) X(jump_true) X(jump_false) X(jump_false_keep) X(jump_true_keep) X(emit) X(store) \
+    X(store_attribute) X(unpack) X(scope_begin) X(scope_end) X(capture_begin) X(capture_end) \
+    X(for_begin) X(for_next) X(for_done) X(for_end) X(keep_begin) X(keep_next) X(keep_item) \
+    X(macro) X(macro_default) X(macro_return)
+/* clang-format on */
 #define X(name) bool glia_tpl_run_##name(tpl_vm *v, const tpl_inst *i);
 TPL_INSTRUCTIONS(X)
 #undef X
