@@ -11,17 +11,15 @@
 /* The references serve where no other set is allowed. */
 static const glia_cpu_isa portable = {"portable", 0, 0, 0};
 
-#if defined(__x86_64__)
-extern const glia_cpu_isa glia_cpu_avx2, glia_cpu_avx512, glia_cpu_avx512vnni;
-#endif
+#define X(name) extern const glia_cpu_isa glia_cpu_##name;
+#include "provider/cpu/isas.def"
+#undef X
 
 const glia_cpu_isa *const glia_cpu_isas[] = {
     &portable,
-#if defined(__x86_64__)
-    &glia_cpu_avx2,
-    &glia_cpu_avx512,
-    &glia_cpu_avx512vnni,
-#endif
+#define X(name) &glia_cpu_##name,
+#include "provider/cpu/isas.def"
+#undef X
     0,
 };
 
@@ -97,7 +95,7 @@ glia_bound_kernel glia_cpu_bind(const glia_op *op, const glia_type *in, int in_c
 int glia_cpu_layout(glia_dtype t, int64_t n, int64_t k, uint32_t features, const char *isa_max)
 {
     int64_t bytes;
-    const bool vectors = last_allowed(isa_max) > 0 && (features & GLIA_CPU_AVX2);
+    const bool vectors = last_allowed(isa_max) > 0 && (features & (GLIA_CPU_AVX2 | GLIA_CPU_NEON));
     return vectors && n >= 16 && glia_layout_bytes(GLIA_LAYOUT_R16, t, n, k, &bytes) ? GLIA_LAYOUT_R16
                                                                                      : GLIA_LAYOUT_PLAIN;
 }
