@@ -36,8 +36,8 @@ for name in "$@"; do
         continue
     fi
     # The status of the program, not of what shows each line as it comes.
-    { timeout "$limit" ${EMULATOR:+"$EMULATOR"} "$program"; echo "status $?"; } | sed -u -E "s/^(ok|FAIL|skip) /\\1 $case_name: /" |
-        tee "$lines" | grep --line-buffered -v '^status '
+    { timeout "$limit" ${EMULATOR:+"$EMULATOR"} "$program"; echo "status $?"; } |
+        sed -u -E "s/^(ok|FAIL|skip) /\\1 $case_name: /" | tee "$lines" | grep --line-buffered -v '^status '
     status=$(sed -n 's/^status //p' "$lines" | tail -n 1)
     grep -E '^(ok|FAIL|skip) ' "$lines" >>"$all"
     if [ "$status" -eq 124 ]; then
