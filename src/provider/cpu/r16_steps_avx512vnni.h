@@ -41,6 +41,17 @@ R16_INLINE r16_int i_sub(r16_int a, r16_int b) { return _mm512_sub_epi32(a, b); 
 R16_INLINE r16_int i_mul(r16_int a, r16_int b) { return _mm512_mullo_epi32(a, b); }
 R16_INLINE r16_int i_sub16(r16_int a, r16_int b) { return _mm512_sub_epi16(a, b); }
 R16_INLINE r16_int b_add(r16_int a, r16_int b) { return _mm512_add_epi8(a, b); }
+/* Lanes whose bit is set; the others are 0 and are not read. */
+R16_INLINE r16_int i_load_lanes(const void *p, uint32_t lanes)
+{
+    return _mm512_maskz_loadu_epi32((__mmask16)lanes, p);
+}
+/* Each even lane plus the odd one behind it, in the even lanes; the odd ones are anything. */
+R16_INLINE r16_int i_pair_sums(r16_int v) { return _mm512_add_epi32(v, _mm512_srli_epi64(v, 32)); }
+R16_INLINE int32_t i_total(r16_int v) { return _mm512_reduce_add_epi32(v); }
+/* The lanes, or the eight even ones, as int16. */
+R16_INLINE void i_store_i16(void *p, r16_int v) { _mm256_storeu_si256(p, _mm512_cvtepi32_epi16(v)); }
+R16_INLINE void i_store_even_i16(void *p, r16_int v) { _mm_storeu_si128(p, _mm512_cvtepi64_epi16(v)); }
 /* Logical shifts by a constant; negative counts shift left. */
 R16_INLINE r16_int i_shr(r16_int v, const int n)
 {
