@@ -3,12 +3,14 @@
 #define ATTEND_QUERIES 2
 #define ATTEND_VALUES 2
 #define TILE_ROWS 6
-#define TILE_PANELS 1
+#define TWO_ROWS 2
+#define FOUR_ROWS 1
 #include "provider/cpu/linear_float.h"
 
 #include "provider/cpu/linear_k_avx2.h"
 #include "provider/cpu/linear_block_avx2.h"
 #include "provider/cpu/linear_quant_avx2.h"
+#include "provider/cpu/matmul_float.h"
 #include "provider/cpu/rowwise.h"
 
 #include "provider/cpu/attend.h"
@@ -94,9 +96,11 @@ static const glia_cpu_kernel kernels[] = {
     {&glia_op_linear, "a8x32,q5_1,f32?->f32", linear_q5_1, "linear_q5_1_avx2"},
     {&glia_op_linear, "a8x32,iq4_nl,f32?->f32", linear_iq4_nl, "linear_iq4_nl_avx2"},
     {&glia_op_linear, "a8x32,mxfp4,f32?->f32", linear_mxfp4, "linear_mxfp4_avx2"},
+    {&glia_op_matmul, "f32,f32->f32", matmul_f32, "matmul_f32_avx2"},
     {&glia_op_quantise, "f32->a8x32", quantise_a8x32, "quantise_a8x32_avx2"},
     {&glia_op_quantise, "f32->a8x256", quantise_a8x256, "quantise_a8x256_avx2"},
     {&glia_op_rms_norm, "f32,f32->f32", rms_norm, "rms_norm_avx2"},
+    {&glia_op_layer_norm, "f32,f32,f32?->f32", layer_norm, "layer_norm_avx2"},
     {&glia_op_softmax, "f32->f32", softmax, "softmax_avx2"},
     {&glia_op_attend, "f32,f32,f32,i32,i32,i32,f32?->f32", attend_f32, "attend_f32_avx2"},
     {&glia_op_attend, "f32,f16,f16,i32,i32,i32,f32?->f32", attend_f16, "attend_f16_avx2"},
@@ -114,6 +118,10 @@ static const glia_cpu_kernel kernels[] = {
     {&glia_op_mul, "f32,f32->f32", mul, "mul_avx2"},
     {&glia_op_div, "f32,f32->f32", divide, "div_avx2"},
     {&glia_op_gelu, "f32->f32", gelu, "gelu_avx2"},
+    {&glia_op_gelu_erf, "f32->f32", gelu_erf, "gelu_erf_avx2"},
+    {&glia_op_erf, "f32->f32", erf_row, "erf_avx2"},
+    {&glia_op_exp, "f32->f32", exp_each, "exp_avx2"},
+    {&glia_op_sigmoid, "f32->f32", sigmoid, "sigmoid_avx2"},
     {&glia_op_tanh, "f32->f32", tanh_row, "tanh_avx2"},
     {&glia_op_relu, "f32->f32", relu, "relu_avx2"},
 };

@@ -2,10 +2,12 @@
  * Quantised products are in the tables of AVX2 and of AVX-512 VNNI. */
 #define ATTEND_QUERIES 4
 #define ATTEND_VALUES 4
-#define TILE_ROWS 8
-#define TILE_PANELS 2
+#define TILE_ROWS 12
+#define TWO_ROWS 12
+#define FOUR_ROWS 3
 #include "provider/cpu/linear_float.h"
 
+#include "provider/cpu/matmul_float.h"
 #include "provider/cpu/rowwise.h"
 
 #include "provider/cpu/attend.h"
@@ -25,9 +27,11 @@ static const glia_cpu_kernel kernels[] = {
     {&glia_op_expert_linear, "f32,f32:r16,i32,f32?->f32", expert_f32, "expert_linear_f32_r16_avx512"},
     {&glia_op_expert_linear, "f32,f16:r16,i32,f32?->f32", expert_f16, "expert_linear_f16_r16_avx512"},
     {&glia_op_expert_linear, "f32,bf16:r16,i32,f32?->f32", expert_bf16, "expert_linear_bf16_r16_avx512"},
+    {&glia_op_matmul, "f32,f32->f32", matmul_f32, "matmul_f32_avx512"},
     {&glia_op_quantise, "f32->a8x32", quantise_a8x32, "quantise_a8x32_avx512"},
     {&glia_op_quantise, "f32->a8x256", quantise_a8x256, "quantise_a8x256_avx512"},
     {&glia_op_rms_norm, "f32,f32->f32", rms_norm, "rms_norm_avx512"},
+    {&glia_op_layer_norm, "f32,f32,f32?->f32", layer_norm, "layer_norm_avx512"},
     {&glia_op_softmax, "f32->f32", softmax, "softmax_avx512"},
     {&glia_op_attend, "f32,f32,f32,i32,i32,i32,f32?->f32", attend_f32, "attend_f32_avx512"},
     {&glia_op_attend, "f32,f16,f16,i32,i32,i32,f32?->f32", attend_f16, "attend_f16_avx512"},
@@ -45,6 +49,10 @@ static const glia_cpu_kernel kernels[] = {
     {&glia_op_mul, "f32,f32->f32", mul, "mul_avx512"},
     {&glia_op_div, "f32,f32->f32", divide, "div_avx512"},
     {&glia_op_gelu, "f32->f32", gelu, "gelu_avx512"},
+    {&glia_op_gelu_erf, "f32->f32", gelu_erf, "gelu_erf_avx512"},
+    {&glia_op_erf, "f32->f32", erf_row, "erf_avx512"},
+    {&glia_op_exp, "f32->f32", exp_each, "exp_avx512"},
+    {&glia_op_sigmoid, "f32->f32", sigmoid, "sigmoid_avx512"},
     {&glia_op_tanh, "f32->f32", tanh_row, "tanh_avx512"},
     {&glia_op_relu, "f32->f32", relu, "relu_avx512"},
 };

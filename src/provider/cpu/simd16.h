@@ -348,4 +348,25 @@ GLIA_INLINE v16 v16_tanh(v16 x)
     return v16_with_sign(v16_select_less(a, v16_set(0.625f), near, far), x);
 }
 
+/* The steps of glia_erff likewise. */
+GLIA_INLINE v16 v16_erf(v16 x)
+{
+    const v16 a = v16_abs(x), z = v16_mul(x, x), b = v16_min(v16_set(3.925f), a);
+    v16 p = v16_set(-0x1.3c57bep-11f);
+    p = v16_fma(p, z, v16_set(0x1.47b2ecp-8f));
+    p = v16_fma(p, z, v16_set(-0x1.b69cf6p-6f));
+    p = v16_fma(p, z, v16_set(0x1.ce1b88p-4f));
+    p = v16_fma(p, z, v16_set(-0x1.8126ecp-2f));
+    p = v16_fma(p, z, v16_set(0x1.06eba6p-3f));
+    v16 q = v16_set(0x1.4738eep-17f);
+    q = v16_fma(q, b, v16_set(-0x1.43014ap-12f));
+    q = v16_fma(q, b, v16_set(0x1.d5958ep-9f));
+    q = v16_fma(q, b, v16_set(-0x1.8340cep-6f));
+    q = v16_fma(q, b, v16_set(0x1.b28cc2p-4f));
+    q = v16_fma(q, b, v16_set(0x1.453e08p-1f));
+    q = v16_fma(q, b, v16_set(0x1.20edb4p+0f));
+    const v16 far = v16_sub(v16_set(1.0f), v16_exp(v16_negate(v16_mul(b, q))));
+    return v16_select_less(a, v16_set(0.875f), v16_fma(x, p, x), v16_with_sign(far, x));
+}
+
 #endif
