@@ -43,6 +43,14 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void draw(uint64_t *state, int32_t *ids, int count)
+{
+    for (int i = 0; i < count; i++) {
+        *state = *state * 6364136223846793005u + 1442695040888963407u;
+        ids[i] = 3 + (int32_t)((*state >> 33) % 200);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) return fprintf(stderr, "usage: bench_cancel model.gguf [tries] [threads]\n"), 2;
@@ -59,7 +67,7 @@ int main(int argc, char **argv)
     static int32_t ids[PROMPT];
     double *latency = malloc((size_t)tries * sizeof *latency);
     uint64_t r = 12345;
-    for (int i = 0; i < PROMPT; i++) ids[i] = 3 + (int32_t)((i * 7919) % 200);
+    draw(&r, ids, PROMPT);
     double begin = now();
     const float *logits;
     if (glia_session_prefix(s, ids, PROMPT, &logits, &e)) return fprintf(stderr, "%s\n", e.text), 1;
@@ -71,6 +79,7 @@ int main(int argc, char **argv)
         g.tokens_max = 1024;
         g.ignore_end = 1;
         pthread_t t;
+        draw(&r, ids, PROMPT); /* a prompt that was seen before would be found instead of computed */
         glia_session_trim(s, 0, 0, NULL);
         pthread_create(&t, NULL, cancel_later, &c);
         glia_status st = glia_session_generate(s, ids, PROMPT, &g, NULL, &e);

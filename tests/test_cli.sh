@@ -493,6 +493,7 @@ test_bench() {
         has "\"$word\":"
     done
     has '"n_prompt":8,"n_gen":0,"n_threads":1'
+    has '"n_reused":0'
     has '"n_prompt":8,"n_gen":4,"n_threads":2'
     expect 0 out bench "$demo" -p 0 -n 4 --depth 3 -t 1 -r 1 -o csv
     has ",3,4,1,"

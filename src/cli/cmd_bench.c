@@ -2,7 +2,10 @@
  *
  * Prefill: n random tokens into an empty context, with the logits of the last one. Decode: n tokens one by
  * one after `depth` tokens, each with its logits. Loading, the tokens before a decode, and one repetition
- * that warms caches are not counted. */
+ * that warms caches are not counted.
+ *
+ * Every counted token is computed: sequences share pages of equal beginnings, so tokens are handed over in
+ * steps, which never look for such pages, are drawn afresh for every repetition, and are counted. */
 #include "cli/cli.h"
 
 #include "base/check.h"
@@ -17,7 +20,8 @@
 
 typedef struct result {
     int64_t n_prompt, n_gen, threads, slots;
-    int64_t *ns; /* [repetitions] */
+    int64_t reused; /* tokens that were held but not computed, over all repetitions: 0, or it is no result */
+    int64_t *ns;    /* [repetitions] */
 } result;
 
 typedef struct bench {
@@ -25,7 +29,9 @@ typedef struct bench {
     glia_model *m;
     glia_session *s;
     int64_t repetitions, prompt, gen, depth;
-    int32_t *ids;
+    uint64_t random;  /* state of the generator of ids */
+    int64_t computed; /* tokens that steps have computed */
+    int32_t *ids;     /* [longest] */
     result results[2 * 64];
     int count;
     const char *arch, *type;
@@ -35,13 +41,13 @@ typedef struct bench {
 
 enum { THREADS_MAX = 64 };
 
-/* Token ids whose values do not matter, the same on every machine (Knuth's MMIX generator). */
-static void random_ids(int32_t *ids, int64_t count, int64_t vocab)
+/* Token ids whose values do not matter, the same in every run (Knuth's MMIX generator). */
+static void random_ids(bench *b, int64_t count)
 {
-    uint64_t state = 12345;
+    uint64_t vocab = (uint64_t)glia_model_vocab_size(b->m);
     for (int64_t i = 0; i < count; i++) {
-        state = state * 6364136223846793005u + 1442695040888963407u;
-        ids[i] = (int32_t)((state >> 33) % (uint64_t)vocab);
+        b->random = b->random * 6364136223846793005u + 1442695040888963407u;
+        b->ids[i] = (int32_t)((b->random >> 33) % vocab);
     }
 }
 
@@ -51,27 +57,31 @@ static uint64_t now_ns(void)
     return os->clock_ns(os->ctx);
 }
 
-static glia_status prefill(bench *b, int64_t count)
+/* Appends ids [0, count) in steps of at most `most` tokens, each with the logits of its last one if `all`,
+ * else those of the last one alone. */
+static glia_status feed(bench *b, const int32_t *ids, int64_t count, int64_t most, bool all)
 {
     const float *logits;
-    glia_status s = glia_session_trim(b->s, 0, 0, &b->c->error);
-    if (s || !count) return s;
-    return glia_session_prefix(b->s, b->ids, count, &logits, &b->c->error);
+    for (int64_t i = 0; i < count;) {
+        glia_batch step = GLIA_BATCH_INIT;
+        int32_t n = (int32_t)glia_min(most, count - i), last = n - 1;
+        step.count = n;
+        step.ids = ids + i;
+        step.rows = &last;
+        step.row_count = all || i + n == count;
+        glia_status s = glia_session_step(b->s, &step, &logits, &b->c->error);
+        if (s) return s;
+        b->computed += n;
+        i += n;
+    }
+    return GLIA_OK;
 }
 
-static glia_status decode(bench *b, int64_t count)
+/* A context of `count` fresh tokens. */
+static glia_status prefill(bench *b, int64_t count)
 {
-    const int32_t zero = 0;
-    const float *logits;
-    glia_status s = GLIA_OK;
-    for (int64_t i = 0; i < count && !s; i++) {
-        glia_batch one = GLIA_BATCH_INIT;
-        one.count = one.row_count = 1;
-        one.ids = b->ids + b->depth + i;
-        one.rows = &zero;
-        s = glia_session_step(b->s, &one, &logits, &b->c->error);
-    }
-    return s;
+    glia_status s = glia_session_trim(b->s, 0, 0, &b->c->error);
+    return s ? s : feed(b, b->ids, count, glia_model_settings(b->m)->batch, false);
 }
 
 /* One kind of run; the first repetition warms caches and is not kept. */
@@ -79,21 +89,32 @@ static int measure(bench *b, bool decoding, int64_t threads)
 {
     cli *c = b->c;
     result *r = &b->results[b->count++];
-    *r = (result){decoding ? b->depth : b->prompt, decoding ? b->gen : 0, threads,
-                  glia_model_settings(b->m)->slots, NULL};
+    *r = (result){decoding ? b->depth : b->prompt,
+                  decoding ? b->gen : 0,
+                  threads,
+                  glia_model_settings(b->m)->slots,
+                  0,
+                  NULL};
     r->ns = GLIA_NEW_ARRAY(&c->arena, int64_t, b->repetitions);
     if (!r->ns) return cli_no_memory(c);
     for (int64_t i = -1; i < b->repetitions; i++) {
+        int64_t count = !decoding ? b->prompt : i < 0 ? glia_min(4, b->gen) : b->gen;
+        b->computed = 0;
+        random_ids(b, glia_max(b->prompt, b->depth + b->gen));
         if (decoding && prefill(b, b->depth)) return cli_failed(c);
         uint64_t begin = now_ns();
-        glia_status s = !decoding ? prefill(b, b->prompt) : decode(b, i < 0 ? glia_min(4, b->gen) : b->gen);
+        glia_status s = decoding ? feed(b, b->ids + b->depth, count, 1, true) : prefill(b, count);
         uint64_t end = now_ns();
         if (s || cli_interrupted()) return cli_failed(c);
+        r->reused += glia_session_length(b->s, 0) - b->computed;
         if (i >= 0) r->ns[i] = (int64_t)glia_max(1, (int64_t)(end - begin));
         if (c->set.verbose && i >= 0)
             fprintf(stderr, "%s, %lld threads: repetition %lld of %lld\n", decoding ? "decode" : "prefill",
                     (long long)threads, (long long)i + 1, (long long)b->repetitions);
     }
+    if (r->reused)
+        return cli_refuse(c, GLIA_E_INTERNAL, "G0920", "%lld tokens were not computed: this is no result",
+                          (long long)r->reused);
     return CLI_OK;
 }
 
@@ -137,7 +158,6 @@ static int measure_threads(bench *b, int64_t threads)
         code = b->ids ? cli_session(c, b->m, &b->s) : cli_no_memory(c);
     }
     if (!code) {
-        random_ids(b->ids, longest, glia_model_vocab_size(b->m));
         describe(b);
         if (b->prompt) code = measure(b, false, threads);
         if (!code && b->gen) code = measure(b, true, threads);
@@ -184,6 +204,7 @@ static void put_json_result(const bench *b, const result *r)
     glia_json_put_i64(j, "n_gen", r->n_gen);
     glia_json_put_i64(j, "n_threads", r->threads);
     glia_json_put_i64(j, "n_slots", r->slots);
+    glia_json_put_i64(j, "n_reused", r->reused);
     glia_json_put_i64(j, "avg_ns", mean_ns(r, b->repetitions));
     glia_json_put_f64(j, "avg_ts", mean);
     glia_json_put_f64(j, "stddev_ts", deviation);
@@ -260,7 +281,7 @@ static int64_t or_default(int64_t v, int64_t fallback) { return v == CLI_UNSET ?
 static int bench_model(cli *c)
 {
     cli_settings *set = &c->set;
-    bench b = {.c = c, .type = "?"};
+    bench b = {.c = c, .type = "?", .random = 12345};
     b.prompt = or_default(set->bench_prompt, 512);
     b.gen = or_default(set->tokens, 128);
     b.depth = or_default(set->depth, b.prompt);

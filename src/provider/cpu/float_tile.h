@@ -62,7 +62,7 @@ GLIA_INLINE void tile(const float_panels f, const int R, const int P, const floa
         v16 v[PANELS_MAX];
         const int64_t ahead = i * (f == PANELS_F32 ? 64 : 32) + AHEAD;
         GLIA_UNROLL
-        for (int p = 0; p < P; p++) _mm_prefetch((const char *)w + p * panel_bytes + ahead, _MM_HINT_T0);
+        for (int p = 0; p < P; p++) glia_prefetch(w + p * panel_bytes + ahead);
         GLIA_UNROLL
         for (int p = 0; p < P; p++) v[p] = weights(f, w + p * panel_bytes, i);
         GLIA_UNROLL
@@ -165,7 +165,7 @@ static GLIA_NOINLINE void panel_of_rows(const glia_linear_call *c, int64_t panel
 GLIA_INLINE void panel_of_packed(const float_panels f, const uint8_t *panel, int64_t count, float *to)
 {
     for (int64_t i = 0; i < count; i++) {
-        _mm_prefetch((const char *)panel + i * 32 + AHEAD, _MM_HINT_T0);
+        glia_prefetch(panel + i * 32 + AHEAD);
         v16_store(to + i * GLIA_PANEL, weights(f, panel, i));
     }
 }
