@@ -2,6 +2,8 @@
  * that no such instruction leaks into other code. */
 #define ATTEND_QUERIES 2
 #define ATTEND_VALUES 2
+#define ATTEND_ROWS 6
+#define ATTEND_WIDTH 1
 #define TILE_ROWS 6
 #define TILE_PANELS 1
 #include "provider/cpu/linear_float.h"

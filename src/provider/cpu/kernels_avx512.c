@@ -2,6 +2,8 @@
  * Quantised products are in the tables of AVX2 and of AVX-512 VNNI. */
 #define ATTEND_QUERIES 4
 #define ATTEND_VALUES 4
+#define ATTEND_ROWS 12
+#define ATTEND_WIDTH 2
 #define TILE_ROWS 8
 #define TILE_PANELS 2
 #include "provider/cpu/linear_float.h"

@@ -112,6 +112,22 @@ GLIA_INLINE v16i v16i_add(v16i a, v16i b) { return _mm512_add_epi32(a, b); }
 GLIA_INLINE int32_t v16i_most(v16i a) { return _mm512_reduce_max_epi32(a); }
 GLIA_INLINE int32_t v16i_total(v16i a) { return _mm512_reduce_add_epi32(a); }
 GLIA_INLINE void v16i_store_i8(void *p, v16i a) { _mm_storeu_si128(p, _mm512_cvtepi32_epi8(a)); }
+/* The lanes' sum in the fixed tree: both sides of a pair hold its sum. */
+GLIA_INLINE float v16_tree(v16 a)
+{
+    a = _mm512_add_ps(a, _mm512_permute_ps(a, 0xb1));
+    a = _mm512_add_ps(a, _mm512_permute_ps(a, 0x4e));
+    a = _mm512_add_ps(a, _mm512_shuffle_f32x4(a, a, 0xb1));
+    return _mm512_cvtss_f32(_mm512_add_ps(a, _mm512_shuffle_f32x4(a, a, 0x4e)));
+}
+/* The greatest lane, where none is NaN. */
+GLIA_INLINE float v16_most(v16 a)
+{
+    a = _mm512_max_ps(a, _mm512_permute_ps(a, 0xb1));
+    a = _mm512_max_ps(a, _mm512_permute_ps(a, 0x4e));
+    a = _mm512_max_ps(a, _mm512_shuffle_f32x4(a, a, 0xb1));
+    return _mm512_cvtss_f32(_mm512_max_ps(a, _mm512_shuffle_f32x4(a, a, 0x4e)));
+}
 
 #else
 
@@ -304,18 +320,25 @@ GLIA_INLINE void v16i_store_i8(void *p, v16i a)
     const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.lo, a.hi), 0xd8);
     _mm_storeu_si128(p, _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
 }
-
-#endif
-
-/* The lanes' sum in the fixed tree. */
+GLIA_INLINE __m256 half_tree(__m256 a)
+{
+    a = _mm256_add_ps(a, _mm256_permute_ps(a, 0xb1));
+    a = _mm256_add_ps(a, _mm256_permute_ps(a, 0x4e));
+    return _mm256_add_ps(a, _mm256_permute2f128_ps(a, a, 1));
+}
 GLIA_INLINE float v16_tree(v16 a)
 {
-    float t[16];
-    v16_store(t, a);
-    for (int n = 8; n; n /= 2)
-        for (int i = 0; i < n; i++) t[i] = t[2 * i] + t[2 * i + 1];
-    return t[0];
+    return _mm256_cvtss_f32(_mm256_add_ps(half_tree(a.lo), half_tree(a.hi)));
 }
+GLIA_INLINE float v16_most(v16 a)
+{
+    __m256 m = _mm256_max_ps(a.lo, a.hi);
+    m = _mm256_max_ps(m, _mm256_permute_ps(m, 0xb1));
+    m = _mm256_max_ps(m, _mm256_permute_ps(m, 0x4e));
+    return _mm256_cvtss_f32(_mm256_max_ps(m, _mm256_permute2f128_ps(m, m, 1)));
+}
+
+#endif
 
 /* The steps of glia_expf (base/fmath.c), lane by lane; the tests compare their bits. */
 GLIA_INLINE v16 v16_exp(v16 x)
