@@ -102,6 +102,8 @@ GLIA_INLINE v16 v16_power_of_2(v16i a)
 {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(a, _mm512_set1_epi32(127)), 23));
 }
+/* p 2^n for p of about 1 and a whole n, rounded once; a NaN stays one. */
+GLIA_INLINE v16 v16_scale(v16 p, v16 n) { return _mm512_scalef_ps(p, n); }
 /* Magnitudes as their bits, whose order is that of the values, NaNs last. */
 GLIA_INLINE v16i v16_magnitude(v16 a)
 {
@@ -288,6 +290,11 @@ GLIA_INLINE __m256 half_power_of_2(__m256i a)
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(a, _mm256_set1_epi32(127)), 23));
 }
 GLIA_INLINE v16 v16_power_of_2(v16i a) { return v16_pair(half_power_of_2(a.lo), half_power_of_2(a.hi)); }
+GLIA_INLINE v16 v16_scale(v16 p, v16 n)
+{
+    const v16i k = v16_to_int(n), a = v16i_half(k);
+    return v16_mul(v16_mul(p, v16_power_of_2(a)), v16_power_of_2(v16i_sub(k, a)));
+}
 GLIA_INLINE __m256i half_magnitude(__m256 a)
 {
     return _mm256_and_si256(_mm256_castps_si256(a), _mm256_set1_epi32(0x7fffffff));
@@ -353,8 +360,7 @@ GLIA_INLINE v16 v16_exp(v16 x)
     p = v16_fma(p, r, v16_set(0x1.fffdbep-2f));
     p = v16_fma(p, r, v16_set(0x1.fffff6p-1f));
     p = v16_fma(p, r, v16_set(1.0f));
-    const v16i k = v16_to_int(n), a = v16i_half(k);
-    return v16_mul(v16_mul(p, v16_power_of_2(a)), v16_power_of_2(v16i_sub(k, a)));
+    return v16_scale(p, n);
 }
 
 /* The steps of glia_tanhf likewise. */
