@@ -3,6 +3,8 @@
 #define ISA "avx2"
 #define ATTEND_QUERIES 2
 #define ATTEND_VALUES 2
+#define ATTEND_ROWS 6
+#define ATTEND_WIDTH 1
 #define TILE_ROWS 6
 #define TWO_ROWS 2
 #define FOUR_ROWS 1

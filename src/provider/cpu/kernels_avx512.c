@@ -3,6 +3,8 @@
 #define ISA "avx512"
 #define ATTEND_QUERIES 4
 #define ATTEND_VALUES 4
+#define ATTEND_ROWS 12
+#define ATTEND_WIDTH 2
 #define TILE_ROWS 12
 #define TWO_ROWS 12
 #define FOUR_ROWS 3

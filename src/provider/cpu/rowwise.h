@@ -181,14 +181,12 @@ static void layer_norm(const glia_kargs *k)
 
 GLIA_INLINE float row_max(const float *x, int64_t n)
 {
-    float m = -INFINITY;
+    float m;
     v16 most = v16_set(-INFINITY);
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES)
         most = v16_max(v16_load(x + i), most); /* a NaN leaves the maximum alone */
-    float lanes[LANES];
-    v16_store(lanes, most);
-    for (int j = 0; j < LANES; j++) m = lanes[j] > m ? lanes[j] : m;
+    m = v16_most(most);
     for (; i < n; i++) m = x[i] > m ? x[i] : m;
     return m;
 }
