@@ -57,6 +57,9 @@ typedef struct glia_os {
 
     /* Processors that this process may use now: affinity and cgroup quota, at least 1. */
     int (*cpu_count)(void *ctx);
+
+    /* When a file was changed last, in ns since 1970. Null, or beyond `size`: not known. */
+    int (*file_time)(void *ctx, glia_file f, int64_t *out);
 } glia_os;
 
 /* The table for POSIX systems (Linux futex, mmap, pthreads). A constant. */

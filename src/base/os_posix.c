@@ -165,6 +165,16 @@ static int os_file_size(void *ctx, glia_file f, int64_t *out)
     return 0;
 }
 
+static int os_file_time(void *ctx, glia_file f, int64_t *out)
+{
+    (void)ctx;
+    struct stat s;
+    if (fstat((int)f, &s)) return errno;
+    if (s.st_mtim.tv_sec < 0 || s.st_mtim.tv_sec > INT64_MAX / 1000000000 - 1) return EOVERFLOW;
+    *out = (int64_t)s.st_mtim.tv_sec * 1000000000 + s.st_mtim.tv_nsec;
+    return 0;
+}
+
 /* One pread or pwrite may move at most 0x7ffff000 bytes. */
 static size_t piece(size_t bytes) { return bytes < ((size_t)1 << 30) ? bytes : (size_t)1 << 30; }
 
@@ -375,6 +385,7 @@ static const glia_os posix = {
     .futex_wait = os_futex_wait,
     .futex_wake = os_futex_wake,
     .cpu_count = os_cpu_count,
+    .file_time = os_file_time,
 };
 
 const glia_os *glia_os_default(void) { return &posix; }
