@@ -268,9 +268,6 @@ int bench_open(bench *b, int64_t threads)
                           "the measurement needs %lld tokens; the context is %lld", (long long)b->context,
                           (long long)glia_model_context(b->m));
     int64_t most = glia_model_settings(b->m)->batch;
-    if (b->parallel > most)
-        return cli_usage(c, "--parallel %lld is more than a step takes, %lld", (long long)b->parallel,
-                         (long long)most);
     b->ids = GLIA_NEW_ARRAY(&c->arena, int32_t, b->context * b->parallel);
     b->own = GLIA_NEW_ARRAY(&c->arena, int32_t, most);
     b->each = GLIA_NEW_ARRAY(&c->arena, int32_t, b->parallel);

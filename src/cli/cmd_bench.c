@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TESTS_MOST = 4096, LATENCY_CONTEXT = 512 };
+enum { TESTS_MOST = 4096, LATENCY_CONTEXT = 512, BATCH = 128 };
 
 /* The type in which most bytes of the weights are. */
 static void describe(bench *b)
@@ -114,6 +114,16 @@ static int take_synonyms(cli *c)
     return CLI_OK;
 }
 
+/* A step takes a token of every sequence. */
+static int fit_batch(cli *c, int64_t parallel)
+{
+    cli_settings *set = &c->set;
+    if (set->batch == CLI_UNSET && parallel > BATCH) set->batch = parallel;
+    if (set->batch == CLI_UNSET || parallel <= set->batch) return CLI_OK;
+    return cli_usage(c, "--parallel %lld is more than a step takes, %lld tokens", (long long)parallel,
+                     (long long)set->batch);
+}
+
 static int bench_model(cli *c)
 {
     const cli_settings *set = &c->set;
@@ -121,6 +131,7 @@ static int bench_model(cli *c)
     b.repetitions = or_default(set->repetitions, 5);
     b.parallel = or_default(set->parallel, 1);
     int code = take_synonyms(c);
+    if (!code) code = fit_batch(c, b.parallel);
     if (!code) code = list_tests(&b);
     if (code) return code;
     const glia_os *os = glia_os_default();
