@@ -628,6 +628,8 @@ static void binding(void)
     CHECK_STR(glia_cpu_bind(&glia_op_linear, with, 3, &y, 1, 0, 0).name, "reference");
     CHECK_STR(glia_cpu_bind(&glia_op_linear, with, 3, &y, 1, all, "portable").isa, "portable");
     CHECK_STR(glia_cpu_bind(&glia_op_linear, with, 3, &y, 1, all, "no such set").isa, "portable");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, without, 2, &y, 1, all, "portable").isa, "portable");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, null, 3, &y, 1, 0, 0).name, "reference");
     CHECK_STR(glia_cpu_bind(&glia_op_linear, unpacked, 2, &y, 1, all, 0).name, "reference");
     CHECK_STR(glia_cpu_bind(&glia_op_linear, many, 4, &y, 1, all, 0).name, "reference");
     CHECK(glia_cpu_bind(&glia_op_linear, many, 4, &y, 1, all, 0).run == glia_op_linear.reference);
@@ -639,6 +641,11 @@ static void binding(void)
     CHECK(glia_cpu_layout(GLIA_Q4_0, 16, 64, all, 0) == GLIA_LAYOUT_R16);
     CHECK(glia_cpu_layout(GLIA_F32, 4096, 7, GLIA_CPU_AVX2, "avx2") == GLIA_LAYOUT_R16);
     CHECK(glia_cpu_isa_find("avx2") && !glia_cpu_isa_find("avx3") && !glia_cpu_isa_find(0));
+#elif defined(__aarch64__)
+    const glia_type floats[2] = {{GLIA_F32, 2, 0, {1, 64}}, {GLIA_F16, 2, GLIA_LAYOUT_R16, {32, 64}}};
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, floats, 2, &y, 1, GLIA_CPU_NEON, 0).name, "linear_f16_r16_neon");
+    CHECK(glia_cpu_layout(GLIA_F32, 4096, 7, GLIA_CPU_NEON, "neon") == GLIA_LAYOUT_R16);
+    CHECK(glia_cpu_isa_find("neon") && !glia_cpu_isa_find("avx2"));
 #endif
     CHECK(glia_cpu_layout(GLIA_Q4_0, 15, 64, all, 0) == GLIA_LAYOUT_PLAIN);
     CHECK(glia_cpu_layout(GLIA_Q4_0, 16, 64, all, "portable") == GLIA_LAYOUT_PLAIN);

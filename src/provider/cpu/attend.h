@@ -1,5 +1,5 @@
-/* attend over paged states; part of kernels_avx2.c and kernels_avx512.c, which say how many queries a tile
- * holds (ATTEND_QUERIES) and how many vectors of the head (ATTEND_VALUES).
+/* attend over paged states; part of kernels_float.h. The file of an instruction set says how many queries a
+ * tile holds (ATTEND_QUERIES) and how many vectors of the head (ATTEND_VALUES).
  *
  * Keys lie transposed, so that a vector is 16 positions and scores need no horizontal sums. Queries that read
  * the same keys share the loads: the heads of one group, and consecutive tokens of one sequence. Every query

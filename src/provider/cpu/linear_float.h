@@ -1,7 +1,7 @@
 /* linear over F32, F16 and BF16 weights in panels of 16 rows: a lane is a weight row, and carries one fma
- * chain over k ascending per segment of 256, as the specification has it. The body of kernels_avx2.c and
- * kernels_avx512.c, which say how large a tile is: TILE_ROWS rows by TILE_PANELS panels. One row alone takes
- * four panels at a time, since one chain would wait for its own additions. */
+ * chain over k ascending per segment of 256, as the specification has it. Part of kernels_float.h; the
+ * file of an instruction set says how large a tile is: TILE_ROWS rows by TILE_PANELS panels. One row alone
+ * takes four panels at a time, since one chain would wait for its own additions. */
 #include "base/check.h"
 #include "base/cpu.h"
 #include "ops/ops.h"
@@ -77,8 +77,7 @@ GLIA_INLINE void tile(const glia_dtype type, const int R, const int P, const gli
             if (R == 1) { /* each panel is a stream of its own from memory, 2 KiB ahead */
                 const int64_t ahead = i * (type == GLIA_F32 ? 64 : 32) + 2048;
                 GLIA_UNROLL
-                for (int p = 0; p < P; p++)
-                    _mm_prefetch((const char *)w + p * c->panel_bytes + ahead, _MM_HINT_T0);
+                for (int p = 0; p < P; p++) glia_prefetch(w + p * c->panel_bytes + ahead);
             }
             GLIA_UNROLL
             for (int p = 0; p < P; p++) v[p] = weights(type, w + p * c->panel_bytes, i);

@@ -1,5 +1,5 @@
-/* Kernels along the last axis: quantise, rms_norm, softmax, the elementwise ones, rope and kv_put. The body
- * of kernels_avx2.c and kernels_avx512.c. Sums run in the specification's 16 lanes per segment of 4096. */
+/* Kernels along the last axis: quantise, rms_norm, softmax, the elementwise ones, rope and kv_put. Part of
+ * kernels_float.h. Sums run in the specification's 16 lanes per segment of 4096. */
 #include <math.h>
 
 #include "base/check.h"
@@ -333,8 +333,7 @@ static void rope(const glia_kargs *k)
 GLIA_INLINE void put_element(const int size, uint8_t *to, float v)
 {
     if (size == 2) {
-        const uint16_t h =
-            (uint16_t)_mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(v), _MM_FROUND_TO_NEAREST_INT), 0);
+        const uint16_t h = f16_of(v);
         memcpy(to, &h, sizeof h);
     } else {
         memcpy(to, &v, sizeof v);
@@ -350,8 +349,7 @@ GLIA_INLINE void put_block(const float *x, const glia_page_block *to)
     uint16_t d = 0x7e00;
     float m;
     memcpy(&m, &bits, sizeof m);
-    if (bits < 0x7f800000)
-        d = (uint16_t)_mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(m / 127.0f), _MM_FROUND_TO_NEAREST_INT), 0);
+    if (bits < 0x7f800000) d = f16_of(m / 127.0f);
     memcpy(to->scale, &d, sizeof d);
     if (bits < 0x7f800000 && d) {
         const v16 scale = v16_set_f16(&d);

@@ -1,10 +1,15 @@
-/* Sixteen lanes of f32 on either instruction set: one zmm register, or two ymm registers. The numeric
- * specification speaks of 16 lanes everywhere, so that a body written over these words has one order of
- * operations on both. Included by translation units that are built for one set; everything is inline. */
+/* Sixteen lanes of f32 on any instruction set: one zmm register, two ymm registers, or four of NEON. The
+ * numeric specification speaks of 16 lanes everywhere, so that a body written over these words has one order
+ * of operations on all of them. Included by translation units that are built for one set; everything is
+ * inline. */
 #ifndef GLIA_PROVIDER_CPU_SIMD16_H
 #define GLIA_PROVIDER_CPU_SIMD16_H
 
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#else
 #include <immintrin.h>
+#endif
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -19,6 +24,19 @@
 #else
 #define GLIA_UNROLL _Pragma("GCC unroll 16")
 #endif
+
+GLIA_INLINE void glia_prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
+
+#if defined(__aarch64__)
+
+#include "provider/cpu/simd16_neon.h"
+
+#else
+
+GLIA_INLINE uint16_t f16_of(float f)
+{
+    return (uint16_t)_mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(f), _MM_FROUND_TO_NEAREST_INT), 0);
+}
 
 #if defined(__AVX512F__)
 
@@ -305,7 +323,7 @@ GLIA_INLINE void v16i_store_i8(void *p, v16i a)
     _mm_storeu_si128(p, _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
 }
 
-#endif
+#endif /* AVX-512 or AVX2 */
 
 /* The lanes' sum in the fixed tree. */
 GLIA_INLINE float v16_tree(v16 a)
@@ -316,6 +334,8 @@ GLIA_INLINE float v16_tree(v16 a)
         for (int i = 0; i < n; i++) t[i] = t[2 * i] + t[2 * i + 1];
     return t[0];
 }
+
+#endif /* AArch64 or x86-64 */
 
 /* The steps of glia_expf (base/fmath.c), lane by lane; the tests compare their bits. */
 GLIA_INLINE v16 v16_exp(v16 x)
