@@ -490,8 +490,9 @@ test_bench() {
     expect 0 out bench "$demo" -p 8 -n 4 -t 1,2 -r 2 -o json
     is_json
     for word in n_prompt n_gen n_depth n_threads avg_ts samples_ts avg_ns samples_ns stddev_ns model_filename \
-        model_size model_type model_n_params n_batch n_ubatch type_k type_v test_time cpu_info build_commit step_p99_9_ns load_ns \
-        first_token_cold_ns peak_rss page_faults_minor meetings waiting limit_read limit_int8 fraction_read; do
+        model_size model_type model_n_params n_batch n_ubatch type_k type_v test_time cpu_info build_commit \
+        step_p99_9_ns load_ns first_token_cold_ns peak_rss page_faults_minor meetings waiting limit_read \
+        limit_int8 fraction_read; do
         has "\"$word\":"
     done
     has '"n_prompt":8,"n_gen":0,"n_depth":0,"n_threads":1'
