@@ -226,3 +226,13 @@ GLIA_INLINE float v16_tree(v16 x)
     const float32x4_t t = vpaddq_f32(vpaddq_f32(x.a, x.b), vpaddq_f32(x.c, x.d)), u = vpaddq_f32(t, t);
     return vgetq_lane_f32(vpaddq_f32(u, u), 0);
 }
+
+/* The lanes' sum in the fixed tree. */
+GLIA_INLINE float v16_tree(v16 x)
+{
+    const float32x4_t ab = vpaddq_f32(x.a, x.b), cd = vpaddq_f32(x.c, x.d), q = vpaddq_f32(ab, cd);
+    const float32x2_t h = vpadd_f32(vget_low_f32(q), vget_high_f32(q));
+    return vget_lane_f32(vpadd_f32(h, h), 0);
+}
+/* The greatest lane, where none is NaN. */
+GLIA_INLINE float v16_most(v16 x) { return vmaxvq_f32(vmaxq_f32(vmaxq_f32(x.a, x.b), vmaxq_f32(x.c, x.d))); }
