@@ -548,7 +548,7 @@ R16_INLINE void r16_one_super(const r16_format f, r16_chunk_fn *chunk, r16_scale
 
 /* ---- the walk over a box */
 
-static void r16_linear(const glia_kargs *k, const r16_kernel *f)
+__attribute__((unused)) static void r16_linear(const glia_kargs *k, const r16_kernel *f)
 {
     const glia_tensor *x = &k->in[0], *w = &k->in[1], *bias = glia_optional(k, 2);
     glia_linear_call c = {
