@@ -209,6 +209,10 @@ static void check_linear(const glia_cpu_kernel *row)
         linear_case(row, xt, wt, layout, pick(1, 14), pick(1, 150),
                     block > 1 ? pick(1, 600 / block + 1) * block : pick(1, 600));
     linear_case(row, xt, wt, layout, 1, 81, block > 1 ? 256 * 9 : 1300);
+    for (int i = 0; i < (strstr(row->name, "_amx") ? 12 : 2); i++) /* as many rows as matrix tiles take */
+        linear_case(row, xt, wt, layout, pick(20, 70), pick(1, i % 3 ? 60 : 300),
+                    block > 1 ? pick(1, 600 / block + 1) * block : pick(1, 600));
+    linear_case(row, xt, wt, layout, 37, 49, block > 1 ? 256 * 13 : 1300);
     linear_case(row, xt, wt, layout, 17, 113, block > 1 ? 256 * 9 : 1300);
     if (block > 1) return;
     for (int64_t rows = 10; rows <= 30; rows++) linear_case(row, xt, wt, layout, rows, 16 + 3 * rows, 270);
