@@ -57,6 +57,8 @@ typedef struct glia_os {
 
     /* Processors that this process may use now: affinity and cgroup quota, at least 1. */
     int (*cpu_count)(void *ctx);
+    /* The processor that the calling thread is on now, or -1; a few instructions. May be null. */
+    int (*cpu_now)(void *ctx);
 } glia_os;
 
 /* The table for POSIX systems (Linux futex, mmap, pthreads). A constant. */
