@@ -3,8 +3,11 @@
 #define ISA "avx2"
 #define ATTEND_QUERIES 2
 #define ATTEND_VALUES 2
+#define ATTEND_ROWS 6
+#define ATTEND_WIDTH 1
 #define TILE_ROWS 6
-#define TILE_PANELS 1
+#define TWO_ROWS 2
+#define FOUR_ROWS 1
 #include "provider/cpu/kernels_float.h"
 
 #include "provider/cpu/linear_k_avx2.h"

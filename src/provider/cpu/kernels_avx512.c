@@ -3,8 +3,11 @@
 #define ISA "avx512"
 #define ATTEND_QUERIES 4
 #define ATTEND_VALUES 4
-#define TILE_ROWS 8
-#define TILE_PANELS 2
+#define ATTEND_ROWS 12
+#define ATTEND_WIDTH 2
+#define TILE_ROWS 12
+#define TWO_ROWS 12
+#define FOUR_ROWS 3
 #include "provider/cpu/kernels_float.h"
 
 static const glia_cpu_kernel kernels[] = {

@@ -2,12 +2,13 @@
  * kernels along rows, attention. The including file says its name (ISA) and how large its tiles are, and puts
  * kernels_float.def into its table:
  *
- *     TILE_ROWS, TILE_PANELS           float products
+ *     TILE_ROWS, TWO_ROWS, FOUR_ROWS   float products (float_tile.h)
  *     ATTEND_QUERIES, ATTEND_VALUES    attention */
 #ifndef GLIA_PROVIDER_CPU_KERNELS_FLOAT_H
 #define GLIA_PROVIDER_CPU_KERNELS_FLOAT_H
 
 #include "provider/cpu/linear_float.h"
+#include "provider/cpu/matmul_float.h"
 
 #include "provider/cpu/rowwise.h"
 

@@ -2,8 +2,11 @@
 #define ISA "neon"
 #define ATTEND_QUERIES 2
 #define ATTEND_VALUES 2
+#define ATTEND_ROWS 6
+#define ATTEND_WIDTH 1
 #define TILE_ROWS 6
-#define TILE_PANELS 1
+#define TWO_ROWS 2
+#define FOUR_ROWS 1
 #include "provider/cpu/kernels_float.h"
 
 static const glia_cpu_kernel kernels[] = {
