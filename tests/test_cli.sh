@@ -645,7 +645,7 @@ COMP_WORDS=(glia pl); COMP_CWORD=1; _glia; echo "${COMPREPLY[*]}"
 COMP_WORDS=(glia run --top); COMP_CWORD=2; _glia; echo "${COMPREPLY[*]}"
 END
     found=$(bash "$tmp/out" | tr '\n' ';')
-    [ "$found" = "avx2 avx512 avx512vnni;plan;--top-k --top-p --top-nsigma;" ] || fault "completions are $found"
+    [ "$found" = "avx2 avxvnni avx512 avx512vnni;plan;--top-k --top-p --top-nsigma;" ] || fault "completions are $found"
     expect 0 out --completion zsh
     has "#compdef glia"
     expect 0 out --completion fish

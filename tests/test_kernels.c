@@ -668,7 +668,10 @@ static void binding(void)
 #if defined(__x86_64__)
     CHECK_STR(glia_cpu_bind(&glia_op_linear, with, 3, &y, 1, all, 0).name, "linear_q8_0_r16_vnni");
     CHECK_STR(glia_cpu_bind(&glia_op_linear, without, 2, &y, 1, all, 0).name, "linear_q8_0_r16_vnni");
-    CHECK_STR(glia_cpu_bind(&glia_op_linear, null, 3, &y, 1, all, "avx512").name, "linear_q8_0_r16_avx2");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, null, 3, &y, 1, all, "avx512").name, "linear_q8_0_r16_avx512");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, null, 3, &y, 1, all, "avxvnni").name, "linear_q8_0_r16_avx2");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, null, 3, &y, 1, GLIA_CPU_AVX2 | GLIA_CPU_AVX_VNNI, 0).isa,
+              "avxvnni");
     CHECK_STR(glia_cpu_bind(&glia_op_linear, null, 3, &y, 1, GLIA_CPU_AVX2, 0).isa, "avx2");
     CHECK(glia_cpu_layout(GLIA_Q4_0, 16, 64, all, 0) == GLIA_LAYOUT_R16);
     CHECK(glia_cpu_layout(GLIA_F32, 4096, 7, GLIA_CPU_AVX2, "avx2") == GLIA_LAYOUT_R16);
@@ -676,6 +679,9 @@ static void binding(void)
 #elif defined(__aarch64__)
     const glia_type floats[2] = {{GLIA_F32, 2, 0, {1, 64}}, {GLIA_F16, 2, GLIA_LAYOUT_R16, {32, 64}}};
     CHECK_STR(glia_cpu_bind(&glia_op_linear, floats, 2, &y, 1, GLIA_CPU_NEON, 0).name, "linear_f16_r16_neon");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, with, 3, &y, 1, GLIA_CPU_NEON, 0).name, "linear_q8_0_r16_neon");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, with, 3, &y, 1, GLIA_CPU_NEON | GLIA_CPU_DOTPROD, 0).isa,
+              "dotprod");
     CHECK(glia_cpu_layout(GLIA_F32, 4096, 7, GLIA_CPU_NEON, "neon") == GLIA_LAYOUT_R16);
     CHECK(glia_cpu_isa_find("neon") && !glia_cpu_isa_find("avx2"));
 #endif

@@ -4,6 +4,7 @@
 #include "ops/ops.h"
 #include "provider/cpu/kernel.h"
 
+#define R16_NAME "vnni"
 #include "provider/cpu/r16_steps_avx512vnni.h"
 
 #include "provider/cpu/linear_r16_formats.h"

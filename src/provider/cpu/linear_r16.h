@@ -52,6 +52,7 @@ typedef struct r16_sums {
     int offset; /* of the unsigned quants */
     int pairs;  /* of mins: 4 (of 32 positions), 8 (of 16), 0 */
     bool planes;
+    int most; /* the greatest unsigned quant */
 } r16_sums;
 
 /* A format as data. */
@@ -173,28 +174,53 @@ R16_INLINE void r16_unpack_super(const r16_format f, r16_chunk_fn *chunk, r16_sc
 /* ---- tiles: R rows by the two unpacked panels; sum[r][p] are the chains of the running segment */
 
 typedef float r16_chain[R16_PANELS][16];
-typedef void r16_tile_fn(const r16_panel *w, r16_x x, int count, r16_chain *sum);
+typedef void r16_tile_fn(int rows, const r16_panel *w, r16_x x, int count, r16_chain *sum);
 
-/* s[r][p] += words [from, from + count). */
-R16_INLINE void r16_dots(const int R, const r16_panel *w, r16_x x, int from, const int count,
+/* s[r][p] += words [from, from + count), none above `most`. */
+R16_INLINE void r16_dots(const int most, const int R, const r16_panel *w, r16_x x, int from, const int count,
                          r16_int (*s)[R16_PANELS])
 {
+    const int room = i_room(most) < count ? i_room(most) : count;
     R16_UNROLL
-    for (int j = 0; j < count; j++) {
-        r16_int v[R16_PANELS];
+    for (int begin = from; begin < from + count; begin += room) {
+        r16_partial t[R16_ROWS][R16_PANELS];
         R16_UNROLL
-        for (int p = 0; p < R16_PANELS; p++) v[p] = i_load(w[p].q[from + j]);
+        for (int r = 0; r < R; r++) R16_UNROLL
+        for (int p = 0; p < R16_PANELS; p++) t[r][p] = i_begin(s[r][p], most);
         R16_UNROLL
-        for (int r = 0; r < R; r++) {
-            const r16_every a = i_every(x.q + r * x.stride + 4 * (from + j));
+        for (int j = begin; j < begin + room; j++) {
+            r16_int v[R16_PANELS];
             R16_UNROLL
-            for (int p = 0; p < R16_PANELS; p++) s[r][p] = i_dot(s[r][p], v[p], a);
+            for (int p = 0; p < R16_PANELS; p++) v[p] = i_load(w[p].q[j]);
+            R16_UNROLL
+            for (int r = 0; r < R; r++) {
+                const r16_every a = i_every(x.q + r * x.stride + 4 * j);
+                R16_UNROLL
+                for (int p = 0; p < R16_PANELS; p++) t[r][p] = i_dot(t[r][p], v[p], a, most);
+            }
         }
+        R16_UNROLL
+        for (int r = 0; r < R; r++) R16_UNROLL
+        for (int p = 0; p < R16_PANELS; p++) s[r][p] = i_end(s[r][p], t[r][p], most);
     }
 }
 
-R16_INLINE void r16_tile_32(const int R, const bool affine, const r16_panel *w, r16_x x, int count,
-                            r16_chain *sum)
+/* s += count words that are in registers. */
+R16_INLINE r16_int r16_dot_of(const int most, r16_int s, const r16_int *q, const uint8_t *x, const int count)
+{
+    const int room = i_room(most) < count ? i_room(most) : count;
+    R16_UNROLL
+    for (int begin = 0; begin < count; begin += room) {
+        r16_partial t = i_begin(s, most);
+        R16_UNROLL
+        for (int j = begin; j < begin + room; j++) t = i_dot(t, q[j], i_every(x + 4 * j), most);
+        s = i_end(s, t, most);
+    }
+    return s;
+}
+
+R16_INLINE void r16_tile_32(const int most, const int R, const bool affine, const r16_panel *w, r16_x x,
+                            int count, r16_chain *sum)
 {
     r16_float acc[R16_ROWS][R16_PANELS];
     R16_UNROLL
@@ -205,7 +231,7 @@ R16_INLINE void r16_tile_32(const int R, const bool affine, const r16_panel *w, 
         R16_UNROLL
         for (int r = 0; r < R; r++) R16_UNROLL
         for (int p = 0; p < R16_PANELS; p++) s[r][p] = i_every(&x.part[r].start[0][b]);
-        r16_dots(R, w, x, 8 * b, 8, s);
+        r16_dots(most, R, w, x, 8 * b, 8, s);
         R16_UNROLL
         for (int p = 0; p < R16_PANELS; p++) {
             const r16_float d = f_load(w[p].d[b]);
@@ -241,7 +267,7 @@ R16_INLINE void r16_super_groups(const r16_sums f, const int R, const r16_panel 
         for (int r = 0; r < R; r++) R16_UNROLL
         for (int p = 0; p < R16_PANELS; p++)
             s[r][p] = f.offset ? i_every(&x.part[r].start[b][g * f.group / 4]) : i_zero();
-        r16_dots(R, w, x, 64 * b + f.group * g, f.group, s);
+        r16_dots(f.most, R, w, x, 64 * b + f.group * g, f.group, s);
         R16_UNROLL
         for (int p = 0; p < R16_PANELS; p++) {
             const r16_int scale = i_load(w[p].scale[b][g * f.group / f.sub]);
@@ -261,7 +287,7 @@ R16_INLINE void r16_tile_super(const r16_sums f, const int R, const r16_panel *w
         for (int p = 0; p < R16_PANELS; p++)
             total[r][p] = f.sub == 64 ? i_every(&x.part[r].start[b][0]) : i_zero();
         if (f.sub == 64)
-            for (int j = 0; j < 64; j += 8) r16_dots(R, w, x, 64 * b + j, 8, total);
+            for (int j = 0; j < 64; j += 8) r16_dots(f.most, R, w, x, 64 * b + j, 8, total);
         else r16_super_groups(f, R, w, x, b, total);
         R16_UNROLL
         for (int p = 0; p < R16_PANELS; p++) {
@@ -281,6 +307,47 @@ R16_INLINE void r16_tile_super(const r16_sums f, const int R, const r16_panel *w
     }
 }
 
+/* Tiles of each height are compiled. */
+R16_INLINE void r16_tiles_32(const int most, const bool affine, int rows, const r16_panel *w, r16_x x,
+                             int count, r16_chain *sum)
+{
+    switch (rows) {
+    case 1: r16_tile_32(most, 1, affine, w, x, count, sum); break;
+    case 2: r16_tile_32(most, 2, affine, w, x, count, sum); break;
+#if R16_ROWS > 2
+    case 3: r16_tile_32(most, 3, affine, w, x, count, sum); break;
+#endif
+#if R16_ROWS > 3
+    case 4: r16_tile_32(most, 4, affine, w, x, count, sum); break;
+#endif
+#if R16_ROWS > 4
+    case 5: r16_tile_32(most, 5, affine, w, x, count, sum); break;
+    case 6: r16_tile_32(most, 6, affine, w, x, count, sum); break;
+#endif
+    default: break;
+    }
+}
+
+R16_INLINE void r16_tiles_super(const r16_sums f, int rows, const r16_panel *w, r16_x x, int count,
+                                r16_chain *sum)
+{
+    switch (rows) {
+    case 1: r16_tile_super(f, 1, w, x, count, sum); break;
+    case 2: r16_tile_super(f, 2, w, x, count, sum); break;
+#if R16_ROWS > 2
+    case 3: r16_tile_super(f, 3, w, x, count, sum); break;
+#endif
+#if R16_ROWS > 3
+    case 4: r16_tile_super(f, 4, w, x, count, sum); break;
+#endif
+#if R16_ROWS > 4
+    case 5: r16_tile_super(f, 5, w, x, count, sum); break;
+    case 6: r16_tile_super(f, 6, w, x, count, sum); break;
+#endif
+    default: break;
+    }
+}
+
 /* ---- many rows */
 
 /* A format's way of doing each step. */
@@ -290,7 +357,7 @@ typedef void r16_few_fn(const glia_linear_call *c, int64_t row, int rows, int64_
 typedef struct r16_kernel {
     r16_fill_fn *fill;
     r16_unpack_fn *unpack;
-    r16_tile_fn *const *tiles; /* by rows - 1 */
+    r16_tile_fn *tile;
     r16_few_fn *few;
     int block, depth_bytes; /* elements of a block; bytes of R16_DEPTH positions of a panel */
 } r16_kernel;
@@ -344,7 +411,7 @@ static void r16_tiles(const r16_kernel *f, r16_work *work, r16_x x, int rows, in
     for (int r = 0, tiles = (rows + R16_ROWS - 1) / R16_ROWS; tiles > 0; tiles--) {
         const int height = (rows - r + tiles - 1) / tiles;
         const r16_x rows_x = {x.q + r * x.stride, x.d + r * x.stride, x.stride, x.part + r};
-        f->tiles[height - 1](work->w, rows_x, blocks, work->sum + r);
+        f->tile(height, work->w, rows_x, blocks, work->sum + r);
         r += height;
     }
 }
@@ -447,8 +514,7 @@ R16_INLINE void r16_few_block(const r16_format f, r16_block_fn *unpack, const ui
     unpack(w, i, q);
     for (int r = 0; r < t->rows; r++, x += t->stride, d += t->stride, sum += t->stride) {
         r16_int s = i_every(&t->start[r][i]);
-        R16_UNROLL
-        for (int j = 0; j < 8; j++) s = i_dot(s, q[j], i_every(x + 4 * j));
+        s = r16_dot_of(f.sums.most, s, q, x, 8);
         const r16_float da = f_every(d);
         r16_float v = f_fma(f_mul(dw, da), f_of_int(s), f_load(t->sum[r][p]));
         if (f.affine) v = f_fma(f_mul(m, da), f_of_int(i_every(sum)), v);
@@ -498,8 +564,7 @@ R16_INLINE void r16_few_chunk(const r16_sums f, const int c, const r16_int *q, c
         for (int v = 0; v < R16_CHUNK; v += f.group) {
             const int first = r16_word(f, c, v);
             if (f.sub < 64) s = f.offset ? i_every(&t->start[r][first / 4]) : i_zero();
-            R16_UNROLL
-            for (int j = 0; j < f.group; j++) s = i_dot(s, q[v + j], i_every(x + 4 * (first + j)));
+            s = r16_dot_of(f.most, s, q + v, x + 4 * first, f.group);
             if (f.sub < 64) total = r16_scaled(f, total, s, scale[first / f.sub]);
         }
         i_store(t->total[r], f.sub < 64 ? total : i_add(total, s));
