@@ -155,7 +155,7 @@ SPINE glia_model *spine_open(const char *path, const glia_model_options *o)
 SPINE void spine_force_team(glia_model *m)
 {
     glia_plan *p = (glia_plan *)(uintptr_t)glia_model_plan(m);
-    for (int i = 1; i < p->variant_count; i++) p->variants[i].cost_seconds = 1;
+    for (int i = 1; i < p->variant_count; i++) p->variants[i].alone_least = p->variants[i].alone_most = 1e9;
 }
 
 /* Steps ids[0..count) of one sequence in pieces; the logits of all of them go to out [count, vocab]. The

@@ -638,7 +638,8 @@ static void check_slots(const garden *a, const glia_graph *meaning, int round, i
         check_case_failures++;
         return;
     }
-    for (int i = 1; i < p->variant_count; i++) p->variants[i].cost_seconds = 1; /* always the team */
+    for (int i = 1; i < p->variant_count; i++)
+        p->variants[i].alone_least = p->variants[i].alone_most = 1e9; /* always the team */
     for (int i = 0; i < p->variant_count; i++) check_memory("random graph", p, &p->variants[i]);
     for (int i = 0; i < 3; i++) {
         eval *e = eval_make(meaning);

@@ -362,6 +362,12 @@ static int os_cpu_count(void *ctx)
     return glia_cpu_usable();
 }
 
+static int os_cpu_now(void *ctx)
+{
+    (void)ctx;
+    return sched_getcpu();
+}
+
 static const glia_os posix = {
     .size = sizeof(glia_os),
     .mem_alloc = os_mem_alloc,
@@ -385,6 +391,7 @@ static const glia_os posix = {
     .futex_wait = os_futex_wait,
     .futex_wake = os_futex_wake,
     .cpu_count = os_cpu_count,
+    .cpu_now = os_cpu_now,
     .file_time = os_file_time,
 };
 

@@ -202,6 +202,14 @@ static int64_t typical(int64_t least, int64_t most)
     return glia_min(t, most);
 }
 
+/* On one slot every node is whole, whatever its part says. */
+static void estimate(const glia_plan *p, const glia_variant *v, const glia_part *parts,
+                     const int64_t *symbols, double *cost, double *alone)
+{
+    *cost = glia_schedule_seconds(p->graph, v->slots, &p->rates, symbols, parts);
+    *alone = glia_schedule_seconds(p->graph, 1, &p->rates, symbols, NULL);
+}
+
 static glia_status compile_variant(glia_plan *p, glia_variant *v, const glia_node_binding *bind,
                                    const int64_t *most, glia_error *e)
 {
@@ -219,8 +227,11 @@ static glia_status compile_variant(glia_plan *p, glia_variant *v, const glia_nod
     if (g->symbol_count) memcpy(symbols, most, (size_t)g->symbol_count * sizeof *symbols);
     /* Costs are taken at a size typical of the class, memory at its bound. */
     if (g->symbol_count) symbols[0] = typical(v->symbol_min, v->symbol_max);
-    s = glia_schedule(g, v->slots, symbols, &scratch, parts, &phases, &v->cost_seconds, e);
+    s = glia_schedule(g, v->slots, &p->rates, symbols, &scratch, parts, &phases, e);
+    if (g->symbol_count) symbols[0] = glia_max(1, v->symbol_min);
+    if (!s) estimate(p, v, parts, symbols, &v->cost_least, &v->alone_least);
     if (g->symbol_count) symbols[0] = v->symbol_max;
+    if (!s) estimate(p, v, parts, symbols, &v->cost_seconds, &v->alone_most);
     if (!s) s = glia_encode_variant(p, v, bind, parts, phases, symbols, e);
     if (!s) s = glia_plan_validate(p, v, e);
 done:
@@ -270,6 +281,7 @@ glia_status glia_compile(const glia_graph *source, const glia_compile_options *o
     for (int64_t i = 0; !s && i < p->graph->symbol_count; i++) most[i] = p->graph->symbols[i].max;
     if (!s && p->graph->symbol_count && o->symbol_max > 0) most[0] = glia_min(most[0], o->symbol_max);
     if (!s) s = place_weights(p, e);
+    p->rates = glia_rates_of(o->features, o->isa_max, p->bytes.weights + p->bytes.packed);
     if (!s) s = place_states(p, most, e);
     if (!s) s = place_constants(p, most, e);
     if (!s) s = bind_nodes(p, o, bind, e);

@@ -297,7 +297,7 @@ static void cut_pieces(const encoder *x, const glia_node *n, const shapes *s, gl
     glia_regions r;
     it->pieces = 1;
     if (it->guard || !n->op->cost || !glia_node_regions(x->g, n, &r)) return;
-    glia_work w = glia_node_work(n->op, &s->k);
+    glia_work w = glia_node_work(n->op, &x->p->rates, &s->k);
     double seconds = w.flops > w.bytes ? w.flops : w.bytes;
     if (it->kind == GLIA_PART_SPLIT) seconds /= x->v->slots;
     if (seconds <= PIECE_SECONDS) return;

@@ -87,7 +87,9 @@ typedef struct glia_variant {
     int32_t phase_count, item_count, arg_count, dim_count;
     int64_t arena_bytes, arena_lower_bound, scratch_bytes; /* arena includes scratch */
     const glia_placed *placed;                             /* [graph->value_count] */
-    double cost_seconds;                                   /* the scheduler's estimate at symbol_max */
+    /* the scheduler's estimates at symbol_min (at least 1) and at symbol_max: of this schedule, and of one
+     * slot alone */
+    double cost_least, cost_seconds, alone_least, alone_most;
 } glia_variant;
 
 typedef struct glia_kernel_entry {
@@ -123,6 +125,12 @@ typedef struct glia_bytes { /* exact memory by class */
     int64_t tables;         /* constants, records, page tables and other bookkeeping */
 } glia_bytes;
 
+typedef struct glia_rates {    /* of one core; rates.c */
+    double flops, integer_ops; /* a second */
+    double stream, cache;      /* bytes a second: of weights and states; of activations */
+    double node, meeting;      /* seconds */
+} glia_rates;
+
 typedef struct glia_plan {
     glia_arena arena;  /* owns everything below */
     glia_graph *graph; /* after the passes; owned */
@@ -144,6 +152,7 @@ typedef struct glia_plan {
     int32_t pass_count;
     int32_t slots;
     int32_t dim_count_max; /* of all variants */
+    glia_rates rates;
 } glia_plan;
 
 typedef struct glia_compile_options {
@@ -172,10 +181,17 @@ typedef struct glia_part { /* a node's partition */
     int32_t phase;
 } glia_part;
 
+/* For the best instruction set that the machine and isa_max (null: any) allow, and so many bytes of weights.
+ */
+glia_rates glia_rates_of(uint32_t features, const char *isa_max, int64_t weight_bytes);
+
 /* Chooses a partition and a phase for every node (views take their root's); schedule.c.
  * parts [node_count]; *phases gets the number of phases. symbols: the values for which costs are taken. */
-glia_status glia_schedule(const glia_graph *g, int32_t slots, const int64_t *symbols, glia_arena *scratch,
-                          glia_part *parts, int32_t *phases, double *seconds, glia_error *e);
+glia_status glia_schedule(const glia_graph *g, int32_t slots, const glia_rates *rates, const int64_t *symbols,
+                          glia_arena *scratch, glia_part *parts, int32_t *phases, glia_error *e);
+/* What a schedule takes for other values of the symbols, in seconds. */
+double glia_schedule_seconds(const glia_graph *g, int32_t slots, const glia_rates *rates,
+                             const int64_t *symbols, const glia_part *parts);
 
 typedef struct glia_buffer { /* for the planner */
     int64_t bytes;           /* rounded up to 64 */
@@ -193,7 +209,7 @@ bool glia_check_buffers(const glia_buffer *b, int64_t count, int64_t bytes);
 typedef struct glia_work {
     double flops, bytes;
 } glia_work;
-glia_work glia_node_work(const glia_op *op, const glia_kargs *k);
+glia_work glia_node_work(const glia_op *op, const glia_rates *rates, const glia_kargs *k);
 
 /* One variant's records from its schedule: roots, lifetimes, offsets, records. encode.c */
 typedef struct glia_node_binding { /* what is the same in every variant */

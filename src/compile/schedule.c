@@ -6,7 +6,7 @@
  * it, a meeting is put before the node. Two states with the same spreads differ in nothing that is still to
  * come, so only the cheaper one is kept (dynamic programming); beyond a cap the dearest are dropped (beam).
  *
- *     cost = sum over phases of (slowest slot) + meetings * MEETING_SECONDS
+ *     cost = sum over phases of (slowest slot) + meetings * rates.meeting
  *
  * Granules: a node's own, and those that its consumers would like (attention's head groups travel back
  * through rope and reshape to the products that make q, k and v), so that one slot's heads stay with one
@@ -20,9 +20,6 @@
 
 enum { SPREADS_MAX = 24, BEAM_MAX = 64, WISHES_MAX = 4, CANDIDATES_MAX = 20 };
 
-/* Calibrated on one core of a server processor; only their ratios matter for the choice. */
-static const double FLOPS_PER_SECOND = 5e10, INTEGER_OPS_PER_SECOND = 3e11, BYTES_PER_SECOND = 1e10,
-                    NODE_SECONDS = 1e-7, MEETING_SECONDS = 1e-6;
 /* Replicating dearer nodes than this is never a gain. */
 static const double REPLICATE_SECONDS_MAX = 1e-4;
 
@@ -60,6 +57,7 @@ typedef struct search {
     const glia_graph *g;
     glia_arena *arena;
     int32_t slots;
+    const glia_rates *rates;
     const int64_t *symbols;
     int32_t *last_use; /* by value: index of the last node that reads it */
     wishes *wish_of;   /* by value */
@@ -127,7 +125,7 @@ static void dims_of(const search *s, const glia_node *n, node_dims *d)
                         n->attr, NULL,   NULL};
 }
 
-glia_work glia_node_work(const glia_op *op, const glia_kargs *k)
+glia_work glia_node_work(const glia_op *op, const glia_rates *rates, const glia_kargs *k)
 {
     glia_cost c = {0, 0};
     if (op->cost) {
@@ -139,15 +137,43 @@ glia_work glia_node_work(const glia_op *op, const glia_kargs *k)
         c.bytes = 8 * elements;
     }
     bool integers = k->in_count > 0 && (glia_dtype_get(k->in[0].dtype)->classes & GLIA_CLASS_ACTIVATION);
-    return (glia_work){c.flops / (integers ? INTEGER_OPS_PER_SECOND : FLOPS_PER_SECOND),
-                       c.bytes / BYTES_PER_SECOND};
+    return (glia_work){c.flops / (integers ? rates->integer_ops : rates->flops), c.bytes / rates->cache};
+}
+
+/* Packs of weights were done when the model was loaded. */
+static bool done_before(const search *s, const glia_node *n)
+{
+    return n->op == &glia_op_pack && glia_graph_value(s->g, n->in[0])->kind == GLIA_VALUE_WEIGHT;
+}
+
+static bool is_weight(const search *s, glia_value v)
+{
+    const glia_value_info *i = glia_graph_value(s->g, v);
+    return i->kind == GLIA_VALUE_WEIGHT ||
+           (i->kind == GLIA_VALUE_NODE && done_before(s, &s->g->nodes[i->producer]));
+}
+
+/* The node's work with its weights read from further away than its activations. */
+static glia_work work_of(const search *s, const glia_node *n, const glia_kargs *k)
+{
+    glia_work w = glia_node_work(n->op, s->rates, k);
+    double most = w.bytes * s->rates->cache, weights = 0;
+    for (int i = 0; i < n->in_count && n->op != &glia_op_embed; i++) { /* which reads single rows */
+        int64_t bytes = 0;
+        if (!glia_is_null(n->in[i]) && is_weight(s, n->in[i]) &&
+            !glia_value_bytes_max(s->g, type_of(s, n->in[i]), s->symbols, &bytes, NULL))
+            weights += (double)bytes;
+    }
+    if (weights > most) weights = most; /* experts read what is chosen of theirs */
+    w.bytes += weights * (1 / s->rates->stream - 1 / s->rates->cache);
+    return w;
 }
 
 /* A slot with `share` of the work; `fixed` of the bytes are read by every slot whatever its share. */
-static double seconds_of(glia_work w, double fixed, double share)
+static double seconds_of(const search *s, glia_work w, double fixed, double share)
 {
     double f = w.flops * share, b = (w.bytes > fixed ? w.bytes - fixed : 0) * share + (share > 0 ? fixed : 0);
-    return (f > b ? f : b) + NODE_SECONDS;
+    return (f > b ? f : b) + s->rates->node;
 }
 
 static int64_t own_granule(const glia_node *n, const glia_regions *r, const node_dims *d, int axis)
@@ -254,7 +280,7 @@ static double total(const search *s, const state *st)
 
 static void close_phase(const search *s, state *st)
 {
-    st->closed = total(s, st) + MEETING_SECONDS;
+    st->closed = total(s, st) + s->rates->meeting;
     memset(st->slot, 0, (size_t)s->slots * sizeof st->slot[0]);
     st->count = 0;
     st->overflow = 0;
@@ -314,6 +340,19 @@ static int32_t remember(search *s, int32_t parent, const glia_part *p)
     return (int32_t)s->history_count++;
 }
 
+/* The part of a node's work that falls to a slot. */
+static double share_of(const search *s, const glia_part *p, int32_t slot, int64_t axis_size, int64_t panel)
+{
+    int64_t b, e;
+    if (p->kind == GLIA_PART_WHOLE) return slot == 0;
+    if (p->kind != GLIA_PART_SPLIT) return 1;
+    glia_share(axis_size, p->granule, s->slots, slot, &b, &e);
+    if (b >= e || !axis_size) return 0;
+    /* Panels that are begun are computed whole. */
+    return (double)(glia_min(axis_size, glia_ceil_div(e, panel) * panel) - b / panel * panel) /
+           (double)axis_size;
+}
+
 static void take(search *s, const state *from, const glia_node *n, int32_t index, const glia_regions *r,
                  const glia_part *candidate, glia_work w, double fixed, int64_t axis_size, int64_t panel)
 {
@@ -324,20 +363,9 @@ static void take(search *s, const state *from, const glia_node *n, int32_t index
     if (meet) close_phase(s, &st);
     glia_part p = *candidate;
     p.phase = st.phase;
-    for (int32_t i = 0; i < s->slots; i++) {
-        double part = 1;
-        if (p.kind == GLIA_PART_WHOLE) part = i == 0;
-        if (p.kind == GLIA_PART_SPLIT) {
-            int64_t b, e;
-            glia_share(axis_size, p.granule, s->slots, i, &b, &e);
-            if (b < e) { /* panels that are begun are computed whole */
-                b = b / panel * panel;
-                e = glia_min(axis_size, glia_ceil_div(e, panel) * panel);
-            }
-            part = axis_size ? (double)(e - b) / (double)axis_size : 0;
-        }
-        st.slot[i] += seconds_of(w, p.kind == GLIA_PART_SPLIT ? fixed : 0, part);
-    }
+    for (int32_t i = 0; i < s->slots; i++)
+        st.slot[i] +=
+            seconds_of(s, w, p.kind == GLIA_PART_SPLIT ? fixed : 0, share_of(s, &p, i, axis_size, panel));
     forget(s, &st, index);
     for (int i = 0; i < n->out_count; i++) {
         if (s->last_use[n->out[i].id] <= index) continue;
@@ -392,12 +420,6 @@ static void take_view(search *s, const state *from, const glia_node *n, int32_t 
     }
     st.trace = remember(s, from->trace, &p);
     offer(s, &st);
-}
-
-/* Packs of weights were done when the model was loaded. */
-static bool done_before(const search *s, const glia_node *n)
-{
-    return n->op == &glia_op_pack && glia_graph_value(s->g, n->in[0])->kind == GLIA_VALUE_WEIGHT;
 }
 
 /* ---- candidates ---------------------------------------------------------------------------- */
@@ -482,16 +504,15 @@ static double fixed_bytes(const search *s, const glia_node *n, const glia_region
     for (int i = 0; i < n->in_count; i++) {
         if (glia_is_null(n->in[i])) continue;
         const glia_value_info *v = glia_graph_value(s->g, n->in[i]);
-        bool weight = v->kind == GLIA_VALUE_WEIGHT ||
-                      (v->kind == GLIA_VALUE_NODE && done_before(s, &s->g->nodes[v->producer]));
         bool divided = n->op == &glia_op_embed; /* reads single rows */
         for (int a = 0; a < v->type.rank; a++)
             divided |= r->in[i].axis[a].kind != GLIA_AXIS_WHOLE && r->in[i].axis[a].axis == p->axis;
         int64_t bytes = 0;
-        if (weight && !divided && !glia_value_bytes_max(s->g, &v->type, s->symbols, &bytes, NULL))
+        if (is_weight(s, n->in[i]) && !divided &&
+            !glia_value_bytes_max(s->g, &v->type, s->symbols, &bytes, NULL))
             sum += (double)bytes;
     }
-    return sum / BYTES_PER_SECOND;
+    return sum / s->rates->stream;
 }
 
 static void step(search *s, int32_t index)
@@ -507,11 +528,11 @@ static void step(search *s, int32_t index)
         for (int32_t i = 0; i < s->now_count; i++) take_view(s, &s->now[i], n, index, &r);
     } else {
         glia_part c[CANDIDATES_MAX] = {{0}};
-        glia_work w = glia_node_work(n->op, &d.k);
+        glia_work w = work_of(s, n, &d.k);
         int count = 1;
         /* A guard must have run before its consumer on every slot: each slot looks for itself. */
         if (n->op->traits & GLIA_GUARD) c[0] = (glia_part){GLIA_PART_REPLICATED, 0, 1, 0};
-        else count = candidates_of(s, n, &r, has_regions, &d, seconds_of(w, 0, 1), c);
+        else count = candidates_of(s, n, &r, has_regions, &d, seconds_of(s, w, 0, 1), c);
         for (int32_t i = 0; i < s->now_count; i++) {
             glia_part own[CANDIDATES_MAX];
             memcpy(own, c, sizeof own);
@@ -547,26 +568,38 @@ static void one_slot(const glia_graph *g, glia_part *parts)
     for (int64_t i = 0; i < g->node_count; i++) parts[i] = (glia_part){GLIA_PART_WHOLE, 0, 1, 0};
 }
 
-static double sum_seconds(search *s)
+double glia_schedule_seconds(const glia_graph *g, int32_t slots, const glia_rates *rates,
+                             const int64_t *symbols, const glia_part *parts)
 {
-    double t = 0;
-    for (int64_t i = 0; i < s->g->node_count; i++) {
+    search s = {.g = g, .slots = slots, .rates = rates, .symbols = symbols};
+    state st = {0};
+    for (int64_t i = 0; i < g->node_count; i++) {
+        const glia_node *n = &g->nodes[i];
+        const glia_part whole = {GLIA_PART_WHOLE, 0, 1, 0}, *part = parts ? &parts[i] : &whole;
+        glia_regions r;
         node_dims d;
-        if ((s->g->nodes[i].op->traits & GLIA_VIEW) || done_before(s, &s->g->nodes[i])) continue;
-        dims_of(s, &s->g->nodes[i], &d);
-        t += seconds_of(glia_node_work(s->g->nodes[i].op, &d.k), 0, 1);
+        memset(&r, 0, sizeof r);
+        if ((n->op->traits & GLIA_VIEW && !(n->op->traits & GLIA_GUARD)) || done_before(&s, n)) continue;
+        while (st.phase < part->phase) close_phase(&s, &st);
+        bool split = part->kind == GLIA_PART_SPLIT && glia_node_regions(g, n, &r);
+        dims_of(&s, n, &d);
+        glia_work w = work_of(&s, n, &d.k);
+        int64_t size = split ? d.out[0].dims[part->axis] : 1;
+        int64_t panel = split && (n->op->traits & GLIA_PRODUCT) ? own_granule(n, &r, &d, part->axis) : 1;
+        for (int32_t k = 0; k < slots; k++)
+            st.slot[k] += seconds_of(&s, w, split ? fixed_bytes(&s, n, &r, part) : 0,
+                                     share_of(&s, part, k, size, panel));
     }
-    return t;
+    return total(&s, &st);
 }
 
-glia_status glia_schedule(const glia_graph *g, int32_t slots, const int64_t *symbols, glia_arena *scratch,
-                          glia_part *parts, int32_t *phases, double *seconds, glia_error *e)
+glia_status glia_schedule(const glia_graph *g, int32_t slots, const glia_rates *rates, const int64_t *symbols,
+                          glia_arena *scratch, glia_part *parts, int32_t *phases, glia_error *e)
 {
-    search s = {.g = g, .arena = scratch, .slots = slots, .symbols = symbols};
+    search s = {.g = g, .arena = scratch, .slots = slots, .rates = rates, .symbols = symbols};
     if (slots == 1) {
         one_slot(g, parts);
         *phases = g->node_count > 0;
-        *seconds = sum_seconds(&s);
         return GLIA_OK;
     }
     s.beam = (int32_t)glia_max(1, glia_min(BEAM_MAX, (1 << 20) / glia_max(1, g->node_count)));
@@ -583,7 +616,6 @@ glia_status glia_schedule(const glia_graph *g, int32_t slots, const int64_t *sym
     int32_t best = 0;
     for (int32_t i = 1; i < s.now_count; i++)
         if (total(&s, &s.now[i]) < total(&s, &s.now[best])) best = i;
-    *seconds = total(&s, &s.now[best]);
     *phases = g->node_count > 0 ? s.now[best].phase + 1 : 0;
     int32_t at = s.now[best].trace;
     for (int64_t i = g->node_count - 1; i >= 0; i--) {

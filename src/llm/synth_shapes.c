@@ -237,6 +237,7 @@ static const glia_synth_model models[] = {
     {"tiny-gpt2", &gpt2, SIZES(256, 2, 4, 4, 64, 256, 576, 128), BPE("gpt-2"), 0, 0, 1e-5f, false, false},
     {"tiny-bert", &bert, SIZES(256, 2, 4, 4, 64, 256, 384, 128), GLIA_SYNTH_WORDPIECE, NULL, 0, 0, 1e-12f,
      false, false},
+    {"stories-260k", &llama, SIZES(64, 5, 8, 4, 8, 172, 512, 512), SPM, 10000, 0, 1e-5f, false, false},
     {"stories-15m", &llama, SIZES(288, 6, 6, 6, 48, 768, 32000, 256), SPM, 10000, 0, 1e-5f, false, false},
     {"llama-110m", &llama, SIZES(768, 12, 12, 12, 64, 2048, 32000, 1024), SPM, 10000, 0, 1e-5f, false, false},
     {"llama-3.2-1b", &llama, SIZES(2048, 16, 32, 8, 64, 8192, 128256, 131072), BPE("llama-bpe"), 500000, 32,

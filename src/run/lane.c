@@ -82,15 +82,24 @@ void glia_lane_destroy(glia_lane *l)
     glia_arena_free(&a);
 }
 
-/* The variant for n tokens: all slots when the work is worth waking a team, else one. */
+static double between(double least, double most, const glia_variant *v, int64_t n)
+{
+    int64_t first = v->symbol_min > 1 ? v->symbol_min : 1;
+    double t = v->symbol_max > first ? (double)(n - first) / (double)(v->symbol_max - first) : 0;
+    return least + (most - least) * (t > 0 ? t : 0);
+}
+
+/* The variant for n tokens: all slots when that gains enough to wake a team for, and to depend on all of its
+ * threads having a processor; else one. */
 static const glia_variant *choose(const glia_plan *p, int64_t n)
 {
-    const double wake_seconds = 1e-5;
+    const double wake_seconds = 5e-6, gain = 1.2;
     const glia_variant *best = &p->variants[0];
     for (int i = 1; i < p->variant_count; i++) {
         const glia_variant *v = &p->variants[i];
         if (n < v->symbol_min || n > v->symbol_max) continue;
-        if (v->cost_seconds > wake_seconds) best = v;
+        double cost = between(v->cost_least, v->cost_seconds, v, n);
+        if (cost * gain + wake_seconds < between(v->alone_least, v->alone_most, v, n)) best = v;
         break;
     }
     return best;

@@ -20,7 +20,8 @@ enum {
     SPINS = 1000, /* 10 to 70 us of pauses: longer than a balanced wait, short enough to leave a busy machine
                      alone */
     COMMIT_PART = 16 << 20, /* bytes of memory that are worth waking a worker for, whole huge pages */
-    IDLE_SPINS = 2000       /* between runs: a token's sampling is shorter than this */
+    IDLE_SPINS = 2000,      /* between runs: a token's sampling is shorter than this */
+    FIRST_SPINS = 32        /* before a look at who shares the processor: most waits are shorter */
 };
 
 /* A word that workers wait on, alone on its cache line. */
@@ -30,6 +31,7 @@ typedef struct word {
 } word;
 
 typedef struct member {
+    _Alignas(CACHE_LINE) _Atomic int32_t cpu; /* where it ran last; -1: the system does not say */
     glia_team *team;
     int index;
     bool started;
@@ -50,19 +52,41 @@ struct glia_team {
     member members[];
 };
 
+/* Notes where the worker is; written only when that changes, since others read it. */
+static void note_cpu(glia_team *t, int worker)
+{
+    if (!t->os->cpu_now) return;
+    int32_t now = t->os->cpu_now(t->os->ctx);
+    if (now != atomic_load_explicit(&t->members[worker].cpu, memory_order_relaxed))
+        atomic_store_explicit(&t->members[worker].cpu, now, memory_order_relaxed);
+}
+
+/* Is another worker on this worker's processor? Then it cannot run while this one spins: on a busy machine a
+ * scheduler may leave two workers on one processor, and every meeting would last as long as a spin. */
+static bool shares_cpu(const glia_team *t, int worker)
+{
+    int32_t here = atomic_load_explicit(&t->members[worker].cpu, memory_order_relaxed);
+    for (int i = 0; here >= 0 && i < t->workers; i++)
+        if (i != worker && atomic_load_explicit(&t->members[i].cpu, memory_order_relaxed) == here)
+            return true;
+    return false;
+}
+
 /* Waits until w differs from `old`. */
-static uint32_t await(glia_team *t, word *w, uint32_t old, int spins)
+static uint32_t await(glia_team *t, word *w, uint32_t old, int spins, int worker)
 {
     for (;;) {
         for (int i = 0; i <= spins; i++) {
             uint32_t now = atomic_load_explicit(&w->value, memory_order_acquire);
             if (now != old) return now;
+            if (i == FIRST_SPINS && shares_cpu(t, worker)) break;
             relax();
         }
         atomic_fetch_add_explicit(&w->sleepers, 1, memory_order_seq_cst);
         if (atomic_load_explicit(&w->value, memory_order_seq_cst) == old)
             t->os->futex_wait(t->os->ctx, (const uint32_t *)(const void *)&w->value, old, -1);
         atomic_fetch_sub_explicit(&w->sleepers, 1, memory_order_relaxed);
+        note_cpu(t, worker);
     }
 }
 
@@ -76,7 +100,7 @@ static void advance(glia_team *t, word *w)
 
 void glia_team_meet(glia_team *t, int worker, void (*between)(void *), void *arg)
 {
-    (void)worker;
+    note_cpu(t, worker);
     uint32_t epoch = atomic_load_explicit(&t->epoch.value, memory_order_relaxed);
     if (atomic_fetch_add_explicit(&t->arrived, 1, memory_order_acq_rel) + 1 == (uint32_t)t->workers) {
         atomic_store_explicit(&t->arrived, 0, memory_order_relaxed);
@@ -85,7 +109,7 @@ void glia_team_meet(glia_team *t, int worker, void (*between)(void *), void *arg
         advance(t, &t->epoch);
         return;
     }
-    await(t, &t->epoch, epoch, t->spins);
+    await(t, &t->epoch, epoch, t->spins, worker);
 }
 
 static void member_main(void *arg)
@@ -94,7 +118,7 @@ static void member_main(void *arg)
     glia_team *t = m->team;
     uint32_t seen = 0;
     for (;;) {
-        seen = await(t, &t->run, seen, t->idle_spins);
+        seen = await(t, &t->run, seen, t->idle_spins, m->index);
         if (atomic_load_explicit(&t->stop, memory_order_acquire)) return;
         t->fn(t->arg, m->index);
         glia_team_meet(t, m->index, NULL, NULL);
@@ -163,8 +187,8 @@ glia_status glia_team_create(const glia_os *os, int workers, glia_team **out, gl
     bool room = workers <= os->cpu_count(os->ctx);
     t->spins = room ? SPINS : 0;
     t->idle_spins = room ? IDLE_SPINS : 0;
+    for (int i = 0; i < workers; i++) t->members[i] = (member){-1, t, i, false, 0};
     for (int i = 1; i < workers; i++) {
-        t->members[i] = (member){t, i, false, 0};
         int err = os->thread_start(os->ctx, member_main, &t->members[i], -1, &t->members[i].thread);
         if (err) {
             glia_status s = glia_fail(e, GLIA_E_THREAD, "G0803",

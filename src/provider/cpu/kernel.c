@@ -12,17 +12,15 @@
 /* The references serve where no other set is allowed. */
 static const glia_cpu_isa portable = {"portable", 0, 0, 0};
 
-#if defined(__x86_64__)
-extern const glia_cpu_isa glia_cpu_avx2, glia_cpu_avx512, glia_cpu_avx512vnni;
-#endif
+#define X(name) extern const glia_cpu_isa glia_cpu_##name;
+#include "provider/cpu/isas.def"
+#undef X
 
 const glia_cpu_isa *const glia_cpu_isas[] = {
     &portable,
-#if defined(__x86_64__)
-    &glia_cpu_avx2,
-    &glia_cpu_avx512,
-    &glia_cpu_avx512vnni,
-#endif
+#define X(name) &glia_cpu_##name,
+#include "provider/cpu/isas.def"
+#undef X
     0,
 };
 
