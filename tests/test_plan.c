@@ -381,7 +381,7 @@ static void mutate(const char *name, const glia_plan *p, const glia_variant *v)
     for (int32_t i = 0; i + 1 < v->phase_count; i++) { /* a meeting is left out */
         phases[i].count += phases[i + 1].count;
         phases[i + 1].count = 0;
-        phases[i].tiles_per_slot = 0;
+        phases[i].tiles = 0;
         mutants++;
         if (refused(p, &w)) mutants_refused++;
         else fprintf(stderr, "%s: %d slots: without meeting %d passes\n", name, v->slots, i);
