@@ -2,7 +2,7 @@
 # sound. `make help` lists the rest.
 #
 # Sources are found by wildcard: a file put into a folder of src/ is part of the library (src/cli: of the
-# program). A file named *_avx2.c, *_avx512.c or *_avx512vnni.c is built with that instruction set's flags.
+# program). A file named after an instruction set (X86_SRC, ARM_SRC) is built with its flags, on that processor alone.
 #
 # MODE picks the build, each in its own folder build/MODE: release, debug, asan (address and undefined behaviour),
 # tsan (threads), hostile (asan with small buffers, poisoned memory and a scheduler that yields). The variables CC,
@@ -39,9 +39,9 @@ LIBEDIT ?= $(shell printf '\043include <stdio.h>\n\043include <editline/readline
 # The target's processor, which is not this machine's when CC is a cross compiler.
 ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 LIB_SRC := $(filter-out src/cli/%,$(shell find src -name '*.c' | LC_ALL=C sort))
-ifneq ($(ARCH),x86_64)
-  LIB_SRC := $(filter-out %_avx2.c %_avx512.c %_avx512vnni.c,$(LIB_SRC))
-endif
+X86_SRC   := %_avx2.c %_avx512.c %_avx512vnni.c
+ARM_SRC   := %_neon.c %_dotprod.c %_i8mm.c
+LIB_SRC   := $(filter-out $(if $(filter x86_64,$(ARCH)),,$(X86_SRC)) $(if $(filter aarch64,$(ARCH)),,$(ARM_SRC)),$(LIB_SRC))
 CLI_SRC   := $(sort $(wildcard src/cli/*.c))
 LIB_OBJ   := $(LIB_SRC:%.c=$(OUT)/%.o)
 CLI_OBJ   := $(CLI_SRC:%.c=$(OUT)/%.o)
@@ -108,6 +108,8 @@ $(OUT)/glia: $(CLI_OBJ) $(OUT)/libglia.a
 $(OUT)/%_avx2.o: ISA := -mavx2 -mfma -mf16c
 $(OUT)/%_avx512.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c
 $(OUT)/%_avx512vnni.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c
+$(OUT)/%_dotprod.o: ISA := -march=armv8.2-a+dotprod
+$(OUT)/%_i8mm.o: ISA := -march=armv8.2-a+dotprod+i8mm
 $(OUT)/src/cli/chat_line.o: ISA = $(if $(LIBEDIT),-DGLIA_LIBEDIT)
 # The unrolled kernels take minutes to compile with a sanitizer's checks in line: there they are calls.
 ifneq ($(findstring sanitize=address,$(CFLAGS)),)

@@ -210,6 +210,31 @@ static void check_linear(const glia_cpu_kernel *row)
                     block > 1 ? pick(1, 600 / block + 1) * block : pick(1, 600));
     linear_case(row, xt, wt, layout, 1, 81, block > 1 ? 256 * 9 : 1300);
     linear_case(row, xt, wt, layout, 17, 113, block > 1 ? 256 * 9 : 1300);
+    if (block > 1) return;
+    for (int64_t rows = 10; rows <= 30; rows++) linear_case(row, xt, wt, layout, rows, 16 + 3 * rows, 270);
+    linear_case(row, xt, wt, layout, 100, 40, 700);
+    linear_case(row, xt, wt, layout, 205, 33, 300);
+}
+
+/* Batches of one, two and three axes, over which the second side may repeat. */
+static void check_matmul(const glia_cpu_kernel *row)
+{
+    for (int i = 0; i < 60; i++) {
+        call c = {.in_count = 0};
+        const bool large = i % 10 == 9;
+        const int64_t m = large ? pick(90, 130) : pick(1, 30), n = pick(1, large ? 70 : 50),
+                      k = i % 6 == 5 ? pick(250, 600) : pick(1, 70), two = pick(1, 2), three = pick(1, 3);
+        const int rank = large ? 2 : (int)pick(2, 4), w_rank = (int)pick(2, rank);
+        const int64_t a[4] = {two, three, m, k}, y[4] = {two, three, m, n},
+                      w[4] = {pick(0, 1) ? two : 1, pick(0, 1) ? three : 1, n, k};
+        int64_t a_count = 1, w_count = 1;
+        for (int j = 4 - rank; j < 4; j++) a_count *= a[j];
+        for (int j = 4 - w_rank; j < 4; j++) w_count *= w[j];
+        fill_floats(set_in(&c, 0, GLIA_F32, 0, rank, a + 4 - rank)->data = edge(0, a_count * 4), a_count);
+        fill_floats(set_in(&c, 1, GLIA_F32, 0, w_rank, w + 4 - w_rank)->data = edge(1, w_count * 4), w_count);
+        set_out(&c, GLIA_F32, rank, y + 4 - rank);
+        compare(row->op, row->run, &c);
+    }
 }
 
 /* ---- products with stacked matrices: tokens that share experts, experts that nobody chose, more rows of one
@@ -305,8 +330,9 @@ static void check_rows(const glia_cpu_kernel *row)
         fill_floats(x, d[0] * d[1] * n);
         if (i % 16 == 5) x[pick(0, n - 1)] = NAN;
         if (i % 16 == 7) x[pick(0, n - 1)] = -INFINITY;
-        if (row->op == &glia_op_rms_norm)
-            fill_floats(set_in(&c, 1, GLIA_F32, 0, 1, &n)->data = edge(1, n * 4), n);
+        for (int side = 1;
+             side <= (row->op == &glia_op_layer_norm ? 1 + i % 2 : row->op == &glia_op_rms_norm); side++)
+            fill_floats(set_in(&c, side, GLIA_F32, 0, 1, &n)->data = edge(side, n * 4), n);
         set_out(&c, GLIA_F32, 3, d);
         c.attr[0].f = 1e-5;
         compare(row->op, row->run, &c);
@@ -581,10 +607,12 @@ static void check_row(const glia_cpu_kernel *row)
     else if (op == &glia_op_expert_linear) check_experts(row);
     else if (op == &glia_op_expert_sum) check_expert_sum(row);
     else if (op == &glia_op_quantise) check_quantise(row);
-    else if (op == &glia_op_rms_norm || op == &glia_op_softmax) check_rows(row);
+    else if (op == &glia_op_matmul) check_matmul(row);
+    else if (op == &glia_op_rms_norm || op == &glia_op_layer_norm || op == &glia_op_softmax) check_rows(row);
     else if (op == &glia_op_silu || op == &glia_op_swiglu || op == &glia_op_swiglu_limited ||
              op == &glia_op_add || op == &glia_op_sub || op == &glia_op_mul || op == &glia_op_div ||
-             op == &glia_op_gelu || op == &glia_op_tanh || op == &glia_op_relu)
+             op == &glia_op_gelu || op == &glia_op_gelu_erf || op == &glia_op_erf || op == &glia_op_exp ||
+             op == &glia_op_sigmoid || op == &glia_op_tanh || op == &glia_op_relu)
         check_elementwise(row);
     else if (op == &glia_op_attend) check_attend(row);
     else if (op == &glia_op_rope) check_rope(row);
@@ -628,6 +656,8 @@ static void binding(void)
     CHECK_STR(glia_cpu_bind(&glia_op_linear, with, 3, &y, 1, 0, 0).name, "reference");
     CHECK_STR(glia_cpu_bind(&glia_op_linear, with, 3, &y, 1, all, "portable").isa, "portable");
     CHECK_STR(glia_cpu_bind(&glia_op_linear, with, 3, &y, 1, all, "no such set").isa, "portable");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, without, 2, &y, 1, all, "portable").isa, "portable");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, null, 3, &y, 1, 0, 0).name, "reference");
     CHECK_STR(glia_cpu_bind(&glia_op_linear, unpacked, 2, &y, 1, all, 0).name, "reference");
     CHECK_STR(glia_cpu_bind(&glia_op_linear, many, 4, &y, 1, all, 0).name, "reference");
     CHECK(glia_cpu_bind(&glia_op_linear, many, 4, &y, 1, all, 0).run == glia_op_linear.reference);
@@ -639,6 +669,11 @@ static void binding(void)
     CHECK(glia_cpu_layout(GLIA_Q4_0, 16, 64, all, 0) == GLIA_LAYOUT_R16);
     CHECK(glia_cpu_layout(GLIA_F32, 4096, 7, GLIA_CPU_AVX2, "avx2") == GLIA_LAYOUT_R16);
     CHECK(glia_cpu_isa_find("avx2") && !glia_cpu_isa_find("avx3") && !glia_cpu_isa_find(0));
+#elif defined(__aarch64__)
+    const glia_type floats[2] = {{GLIA_F32, 2, 0, {1, 64}}, {GLIA_F16, 2, GLIA_LAYOUT_R16, {32, 64}}};
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, floats, 2, &y, 1, GLIA_CPU_NEON, 0).name, "linear_f16_r16_neon");
+    CHECK(glia_cpu_layout(GLIA_F32, 4096, 7, GLIA_CPU_NEON, "neon") == GLIA_LAYOUT_R16);
+    CHECK(glia_cpu_isa_find("neon") && !glia_cpu_isa_find("avx2"));
 #endif
     CHECK(glia_cpu_layout(GLIA_Q4_0, 15, 64, all, 0) == GLIA_LAYOUT_PLAIN);
     CHECK(glia_cpu_layout(GLIA_Q4_0, 16, 64, all, "portable") == GLIA_LAYOUT_PLAIN);

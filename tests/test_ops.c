@@ -690,7 +690,8 @@ static void linear_over_quantised_rows(void)
         glia_value in[2] = {glia_graph_input(g, "x", &xt), glia_graph_weight(g, "w", &wt, packed, NULL)};
         const glia_attr_arg to[] = {GLIA_TYPE_ATTR("to", d->activation), {0}},
                             r16[] = {GLIA_INT("layout", GLIA_LAYOUT_R16), {0}};
-        bool has_layout = formats[f] == GLIA_Q8_0 || formats[f] == GLIA_Q4_0;
+        int64_t packed_bytes;
+        bool has_layout = glia_layout_bytes(GLIA_LAYOUT_R16, formats[f], N, K, &packed_bytes);
         glia_value q = glia_graph_node(g, "quantise", NULL, in, 1, to);
         glia_value pair[2] = {q, in[1]}, y = glia_graph_node(g, "linear", NULL, pair, 2, NULL), z = y;
         if (has_layout) {
@@ -935,8 +936,8 @@ static void ill_typed_nodes_are_refused(void)
             "other sizes beside the axis");
     refused("concat", (glia_type[]){x, w64}, 2, (glia_attr_arg[]){GLIA_INT("axis", 0), {0}}, "two dtypes");
     refused("pack", &w, 1, (glia_attr_arg[]){GLIA_INT("layout", 77), {0}}, "no such layout");
-    refused("pack", (glia_type[]){{GLIA_Q6_K, 2, 0, {16, 256}}}, 1,
-            (glia_attr_arg[]){GLIA_INT("layout", GLIA_LAYOUT_R16), {0}}, "no r16 of q6_k");
+    refused("pack", (glia_type[]){{GLIA_IQ3_S, 2, 0, {16, 256}}}, 1,
+            (glia_attr_arg[]){GLIA_INT("layout", GLIA_LAYOUT_R16), {0}}, "no r16 of iq3_s");
 }
 
 /* A packed weight goes to linear, embed and decode; everything that would read it as plain rows refuses it.

@@ -278,11 +278,15 @@ static void activations(void)
 
 static void layouts(void)
 {
-    static const glia_dtype types[] = {GLIA_F32, GLIA_F16, GLIA_BF16, GLIA_Q8_0, GLIA_Q4_0};
-    static const int64_t sizes[][2] = {{1, 32}, {16, 64}, {17, 96}, {40, 32}, {33, 160}, {16, 0}};
+    static const glia_dtype types[] = {GLIA_F32,    GLIA_F16,   GLIA_BF16, GLIA_Q8_0,   GLIA_Q4_0,
+                                       GLIA_Q4_1,   GLIA_Q5_0,  GLIA_Q5_1, GLIA_IQ4_NL, GLIA_MXFP4,
+                                       GLIA_Q2_K,   GLIA_Q3_K,  GLIA_Q4_K, GLIA_Q5_K,   GLIA_Q6_K,
+                                       GLIA_IQ4_XS, GLIA_TQ1_0, GLIA_TQ2_0};
+    static const int64_t sizes[][2] = {{1, 1}, {16, 2}, {17, 3}, {40, 1}, {33, 5}, {16, 0}, {48, 9}};
     for (int f = 0; f < GLIA_COUNT(types); f++)
         for (int s = 0; s < GLIA_COUNT(sizes); s++) {
-            const int64_t n = sizes[s][0], k = sizes[s][1];
+            const glia_dtype_info *d = glia_dtype_get(types[f]);
+            const int64_t n = sizes[s][0], k = sizes[s][1] * glia_max(32, d->block_elements);
             int64_t row, packed;
             CHECK(glia_dtype_row_bytes(types[f], k, &row));
             CHECK(glia_layout_bytes(GLIA_LAYOUT_R16, types[f], n, k, &packed));
@@ -311,7 +315,12 @@ static void layouts(void)
     CHECK(glia_layout_bytes(GLIA_LAYOUT_R16, GLIA_Q8_0, 16, 64, &bytes) && bytes == 1088);
     CHECK(glia_layout_bytes(GLIA_LAYOUT_R16, GLIA_Q4_0, 17, 96, &bytes) && bytes == 2 * 2 * 576);
     CHECK(glia_layout_bytes(GLIA_LAYOUT_PLAIN, GLIA_Q4_K, 3, 512, &bytes) && bytes == 3 * 288);
-    CHECK(!glia_layout_bytes(GLIA_LAYOUT_R16, GLIA_Q4_K, 16, 256, &bytes));
+    CHECK(glia_layout_bytes(GLIA_LAYOUT_R16, GLIA_Q4_K, 16, 256, &bytes) && bytes == 2304);
+    CHECK(glia_layout_bytes(GLIA_LAYOUT_R16, GLIA_Q6_K, 17, 256, &bytes) && bytes == 2 * 6720);
+    CHECK(glia_layout_bytes(GLIA_LAYOUT_R16, GLIA_MXFP4, 16, 160, &bytes) && bytes == 2 * 1088);
+    CHECK(!glia_layout_bytes(GLIA_LAYOUT_R16, GLIA_IQ3_S, 16, 256, &bytes));
+    CHECK(!glia_layout_bytes(GLIA_LAYOUT_R16, GLIA_A8X32, 16, 32, &bytes));
+    CHECK(!glia_layout_bytes(GLIA_LAYOUT_R16, (glia_dtype)-1, 16, 32, &bytes));
     CHECK(!glia_layout_bytes(GLIA_LAYOUT_R16, GLIA_F32, INT64_MAX, 16, &bytes));
     CHECK(!glia_layout_bytes(GLIA_LAYOUT_R16, GLIA_Q8_0, 16, 48, &bytes));
     CHECK(!glia_layout_bytes(GLIA_LAYOUT_R16, GLIA_F32, 16, -1, &bytes));

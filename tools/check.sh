@@ -153,7 +153,7 @@ demo() {
     build/gcc/glia run models/demo-stories.gguf -p 'Once upon a time' -n 60 --temp 0 | grep '^ *Once upon a time.*[a-z]'
 }
 
-# Another processor, emulated: no instruction set but the portable one, and the same bits.
+# Another processor, emulated: its kernels against the references, and the same bits as here.
 same_logits() { # MODEL
     local other=build/aarch64/glia here=build/gcc/glia to
     to=$(mktemp -d) || return 1
@@ -176,7 +176,8 @@ part_aarch64() {
     fi
     check 'aarch64: no warnings' build release build/aarch64 \
         CC="${emulator:+aarch64-linux-gnu-}gcc" EXTRA_CFLAGS=-Werror \
-        LDFLAGS=-static build/aarch64/glia
+        LDFLAGS=-static build/aarch64/glia build/aarch64/tests/test_kernels
+    EMULATOR=$emulator run_tests aarch64 build/aarch64 release test_kernels
     check 'aarch64: the same logits, demo-stories' same_logits models/demo-stories.gguf
     tiny=$(mktemp -d) || return
     for type in F32 F16 Q4_0; do

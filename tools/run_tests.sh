@@ -5,7 +5,8 @@
 #
 # NAME: only these programs (test_base). A program that is not built, ends by a signal, runs longer than
 # TEST_SECONDS (600), or prints no case counts as a failure. OUT: the build's folder, where it is not build/MODE.
-# TEST_LABEL: a word before each name. TEST_RESULTS: a file that the lines are added to, instead of adding them up.
+# EMULATOR: a program that runs them. TEST_LABEL: a word before each name. TEST_RESULTS: a file that the lines are added
+# to, instead of adding them up.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 mode=${1:-release}
@@ -35,8 +36,8 @@ for name in "$@"; do
         continue
     fi
     # The status of the program, not of what shows each line as it comes.
-    { timeout "$limit" "$program"; echo "status $?"; } | sed -u -E "s/^(ok|FAIL|skip) /\\1 $case_name: /" |
-        tee "$lines" | grep --line-buffered -v '^status '
+    { timeout "$limit" ${EMULATOR:+"$EMULATOR"} "$program"; echo "status $?"; } |
+        sed -u -E "s/^(ok|FAIL|skip) /\\1 $case_name: /" | tee "$lines" | grep --line-buffered -v '^status '
     status=$(sed -n 's/^status //p' "$lines" | tail -n 1)
     grep -E '^(ok|FAIL|skip) ' "$lines" >>"$all"
     if [ "$status" -eq 124 ]; then

@@ -105,6 +105,12 @@ const cli_command cli_commands[] = {
     {                                                                                                        \
         letter, name, value, CLI_TEXT, commands, 0, 0, NULL, AT(field), help                                 \
     }
+static const char isa_names[] = "portable"
+#define X(name) "|" #name
+#include "provider/cpu/isas.def"
+#undef X
+    ;
+
 #define CHOICE(letter, name, value, commands, choices, field, help)                                          \
     {                                                                                                        \
         letter, name, value, CLI_CHOICE, commands, 0, 0, choices, AT(field), help                            \
@@ -205,8 +211,7 @@ const cli_option cli_options[] = {
     {'t', "threads", "N,N,..", CLI_INTS, CLI_BENCH, 1, 1024, NULL, AT(thread_list),
      "worker threads, one measurement each"},
     INT(0, "slots", MODEL_COMMANDS, 1, 64, slots, "shares of the work (as many as threads)"),
-    CHOICE(0, "isa", "NAME", MODEL_COMMANDS, "portable|avx2|avx512|avx512vnni", isa,
-           "no faster instruction set than this"),
+    CHOICE(0, "isa", "NAME", MODEL_COMMANDS, isa_names, isa, "no faster instruction set than this"),
     TEXT(0, "draft", "MODEL", CLI_RUN, draft,
          "a smaller model with the same tokens, which guesses ahead; the text is the same"),
     INT(0, "draft-ngram", CLI_RUN, 1, 64, draft_ngram,

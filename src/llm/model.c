@@ -8,6 +8,12 @@
 
 #include <string.h>
 
+static const char isa_names[] = "portable"
+#define X(name) ", " #name
+#include "provider/cpu/isas.def"
+#undef X
+    ;
+
 static glia_status bad_option(glia_error *e, const char *name, long long v, long long least, long long most)
 {
     return glia_fail(e, GLIA_E_ARG, "G0709", "option %s is %lld; it must be %lld to %lld", name, v, least,
@@ -49,10 +55,8 @@ static glia_status settle(const glia_model_options *given, glia_model_options *o
     if (o->isa) {
         const glia_cpu_isa *isa = glia_cpu_isa_find(o->isa);
         if (!isa)
-            return glia_fail(
-                e, GLIA_E_NOT_FOUND, "G0711",
-                "there is no instruction set `%.40s`; known are portable, avx2, avx512 and avx512vnni",
-                o->isa);
+            return glia_fail(e, GLIA_E_NOT_FOUND, "G0711",
+                             "there is no instruction set `%.40s`; known are %s", o->isa, isa_names);
         if (isa->needs & ~glia_cpu_features())
             return glia_fail(e, GLIA_E_UNSUPPORTED, "G0712", "this processor has no `%s`", o->isa);
     }

@@ -17,7 +17,7 @@
 #include "ops/ops.h"
 #include "ops/sum.h"
 
-#define KEY_CHUNK 256
+#define KEY_CHUNK GLIA_ATTEND_CHUNK
 #define BLOCK GLIA_PAGE_BLOCK
 
 /* ---- kv_put ---- */
@@ -335,7 +335,7 @@ static void attend_reference(const glia_kargs *k)
 static int64_t attend_scratch(const glia_kargs *k)
 {
     int64_t d = k->in[0].dims[2];
-    return d > INT32_MAX ? -1 : (KEY_CHUNK + 2 * d) * (int64_t)sizeof(float);
+    return d > INT32_MAX ? -1 : glia_max(KEY_CHUNK + 2 * d, glia_attend_room(d)) * (int64_t)sizeof(float);
 }
 
 static bool attend_infer(glia_infer *x)

@@ -32,6 +32,19 @@ static inline glia_page_block glia_page_value(void *pages, int64_t head, int64_t
     return (glia_page_block){at, (int8_t *)at + 2, 1};
 }
 
+/* Scratch of attend, in floats, for heads of d: kernels widen a chunk's keys and values into it, and keep q,
+ * p and o of a set of queries there. Longer heads are the reference's. */
+#define GLIA_ATTEND_CHUNK 256
+#define GLIA_ATTEND_HEAD_MAX 256
+#define GLIA_ATTEND_SET 12
+static inline int64_t glia_attend_room(int64_t d)
+{
+    const int64_t pitch = (d + 15) / 16 * 16;
+    return d > GLIA_ATTEND_HEAD_MAX ? 0
+                                    : GLIA_ATTEND_CHUNK * (2 * pitch + pitch / GLIA_PAGE_BLOCK + 1) +
+                                          3 * GLIA_ATTEND_SET * (GLIA_ATTEND_HEAD_MAX + 16);
+}
+
 static inline float glia_page_scale(const glia_page_block *b)
 {
     uint16_t h;

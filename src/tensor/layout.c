@@ -4,7 +4,41 @@
 #include "base/check.h"
 #include "tensor/formats.h"
 
-enum { ROWS = 16, BLOCK = 32, PAIR = 2 * BLOCK, DELTAS = 2 * ROWS * 2 /* bytes of the scales of a pair */ };
+enum { ROWS = 16, SCALARS_MAX = 3, GROUP_BYTES_MAX = 2 * 210 /* of one row in plain blocks: Q6_K's */ };
+
+/* How the bytes of a plain block go into a group; layout.h has the pictures. */
+typedef struct packing {
+    uint8_t group; /* blocks; 0: the format has no such layout */
+    struct {
+        uint8_t at, bytes;
+    } scalar[SCALARS_MAX];
+    uint8_t at, words;   /* the rest, as words of four bytes */
+    uint32_t flip, zero; /* words are stored xor flip; those of a padding block (stored) */
+} packing;
+
+static const packing packings[GLIA_DTYPE_COUNT] = {
+    [GLIA_Q8_0] = {2, {{0, 2}}, 2, 8, 0x80808080u, 0x80808080u},
+    [GLIA_Q4_0] = {2, {{0, 2}}, 2, 4, 0, 0x88888888u},
+    [GLIA_IQ4_NL] = {2, {{0, 2}}, 2, 4, 0, 0},
+    [GLIA_Q4_1] = {2, {{0, 2}, {2, 2}}, 4, 4, 0, 0},
+    [GLIA_Q5_0] = {2, {{0, 2}, {2, 4}}, 6, 4, 0, 0},
+    [GLIA_Q5_1] = {2, {{0, 2}, {2, 2}, {4, 4}}, 8, 4, 0, 0},
+    [GLIA_MXFP4] = {4, {{0, 1}}, 1, 4, 0, 0},
+    [GLIA_Q2_K] = {1, {{80, 2}, {82, 2}}, 0, 20, 0, 0},
+    [GLIA_Q3_K] = {2, {{108, 2}}, 0, 27, 0, 0},
+    [GLIA_Q4_K] = {1, {{0, 2}, {2, 2}}, 4, 35, 0, 0},
+    [GLIA_Q5_K] = {1, {{0, 2}, {2, 2}}, 4, 43, 0, 0},
+    [GLIA_Q6_K] = {2, {{208, 2}}, 0, 52, 0, 0},
+    [GLIA_IQ4_XS] = {1, {{0, 2}, {2, 2}}, 4, 33, 0, 0},
+    [GLIA_TQ1_0] = {2, {{52, 2}}, 0, 13, 0, 0},
+    [GLIA_TQ2_0] = {2, {{64, 2}}, 0, 16, 0, 0},
+};
+
+static const packing *packing_of(glia_dtype t)
+{
+    const bool known = (unsigned)t < GLIA_DTYPE_COUNT && packings[t].group;
+    return known ? &packings[t] : 0;
+}
 
 const char *glia_layout_name(int layout)
 {
@@ -12,17 +46,20 @@ const char *glia_layout_name(int layout)
     return (unsigned)layout < GLIA_LAYOUT_COUNT ? names[layout] : "none";
 }
 
-/* Bytes of quants per block of a panel: 512 for Q8_0, 256 for Q4_0; 0 for other formats. */
-static int quant_bytes(glia_dtype t) { return t == GLIA_Q8_0 ? ROWS * 32 : t == GLIA_Q4_0 ? ROWS * 16 : 0; }
-static int pair_bytes(glia_dtype t) { return DELTAS + 2 * quant_bytes(t); }
+static int64_t group_bytes(glia_dtype t)
+{
+    return (int64_t)ROWS * packings[t].group * glia_dtype_get(t)->block_bytes;
+}
 static int float_bytes(glia_dtype t) { return t == GLIA_F32 ? 4 : t == GLIA_F16 || t == GLIA_BF16 ? 2 : 0; }
 
 /* Bytes of a panel of 16 rows. */
 static bool panel_bytes(glia_dtype t, int64_t k, int64_t *out)
 {
+    const packing *f = packing_of(t);
+    const int64_t block = glia_dtype_get(t)->block_elements;
     if (k < 0) return false;
     if (float_bytes(t)) return glia_mul(k, ROWS * float_bytes(t), out);
-    return quant_bytes(t) && k % BLOCK == 0 && glia_mul(k / PAIR + (k % PAIR != 0), pair_bytes(t), out);
+    return f && k % block == 0 && glia_mul(glia_ceil_div(k / block, f->group), group_bytes(t), out);
 }
 
 bool glia_layout_bytes(int layout, glia_dtype t, int64_t n, int64_t k, int64_t *out)
@@ -34,43 +71,99 @@ bool glia_layout_bytes(int layout, glia_dtype t, int64_t n, int64_t k, int64_t *
     return panel_bytes(t, k, &panel) && glia_mul(n / ROWS + (n % ROWS != 0), panel, out);
 }
 
+/* 16 rows of up to 16 words, `stride` bytes apart, to words of 16 rows. Written so that a row is read through
+ * before the next one, since rows may lie a power of two apart. */
+static void put_words(const uint8_t *from, int64_t stride, int rows, int words, uint32_t flip, uint8_t *to)
+{
+    for (int r = 0; r < rows; r++, from += stride)
+        for (int j = 0; j < words; j++) {
+            uint32_t v;
+            memcpy(&v, from + 4 * j, sizeof v);
+            v ^= flip;
+            memcpy(to + (j * ROWS + r) * 4, &v, sizeof v);
+        }
+}
+
+/* The same for halves. */
+static void put_halves(const uint8_t *from, int64_t stride, int rows, int halves, uint8_t *to)
+{
+    for (int r = 0; r < rows; r++, from += stride)
+        for (int j = 0; j < halves; j++) memcpy(to + (j * ROWS + r) * 2, from + 2 * j, 2);
+}
+
 /* Rows [0, count) of a panel of floats; the others are zero. */
 static void put_float_panel(int bytes, int64_t k, const uint8_t *from, int count, uint8_t *panel)
 {
-    memset(panel, 0, (size_t)(k * ROWS * bytes));
-    for (int64_t i = 0; i < k; i++)
-        for (int r = 0; r < count; r++)
-            memcpy(panel + (i * ROWS + r) * bytes, from + (r * k + i) * bytes, (size_t)bytes);
+    if (count < ROWS) memset(panel, 0, (size_t)(k * ROWS * bytes));
+    for (int64_t i = 0; i < k; i += 16, from += 16 * bytes, panel += 16 * ROWS * bytes) {
+        const int here = (int)glia_min(16, k - i);
+        if (bytes == 4) put_words(from, k * 4, count, here, 0, panel);
+        else put_halves(from, k * 2, count, here, panel);
+    }
 }
 
-static uint32_t load4(const uint8_t *p)
+/* One field of one block for all rows: consecutive in the panel. */
+static void put_scalars(const uint8_t *from, int64_t stride, int rows, int bytes, uint8_t *to)
 {
-    uint32_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
+    for (int r = 0; r < rows; r++, from += stride, to += bytes) {
+        if (bytes == 2) memcpy(to, from, 2);
+        else if (bytes == 4) memcpy(to, from, 4);
+        else *to = *from;
+    }
 }
 
-/* Rows [0, count) of a panel of quants; the other rows, and the block that makes an odd count even, are zero.
- * Written in the order of the panel, since the rows are the ones that stay in cache. */
-static void put_quant_panel(glia_dtype t, int64_t k, const uint8_t *from, int64_t row_bytes, int count,
+/* The words of rows [rows, 16) of a block. */
+static void pad_words(int rows, int words, uint32_t zero, uint8_t *to)
+{
+    for (int j = 0; j < words; j++)
+        for (int r = rows; r < ROWS; r++) memcpy(to + (j * ROWS + r) * 4, &zero, sizeof zero);
+}
+
+/* Rows [0, count) of a panel of blocks; the other rows, and the blocks that fill the last group, mean zero.
+ */
+static void put_block_panel(glia_dtype t, int64_t k, const uint8_t *from, int64_t row_bytes, int count,
                             uint8_t *panel)
 {
-    const int plain = glia_dtype_get(t)->block_bytes, groups = quant_bytes(t) / 64;
-    const uint32_t flip = t == GLIA_Q8_0 ? 0x80808080u : 0, zero = t == GLIA_Q8_0 ? 0x80808080u : 0x88888888u;
-    for (int64_t b = 0; b < (k / PAIR + (k % PAIR != 0)) * 2; b++) {
-        uint8_t *pair = panel + b / 2 * pair_bytes(t), *deltas = pair + b % 2 * ROWS * 2;
-        uint8_t *quants = pair + DELTAS + b % 2 * quant_bytes(t);
-        const int rows = b * BLOCK < k ? count : 0;
-        for (int r = 0; r < ROWS; r++) {
-            const uint8_t *block = r < rows ? from + r * row_bytes + b * plain : 0;
-            if (block) memcpy(deltas + 2 * r, block, 2);
-            else memset(deltas + 2 * r, 0, 2);
-            for (int j = 0; j < groups; j++) {
-                const uint32_t v = block ? load4(block + 2 + 4 * j) ^ flip : zero;
-                memcpy(quants + j * 64 + r * 4, &v, sizeof v);
+    const packing *f = &packings[t];
+    const int block = glia_dtype_get(t)->block_bytes;
+    const int64_t blocks = k / glia_dtype_get(t)->block_elements;
+    for (int64_t b = 0; b < blocks; panel += group_bytes(t))
+        for (int i = 0, last = f->group; i < last; i++, b++, from += block) {
+            const int rows = b < blocks ? count : 0;
+            uint8_t *to = panel;
+            for (int s = 0; s < SCALARS_MAX && f->scalar[s].bytes; s++) {
+                const int bytes = f->scalar[s].bytes;
+                uint8_t *field = to + i * ROWS * bytes;
+                put_scalars(from + f->scalar[s].at, row_bytes, rows, bytes, field);
+                memset(field + rows * bytes, 0, (size_t)((ROWS - rows) * bytes));
+                to += f->group * ROWS * bytes;
             }
+            to += i * f->words * ROWS * 4;
+            for (int j = 0; j < f->words; j += 16)
+                put_words(from + f->at + 4 * j, row_bytes, rows, (int)glia_min(16, f->words - j), f->flip,
+                          to + j * ROWS * 4);
+            if (rows < ROWS) pad_words(rows, f->words, f->zero, to);
         }
+}
+
+/* Row `lane` of a group to its first `count` plain blocks. */
+static void get_group(glia_dtype t, const uint8_t *group, int lane, int count, uint8_t *to)
+{
+    const packing *f = &packings[t];
+    const int block = glia_dtype_get(t)->block_bytes;
+    for (int s = 0; s < SCALARS_MAX && f->scalar[s].bytes; s++) {
+        const int bytes = f->scalar[s].bytes;
+        for (int i = 0; i < count; i++)
+            memcpy(to + i * block + f->scalar[s].at, group + (i * ROWS + lane) * bytes, (size_t)bytes);
+        group += f->group * ROWS * bytes;
     }
+    for (int i = 0; i < count; i++)
+        for (int j = 0; j < f->words; j++) {
+            uint32_t v;
+            memcpy(&v, group + ((i * f->words + j) * ROWS + lane) * 4, sizeof v);
+            v ^= f->flip;
+            memcpy(to + i * block + f->at + 4 * j, &v, sizeof v);
+        }
 }
 
 void glia_layout_pack(int layout, glia_dtype t, int64_t n, int64_t k, const void *from, int64_t row_begin,
@@ -89,7 +182,7 @@ void glia_layout_pack(int layout, glia_dtype t, int64_t n, int64_t k, const void
         const int count = (int)glia_min(ROWS, row_end - r);
         uint8_t *p = (uint8_t *)to + r / ROWS * panel;
         if (float_bytes(t)) put_float_panel(float_bytes(t), k, source, count, p);
-        else put_quant_panel(t, k, source, row, count, p);
+        else put_block_panel(t, k, source, row, count, p);
     }
 }
 
@@ -111,21 +204,16 @@ void glia_layout_unpack_row(int layout, glia_dtype t, int64_t n, int64_t k, cons
         for (int64_t i = 0; i < k; i++) memcpy(to + i * size, p + (i * ROWS + lane) * size, (size_t)size);
         return;
     }
-    const int plain = glia_dtype_get(t)->block_bytes, groups = quant_bytes(t) / 64;
-    const uint8_t flip = t == GLIA_Q8_0 ? 128 : 0;
-    for (int64_t b = 0; b < k / BLOCK; b++, to += plain) {
-        const uint8_t *pair = p + b / 2 * pair_bytes(t),
-                      *quants = pair + DELTAS + b % 2 * quant_bytes(t) + lane * 4;
-        memcpy(to, pair + b % 2 * ROWS * 2 + lane * 2, 2);
-        for (int j = 0; j < groups; j++)
-            for (int i = 0; i < 4; i++) to[2 + 4 * j + i] = quants[j * 64 + i] ^ flip;
-    }
+    const int64_t blocks = k / glia_dtype_get(t)->block_elements, each = packings[t].group;
+    for (int64_t b = 0; b < blocks; b += each, p += group_bytes(t))
+        get_group(t, p, lane, (int)glia_min(each, blocks - b), to + b * glia_dtype_get(t)->block_bytes);
 }
 
 void glia_layout_row(int layout, glia_dtype t, int64_t n, int64_t k, const void *tensor, int64_t row,
                      float *out)
 {
     int64_t bytes = 0, panel = 0;
+    (void)n;
     const glia_dtype_info *info = glia_dtype_get(t);
     if (!info->decode || !glia_dtype_row_bytes(t, k, &bytes)) return;
     if (layout == GLIA_LAYOUT_PLAIN) {
@@ -139,12 +227,11 @@ void glia_layout_row(int layout, glia_dtype t, int64_t n, int64_t k, const void 
         for (int64_t i = 0; i < k; i++) info->decode(p + (i * ROWS + lane) * size, out + i, 1);
         return;
     }
-    /* A pair seen alone is a packed panel of two blocks, so that a row of any length needs no memory of its
-     * own. */
-    uint8_t two[2 * 34];
-    for (int64_t at = 0; at < k; at += PAIR, p += pair_bytes(t)) {
-        const int64_t here = glia_min(PAIR, k - at);
-        glia_layout_unpack_row(GLIA_LAYOUT_R16, t, n, here, p, lane, two);
-        info->decode(two, out + at, here);
+    uint8_t plain[GROUP_BYTES_MAX];
+    const int64_t blocks = k / info->block_elements, each = packings[t].group;
+    for (int64_t b = 0; b < blocks; b += each, p += group_bytes(t)) {
+        const int64_t count = glia_min(each, blocks - b);
+        get_group(t, p, lane, (int)count, plain);
+        info->decode(plain, out + b * info->block_elements, count * info->block_elements);
     }
 }

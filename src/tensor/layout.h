@@ -1,14 +1,38 @@
 /* Packed layouts of weights [n, k]. A tensor exists in one layout only; every layout can give back a
  * row, so that gather, export and reference kernels work on all of them.
  *
- * R16: rows in panels of 16 (the last padded with zero rows), so that a vector register holds the same
- * position of 16 rows and no shuffles are needed:
+ * R16: rows in panels of 16 (the last padded with rows that mean zero), so that a vector register holds the
+ * same position of 16 rows and no shuffles are needed.
+ *
  *   F32, F16, BF16   [ceil(n/16)][k][16]
- *   Q8_0             per panel, per pair of blocks (64 positions of k; an odd last block is padded with a
- *                    zero block): f16 d[2][16]; then for each of the two blocks, for j = 0..7:
- *                    u8 q[16 rows][4], positions 4j..4j+3, stored as q + 128 (unsigned).  1088 bytes a pair
- *   Q4_0             per panel, per pair: f16 d[2][16]; for each block, for j = 0..3: u8 [16 rows][4]:
- *                    low nibbles positions 4j..4j+3, high nibbles 16+4j..16+4j+3.          576 bytes a pair
+ *
+ * Block formats: a panel is a row of groups of one, two or four blocks, the least that fills whole cache
+ * lines (the last group is padded with blocks that mean zero). A group is its scalars, then each block's
+ * words; both are the bytes of the plain block, transposed lane by lane:
+ *
+ *   scalars   for each field: [blocks of the group][16 rows] of its width
+ *   words     for each block of the group: u32 [word][16 rows], four bytes of a row side by side, in the
+ * order of the plain block's other bytes
+ *
+ *   format   blocks  scalars of the group                            words of a block           bytes of a
+ * group Q8_0       2     f16 d[2][16]                                    q 8, stored as q + 128         1088
+ *   Q4_0       2     f16 d[2][16]                                    q 4                             576
+ *   IQ4_NL     2     f16 d[2][16]                                    q 4                             576
+ *   Q4_1       2     f16 d[2][16], m[2][16]                          q 4                             640
+ *   Q5_0       2     f16 d[2][16], u32 high[2][16]                   q 4                             704
+ *   Q5_1       2     f16 d[2][16], m[2][16], u32 high[2][16]         q 4                             768
+ *   MXFP4      4     u8 e[4][16]                                     q 4                            1088
+ *   Q2_K       1     f16 d[16], dmin[16]                             scales 4, q 16                 1344
+ *   Q3_K       2     f16 d[2][16]                                    mask 8, q 16, scales 3         3520
+ *   Q4_K       1     f16 d[16], dmin[16]                             scales 3, q 32                 2304
+ *   Q5_K       1     f16 d[16], dmin[16]                             scales 3, high 8, q 32         2816
+ *   Q6_K       2     f16 d[2][16]                                    low 32, high 16, scales 4      6720
+ *   IQ4_XS     1     f16 d[16], u16 scales_high[16]                  scales_low 1, q 32             2176
+ *   TQ1_0      2     f16 d[2][16]                                    q 12, q of the last 16: 1      1728
+ *   TQ2_0      2     f16 d[2][16]                                    q 16                           2112
+ *
+ * So Q4_0's word j holds positions 4j..4j+3 in its low nibbles and 16+4j..16+4j+3 in the high ones, as in the
+ * plain block. The size is that of the plain rows but for the padding.
  */
 #ifndef GLIA_TENSOR_LAYOUT_H
 #define GLIA_TENSOR_LAYOUT_H

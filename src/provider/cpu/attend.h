@@ -1,5 +1,5 @@
-/* attend over paged states; part of kernels_avx2.c and kernels_avx512.c, which say how many queries a tile
- * holds (ATTEND_QUERIES) and how many vectors of the head (ATTEND_VALUES).
+/* attend over paged states; part of kernels_float.h. The file of an instruction set says how many queries a
+ * tile holds (ATTEND_QUERIES) and how many vectors of the head (ATTEND_VALUES).
  *
  * Keys lie transposed, so that a vector is 16 positions and scores need no horizontal sums. Queries that read
  * the same keys share the loads: the heads of one group, and consecutive tokens of one sequence. Every query
@@ -222,6 +222,10 @@ GLIA_NOINLINE static void values_of_one(const int size, const attend_call *c, qu
     values(size, 1, c, s, q, from, a, b);
 }
 
+#include "provider/cpu/attend_many.h"
+
+/* ---- few queries */
+
 /* Merges a chunk's m, l and o of one query into its totals; the first chunk starts them. */
 GLIA_NOINLINE static void merge(query_set *s, int q, bool first, float m, float l, int64_t d)
 {
@@ -289,13 +293,11 @@ GLIA_INLINE void attend_set(const int size, const int Q, const attend_call *c, q
         if (i < c->d)
             v16_store_n(c->y + s->at[q] + i, v16_div(v16_load(s->sum[q] + i), total), (int)(c->d - i));
     }
-    s->count = 0;
 }
 
-GLIA_INLINE void flush(const int size, const attend_call *c, query_set *s)
+GLIA_INLINE void attend_these(const int size, const attend_call *c, query_set *s)
 {
     switch (s->count) {
-    case 0: break;
     case 1: attend_set(size, 1, c, s); break;
     case 2: attend_set(size, 2, c, s); break;
 #if ATTEND_QUERIES > 2
@@ -305,12 +307,52 @@ GLIA_INLINE void flush(const int size, const attend_call *c, query_set *s)
     }
 }
 
+/* Heads [h0, h1) of group g for tokens [t0, t1), all of one sequence. */
+typedef struct query_run {
+    int64_t group, t0, t1, h0, h1;
+    int64_t heads, window;
+    const int32_t *pages, *pos;
+} query_run;
+
+/* More queries than a set's: in blocks, each over all of its keys. */
+GLIA_INLINE void attend_run(const int size, const query_run *r, attend_block *s)
+{
+    const int64_t wide = glia_min(r->h1 - r->h0, RUN_ROWS), high = RUN_ROWS / wide;
+    s->group = r->group;
+    s->pages = r->pages;
+    for (int64_t h0 = r->h0; h0 < r->h1; h0 += wide)
+        for (int64_t t0 = r->t0; t0 < r->t1; t0 += high) {
+            s->count = 0;
+            for (int64_t t = t0; t < glia_min(t0 + high, r->t1); t++)
+                for (int64_t h = h0; h < glia_min(h0 + wide, r->h1); h++) {
+                    s->at[s->count] = (t * r->heads + h) * s->c->d;
+                    s->head[s->count] = h;
+                    s->end[s->count] = (int64_t)r->pos[t] + 1;
+                    s->begin[s->count] = r->window ? glia_max(s->end[s->count] - r->window, 0) : 0;
+                    s->count++;
+                }
+            attend_block_run(size, s);
+        }
+}
+
+GLIA_INLINE void attend_few(const int size, const attend_call *c, const query_run *r)
+{
+    query_set s = {.count = 0, .group = r->group, .pages = r->pages};
+    for (int64_t t = r->t0; t < r->t1; t++)
+        for (int64_t h = r->h0; h < r->h1; h++, s.count++) {
+            s.at[s.count] = (t * r->heads + h) * c->d;
+            s.head[s.count] = h;
+            s.end[s.count] = (int64_t)r->pos[t] + 1;
+            s.begin[s.count] = r->window ? glia_max(s.end[s.count] - r->window, 0) : 0;
+        }
+    attend_these(size, c, &s);
+}
+
 GLIA_INLINE void attend(const int size, const glia_kargs *k)
 {
     const glia_tensor *q = &k->in[0], *keys = &k->in[1], *table = &k->in[3];
     const int32_t *pages = table->data, *seq = k->in[4].data, *pos = k->in[5].data;
     const glia_tensor *sinks = glia_optional(k, 6);
-    const int64_t window = k->attr[1].i;
     const attend_call c = {.q = q->data,
                            .keys = keys->data,
                            .values = k->in[2].data,
@@ -329,26 +371,20 @@ GLIA_INLINE void attend(const int size, const glia_kargs *k)
         return;
     }
     const int64_t heads = q->dims[1], ratio = heads / c.groups;
-    query_set s;
-    s.count = 0;
-    for (int64_t g = k->begin[1] / ratio; g < glia_ceil_div(k->end[1], ratio); g++) {
-        for (int64_t t = k->begin[0]; t < k->end[0]; t++) {
-            const int32_t *row = pages + seq[t] * table->dims[1];
-            for (int64_t h = glia_max(k->begin[1], g * ratio); h < glia_min(k->end[1], (g + 1) * ratio);
-                 h++) {
-                if (s.count == ATTEND_QUERIES || (s.count && (s.pages != row || s.group != g)))
-                    flush(size, &c, &s);
-                s.group = g;
-                s.pages = row;
-                s.at[s.count] = (t * heads + h) * c.d;
-                s.head[s.count] = h;
-                s.end[s.count] = (int64_t)pos[t] + 1;
-                s.begin[s.count] = window ? glia_max(s.end[s.count] - window, 0) : 0;
-                s.count++;
-            }
+    attend_block block;
+    attend_block_init(&block, &c, k->scratch);
+    query_run r = {.heads = heads, .window = k->attr[1].i, .pos = pos};
+    for (r.group = k->begin[1] / ratio; r.group < glia_ceil_div(k->end[1], ratio); r.group++) {
+        r.h0 = glia_max(k->begin[1], r.group * ratio);
+        r.h1 = glia_min(k->end[1], (r.group + 1) * ratio);
+        for (r.t0 = k->begin[0]; r.t0 < k->end[0] && r.h0 < r.h1; r.t0 = r.t1) {
+            r.t1 = r.t0 + 1;
+            while (r.t1 < k->end[0] && seq[r.t1] == seq[r.t0]) r.t1++;
+            r.pages = pages + seq[r.t0] * table->dims[1];
+            if ((r.t1 - r.t0) * (r.h1 - r.h0) > ATTEND_QUERIES) attend_run(size, &r, &block);
+            else attend_few(size, &c, &r);
         }
     }
-    flush(size, &c, &s);
 }
 
 static void attend_f16(const glia_kargs *k) { attend(2, k); }

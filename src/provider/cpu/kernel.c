@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/cpu.h"
+#include "ops/ops.h"
 #include "tensor/layout.h"
 
 #include <string.h>
@@ -11,17 +12,15 @@
 /* The references serve where no other set is allowed. */
 static const glia_cpu_isa portable = {"portable", 0, 0, 0};
 
-#if defined(__x86_64__)
-extern const glia_cpu_isa glia_cpu_avx2, glia_cpu_avx512, glia_cpu_avx512vnni;
-#endif
+#define X(name) extern const glia_cpu_isa glia_cpu_##name;
+#include "provider/cpu/isas.def"
+#undef X
 
 const glia_cpu_isa *const glia_cpu_isas[] = {
     &portable,
-#if defined(__x86_64__)
-    &glia_cpu_avx2,
-    &glia_cpu_avx512,
-    &glia_cpu_avx512vnni,
-#endif
+#define X(name) &glia_cpu_##name,
+#include "provider/cpu/isas.def"
+#undef X
     0,
 };
 
@@ -94,10 +93,14 @@ glia_bound_kernel glia_cpu_bind(const glia_op *op, const glia_type *in, int in_c
     return (glia_bound_kernel){op->reference, "reference", "portable"};
 }
 
+/* R16 is worth its packing where the bound set has a row of `linear` for it. Stacks take the same: every row
+ * of `linear` has its row of `expert_linear`. */
 int glia_cpu_layout(glia_dtype t, int64_t n, int64_t k, uint32_t features, const char *isa_max)
 {
     int64_t bytes;
-    const bool vectors = last_allowed(isa_max) > 0 && (features & GLIA_CPU_AVX2);
-    return vectors && n >= 16 && glia_layout_bytes(GLIA_LAYOUT_R16, t, n, k, &bytes) ? GLIA_LAYOUT_R16
-                                                                                     : GLIA_LAYOUT_PLAIN;
+    if (n < 16 || !glia_layout_bytes(GLIA_LAYOUT_R16, t, n, k, &bytes)) return GLIA_LAYOUT_PLAIN;
+    const glia_type in[2] = {{glia_dtype_get(t)->activation, 2, 0, {1, k}}, {t, 2, GLIA_LAYOUT_R16, {n, k}}};
+    const glia_type out = {GLIA_F32, 2, 0, {1, n}};
+    const glia_bound_kernel bound = glia_cpu_bind(&glia_op_linear, in, 2, &out, 1, features, isa_max);
+    return bound.run == glia_op_linear.reference ? GLIA_LAYOUT_PLAIN : GLIA_LAYOUT_R16;
 }

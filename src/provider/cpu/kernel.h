@@ -16,7 +16,7 @@ typedef struct glia_cpu_kernel {
 } glia_cpu_kernel;
 
 typedef struct glia_cpu_isa {
-    const char *name; /* "portable", "avx2", "avx512", "avx512vnni" */
+    const char *name; /* "portable", or one of isas.def */
     uint32_t needs;   /* GLIA_CPU_* */
     const glia_cpu_kernel *rows;
     int32_t count;

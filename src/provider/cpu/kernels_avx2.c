@@ -1,25 +1,21 @@
 /* Kernels for x86-64 with AVX2, FMA and F16C: the table and what it lists. Built alone with those flags, so
  * that no such instruction leaks into other code. */
+#define ISA "avx2"
 #define ATTEND_QUERIES 2
 #define ATTEND_VALUES 2
+#define ATTEND_ROWS 6
+#define ATTEND_WIDTH 1
 #define TILE_ROWS 6
-#define TILE_PANELS 1
-#include "provider/cpu/linear_float.h"
+#define TWO_ROWS 2
+#define FOUR_ROWS 1
+#include "provider/cpu/kernels_float.h"
 
 #include "provider/cpu/linear_k_avx2.h"
 #include "provider/cpu/linear_block_avx2.h"
 #include "provider/cpu/linear_quant_avx2.h"
-#include "provider/cpu/rowwise.h"
-
-#include "provider/cpu/attend.h"
-
-#include "ops/expert.h"
 
 /* ---- experts: the same products over stacked matrices */
 
-static void expert_f32(const glia_kargs *k) { glia_expert_products(k, linear_f32); }
-static void expert_f16(const glia_kargs *k) { glia_expert_products(k, linear_f16); }
-static void expert_bf16(const glia_kargs *k) { glia_expert_products(k, linear_bf16); }
 static void expert_q8_0(const glia_kargs *k) { glia_expert_products(k, linear_q8_0); }
 static void expert_q4_0(const glia_kargs *k) { glia_expert_products(k, linear_q4_0); }
 static void expert_q2_k(const glia_kargs *k) { glia_expert_products(k, linear_q2_k); }
@@ -44,9 +40,7 @@ static void expert_iq4_nl(const glia_kargs *k) { glia_expert_products(k, linear_
 static void expert_mxfp4(const glia_kargs *k) { glia_expert_products(k, linear_mxfp4); }
 
 static const glia_cpu_kernel kernels[] = {
-    {&glia_op_linear, "f32,f32:r16,f32?->f32", linear_f32, "linear_f32_r16_avx2"},
-    {&glia_op_linear, "f32,f16:r16,f32?->f32", linear_f16, "linear_f16_r16_avx2"},
-    {&glia_op_linear, "f32,bf16:r16,f32?->f32", linear_bf16, "linear_bf16_r16_avx2"},
+#include "provider/cpu/kernels_float.def"
     {&glia_op_linear, "a8x32,q8_0:r16,f32?->f32", linear_q8_0, "linear_q8_0_r16_avx2"},
     {&glia_op_linear, "a8x32,q4_0:r16,f32?->f32", linear_q4_0, "linear_q4_0_r16_avx2"},
     {&glia_op_linear, "a8x256,q2_k,f32?->f32", linear_q2_k, "linear_q2_k_avx2"},
@@ -55,9 +49,6 @@ static const glia_cpu_kernel kernels[] = {
     {&glia_op_linear, "a8x256,q5_k,f32?->f32", linear_q5_k, "linear_q5_k_avx2"},
     {&glia_op_linear, "a8x256,q6_k,f32?->f32", linear_q6_k, "linear_q6_k_avx2"},
     {&glia_op_linear, "a8x256,tq2_0,f32?->f32", linear_tq2_0, "linear_tq2_0_avx2"},
-    {&glia_op_expert_linear, "f32,f32:r16,i32,f32?->f32", expert_f32, "expert_linear_f32_r16_avx2"},
-    {&glia_op_expert_linear, "f32,f16:r16,i32,f32?->f32", expert_f16, "expert_linear_f16_r16_avx2"},
-    {&glia_op_expert_linear, "f32,bf16:r16,i32,f32?->f32", expert_bf16, "expert_linear_bf16_r16_avx2"},
     {&glia_op_expert_linear, "a8x32,q8_0:r16,i32,f32?->f32", expert_q8_0, "expert_linear_q8_0_r16_avx2"},
     {&glia_op_expert_linear, "a8x32,q4_0:r16,i32,f32?->f32", expert_q4_0, "expert_linear_q4_0_r16_avx2"},
     {&glia_op_expert_linear, "a8x256,q2_k,i32,f32?->f32", expert_q2_k, "expert_linear_q2_k_avx2"},
@@ -94,29 +85,7 @@ static const glia_cpu_kernel kernels[] = {
     {&glia_op_linear, "a8x32,q5_1,f32?->f32", linear_q5_1, "linear_q5_1_avx2"},
     {&glia_op_linear, "a8x32,iq4_nl,f32?->f32", linear_iq4_nl, "linear_iq4_nl_avx2"},
     {&glia_op_linear, "a8x32,mxfp4,f32?->f32", linear_mxfp4, "linear_mxfp4_avx2"},
-    {&glia_op_quantise, "f32->a8x32", quantise_a8x32, "quantise_a8x32_avx2"},
-    {&glia_op_quantise, "f32->a8x256", quantise_a8x256, "quantise_a8x256_avx2"},
-    {&glia_op_rms_norm, "f32,f32->f32", rms_norm, "rms_norm_avx2"},
-    {&glia_op_softmax, "f32->f32", softmax, "softmax_avx2"},
-    {&glia_op_attend, "f32,f32,f32,i32,i32,i32,f32?->f32", attend_f32, "attend_f32_avx2"},
-    {&glia_op_attend, "f32,f16,f16,i32,i32,i32,f32?->f32", attend_f16, "attend_f16_avx2"},
-    {&glia_op_attend, "f32,q8_0,q8_0,i32,i32,i32,f32?->f32", attend_q8_0, "attend_q8_0_avx2"},
-    {&glia_op_rope, "f32,f32->f32", rope, "rope_avx2"},
-    {&glia_op_kv_put, "f32,f32,i32,i32,i32->f32", kv_put_f32, "kv_put_f32_avx2"},
-    {&glia_op_kv_put, "f16,f32,i32,i32,i32->f16", kv_put_f16, "kv_put_f16_avx2"},
-    {&glia_op_kv_put, "q8_0,f32,i32,i32,i32->q8_0", kv_put_q8_0, "kv_put_q8_0_avx2"},
-    {&glia_op_silu, "f32->f32", silu, "silu_avx2"},
-    {&glia_op_swiglu, "f32,f32->f32", swiglu, "swiglu_avx2"},
-    {&glia_op_swiglu_limited, "f32,f32->f32", swiglu_limited, "swiglu_limited_avx2"},
-    {&glia_op_expert_sum, "f32,f32->f32", expert_sum, "expert_sum_avx2"},
-    {&glia_op_add, "f32,f32->f32", add, "add_avx2"},
-    {&glia_op_sub, "f32,f32->f32", sub, "sub_avx2"},
-    {&glia_op_mul, "f32,f32->f32", mul, "mul_avx2"},
-    {&glia_op_div, "f32,f32->f32", divide, "div_avx2"},
-    {&glia_op_gelu, "f32->f32", gelu, "gelu_avx2"},
-    {&glia_op_tanh, "f32->f32", tanh_row, "tanh_avx2"},
-    {&glia_op_relu, "f32->f32", relu, "relu_avx2"},
 };
 
 extern const glia_cpu_isa glia_cpu_avx2;
-const glia_cpu_isa glia_cpu_avx2 = {"avx2", GLIA_CPU_AVX2, kernels, GLIA_COUNT(kernels)};
+const glia_cpu_isa glia_cpu_avx2 = {ISA, GLIA_CPU_AVX2, kernels, GLIA_COUNT(kernels)};

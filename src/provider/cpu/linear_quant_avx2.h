@@ -6,7 +6,51 @@
  * block's eight products per lane. The activation block's sum takes the offset out again, as with vpdpbusd.
  */
 
-enum { QUANT_ROWS = 4, SEGMENT_BLOCKS = 32 };
+enum {
+    QUANT_ROWS = 4,
+    SEGMENT_BLOCKS = 32,
+    QUANT_LEVELS = 40 /* more segments than an address space holds */
+};
+
+/* The tree of the segments' sums (tensor/dot.h), for all accumulators of a tile. */
+typedef struct tile_tree {
+    v16 v[QUANT_LEVELS][QUANT_ROWS];
+    int64_t count;
+} tile_tree;
+
+GLIA_INLINE void tree_push(tile_tree *t, const int R, const int P, v16 (*acc)[1])
+{
+    int l = 0;
+    for (; t->count >> l & 1; l++) GLIA_UNROLL
+    for (int r = 0; r < R; r++) GLIA_UNROLL
+    for (int p = 0; p < P; p++) acc[r][p] = v16_add(t->v[l][r * P + p], acc[r][p]);
+    GLIA_UNROLL
+    for (int r = 0; r < R; r++) GLIA_UNROLL
+    for (int p = 0; p < P; p++) t->v[l][r * P + p] = acc[r][p];
+    t->count++;
+}
+
+/* Writes the sums with the bias. */
+GLIA_INLINE void finish(const tile_tree *t, const int R, const int P, const glia_linear_call *c, int64_t row,
+                        int64_t panel)
+{
+    for (int r = 0; r < R; r++)
+        for (int p = 0; p < P; p++) {
+            v16 sum = v16_zero();
+            bool any = false;
+            for (int l = 0; t->count >> l; l++) {
+                if (!(t->count >> l & 1)) continue;
+                sum = any ? v16_add(t->v[l][r * P + p], sum) : t->v[l][r * P + p];
+                any = true;
+            }
+            const uint32_t lanes = glia_panel_lanes(c, panel + p);
+            const int64_t column = (panel + p) * GLIA_PANEL;
+            if (c->bias) sum = v16_add(sum, v16_load_lanes(c->bias + column, lanes));
+            float *y = c->y + (row + r) * c->n + column;
+            if (lanes == 0xffff) v16_store(y, sum);
+            else v16_store_lanes(y, sum, lanes);
+        }
+}
 
 typedef struct quant_format {
     int pair_bytes, block_bytes, offset, ahead;
@@ -101,7 +145,7 @@ GLIA_INLINE void quant_tile(const quant_format f, const int R, const glia_linear
     t.count = 0;
     for (int64_t b = 0; b < blocks;) {
         const int64_t end = glia_min(blocks, b + SEGMENT_BLOCKS);
-        v16 acc[QUANT_ROWS], columns[TILE_ROWS][PANELS_MAX];
+        v16 acc[QUANT_ROWS], columns[QUANT_ROWS][1];
         GLIA_UNROLL
         for (int r = 0; r < R; r++) acc[r] = v16_zero();
         for (; b < end; b++) {

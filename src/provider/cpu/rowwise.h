@@ -1,5 +1,5 @@
-/* Kernels along the last axis: quantise, rms_norm, softmax, the elementwise ones, rope and kv_put. The body
- * of kernels_avx2.c and kernels_avx512.c. Sums run in the specification's 16 lanes per segment of 4096. */
+/* Kernels along the last axis: quantise, rms_norm, softmax, the elementwise ones, rope and kv_put. Part of
+ * kernels_float.h. Sums run in the specification's 16 lanes per segment of 4096. */
 #include <math.h>
 
 #include "base/check.h"
@@ -103,36 +103,111 @@ static void rms_norm(const glia_kargs *k)
     }
 }
 
-/* ---- softmax: m = max x; p = exp(x - m); y = p / sum p */
+/* ---- layer_norm: c = (x - mean) r; y = fma(c, w, b), without b c w */
 
-GLIA_INLINE float row_max(const float *x, int64_t n)
-{
-    float m = -INFINITY;
-    v16 most = v16_set(-INFINITY);
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        most = v16_max(v16_load(x + i), most); /* a NaN leaves the maximum alone */
-    float lanes[LANES];
-    v16_store(lanes, most);
-    for (int j = 0; j < LANES; j++) m = lanes[j] > m ? lanes[j] : m;
-    for (; i < n; i++) m = x[i] > m ? x[i] : m;
-    return m;
-}
-
-static float sum_of_exp(const float *x, int64_t n, v16 m)
+static float sum_of_row(const float *x, int64_t n)
 {
     glia_tree_f32 tree = {.count = 0};
     for (int64_t s = 0; s < n; s += LANE_SEGMENT) {
         const int64_t end = glia_min(n, s + LANE_SEGMENT);
         v16 acc = v16_zero();
         int64_t i = s;
-        for (; i + LANES <= end; i += LANES) acc = v16_add(v16_exp(v16_sub(v16_load(x + i), m)), acc);
-        if (i < end) { /* lanes without an element stay as they are */
-            float kept[LANES], lanes[LANES];
-            v16_store(kept, acc);
-            v16_store(lanes, v16_add(v16_exp(v16_sub(v16_load_n(x + i, (int)(end - i)), m)), acc));
-            memcpy(kept, lanes, (size_t)(end - i) * sizeof *kept);
-            acc = v16_load(kept);
+        for (; i + LANES <= end; i += LANES) acc = v16_add(v16_load(x + i), acc);
+        if (i < end) acc = v16_add(v16_load_n(x + i, (int)(end - i)), acc); /* no lane is -0 */
+        glia_tree_push_f32(&tree, v16_tree(acc));
+    }
+    return glia_tree_done_f32(&tree);
+}
+
+static float sum_of_squares_from(const float *x, int64_t n, v16 mean)
+{
+    glia_tree_f32 tree = {.count = 0};
+    for (int64_t s = 0; s < n; s += LANE_SEGMENT) {
+        const int64_t end = glia_min(n, s + LANE_SEGMENT);
+        v16 acc = v16_zero();
+        int64_t i = s;
+        for (; i + LANES <= end; i += LANES) {
+            const v16 c = v16_sub(v16_load(x + i), mean);
+            acc = v16_fma(c, c, acc);
+        }
+        if (i < end) { /* lanes without an element count nothing */
+            float rest[LANES] = {0};
+            v16_store_n(rest, v16_sub(v16_load_n(x + i, (int)(end - i)), mean), (int)(end - i));
+            acc = v16_fma(v16_load(rest), v16_load(rest), acc);
+        }
+        glia_tree_push_f32(&tree, v16_tree(acc));
+    }
+    return glia_tree_done_f32(&tree);
+}
+
+GLIA_INLINE v16 norm_of(v16 x, v16 mean, v16 r, v16 w, v16 bias, const bool biased)
+{
+    const v16 c = v16_mul(v16_sub(x, mean), r);
+    return biased ? v16_fma(c, w, bias) : v16_mul(c, w);
+}
+
+GLIA_INLINE void layer_norm_row(const float *x, const float *w, const float *bias, const bool biased,
+                                int64_t n, float eps, float *y)
+{
+    const float sum = sum_of_row(x, n);
+    const v16 mean = v16_set(sum / (float)n);
+    const v16 r = v16_set(1.0f / sqrtf(sum_of_squares_from(x, n, mean) / (float)n + eps));
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        v16_store(y + i, norm_of(v16_load(x + i), mean, r, v16_load(w + i),
+                                 biased ? v16_load(bias + i) : v16_zero(), biased));
+    const int rest = (int)(n - i);
+    if (rest)
+        v16_store_n(y + i,
+                    norm_of(v16_load_n(x + i, rest), mean, r, v16_load_n(w + i, rest),
+                            biased ? v16_load_n(bias + i, rest) : v16_zero(), biased),
+                    rest);
+}
+
+static void layer_norm(const glia_kargs *k)
+{
+    const int64_t n = glia_last_dim(&k->in[0]);
+    const glia_tensor *bias = glia_optional(k, 2);
+    for (glia_box b = glia_box_rows(k, k->out[0].rank - 1); b.more; glia_box_next(&b)) {
+        const float *x = (const float *)k->in[0].data + b.row * n, *w = k->in[1].data;
+        const float eps = (float)k->attr[0].f;
+        float *y = (float *)k->out[0].data + b.row * n;
+        if (bias) layer_norm_row(x, w, bias->data, true, n, eps, y);
+        else layer_norm_row(x, w, 0, false, n, eps, y);
+    }
+}
+
+/* ---- softmax: m = max x; p = exp(x - m); y = p / sum p */
+
+GLIA_INLINE float row_max(const float *x, int64_t n)
+{
+    float m;
+    v16 most = v16_set(-INFINITY);
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        most = v16_max(v16_load(x + i), most); /* a NaN leaves the maximum alone */
+    m = v16_most(most);
+    for (; i < n; i++) m = x[i] > m ? x[i] : m;
+    return m;
+}
+
+/* Writes exp(x - m) and gives its sum. */
+static float exp_row(const float *x, int64_t n, v16 m, float *y)
+{
+    glia_tree_f32 tree = {.count = 0};
+    for (int64_t s = 0; s < n; s += LANE_SEGMENT) {
+        const int64_t end = glia_min(n, s + LANE_SEGMENT);
+        v16 acc = v16_zero();
+        int64_t i = s;
+        for (; i + LANES <= end; i += LANES) {
+            const v16 p = v16_exp(v16_sub(v16_load(x + i), m));
+            v16_store(y + i, p);
+            acc = v16_add(p, acc);
+        }
+        if (i < end) {
+            const int rest = (int)(end - i);
+            v16_store_n(y + i, v16_exp(v16_sub(v16_load_n(x + i, rest), m)), rest);
+            acc = v16_add(v16_load_n(y + i, rest), acc); /* sums of exp are never -0 */
         }
         glia_tree_push_f32(&tree, v16_tree(acc));
     }
@@ -145,12 +220,11 @@ static void softmax(const glia_kargs *k)
     for (glia_box b = glia_box_rows(k, k->out[0].rank - 1); b.more; glia_box_next(&b)) {
         const float *x = (const float *)k->in[0].data + b.row * n;
         float *y = (float *)k->out[0].data + b.row * n;
-        const v16 m = v16_set(row_max(x, n)), sum = v16_set(sum_of_exp(x, n, m));
+        const v16 m = v16_set(row_max(x, n)), sum = v16_set(exp_row(x, n, m, y));
         int64_t i = 0;
-        for (; i + LANES <= n; i += LANES)
-            v16_store(y + i, v16_div(v16_exp(v16_sub(v16_load(x + i), m)), sum));
+        for (; i + LANES <= n; i += LANES) v16_store(y + i, v16_div(v16_load(y + i), sum));
         const int rest = (int)(n - i);
-        if (rest) v16_store_n(y + i, v16_div(v16_exp(v16_sub(v16_load_n(x + i, rest), m)), sum), rest);
+        if (rest) v16_store_n(y + i, v16_div(v16_load_n(y + i, rest), sum), rest);
     }
 }
 
@@ -172,6 +246,29 @@ GLIA_INLINE v16 gelu_of(v16 x, v16 unused)
     (void)unused;
     const v16 t = v16_fma(v16_mul(v16_set(0.044715f), v16_mul(x, x)), x, x);
     return v16_div(x, v16_add(v16_set(1.0f), v16_exp(v16_mul(t, v16_set(-0x1.988454p+0f)))));
+}
+/* (0.5 x) (1 + erf(x sqrt(1/2))) */
+GLIA_INLINE v16 gelu_erf_of(v16 x, v16 unused)
+{
+    (void)unused;
+    const v16 erf = v16_erf(v16_mul(x, v16_set(0x1.6a09e6p-1f)));
+    return v16_mul(v16_mul(v16_set(0.5f), x), v16_add(v16_set(1.0f), erf));
+}
+GLIA_INLINE v16 erf_of(v16 x, v16 unused)
+{
+    (void)unused;
+    return v16_erf(x);
+}
+GLIA_INLINE v16 exp_of(v16 x, v16 unused)
+{
+    (void)unused;
+    return v16_exp(x);
+}
+GLIA_INLINE v16 sigmoid_of(v16 x, v16 unused)
+{
+    (void)unused;
+    const v16 one = v16_set(1.0f);
+    return v16_div(one, v16_add(one, v16_exp(v16_negate(x))));
 }
 GLIA_INLINE v16 tanh_of(v16 x, v16 unused)
 {
@@ -284,6 +381,10 @@ static void sub(const glia_kargs *k) { binary(k, sub_of); }
 static void mul(const glia_kargs *k) { binary(k, mul_of); }
 static void divide(const glia_kargs *k) { binary(k, div_of); }
 static void gelu(const glia_kargs *k) { unary(k, gelu_of); }
+static void gelu_erf(const glia_kargs *k) { unary(k, gelu_erf_of); }
+static void erf_row(const glia_kargs *k) { unary(k, erf_of); }
+static void exp_each(const glia_kargs *k) { unary(k, exp_of); }
+static void sigmoid(const glia_kargs *k) { unary(k, sigmoid_of); }
 static void tanh_row(const glia_kargs *k) { unary(k, tanh_of); }
 static void relu(const glia_kargs *k) { unary(k, relu_of); }
 
@@ -333,8 +434,7 @@ static void rope(const glia_kargs *k)
 GLIA_INLINE void put_element(const int size, uint8_t *to, float v)
 {
     if (size == 2) {
-        const uint16_t h =
-            (uint16_t)_mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(v), _MM_FROUND_TO_NEAREST_INT), 0);
+        const uint16_t h = f16_of(v);
         memcpy(to, &h, sizeof h);
     } else {
         memcpy(to, &v, sizeof v);
@@ -350,8 +450,7 @@ GLIA_INLINE void put_block(const float *x, const glia_page_block *to)
     uint16_t d = 0x7e00;
     float m;
     memcpy(&m, &bits, sizeof m);
-    if (bits < 0x7f800000)
-        d = (uint16_t)_mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(m / 127.0f), _MM_FROUND_TO_NEAREST_INT), 0);
+    if (bits < 0x7f800000) d = f16_of(m / 127.0f);
     memcpy(to->scale, &d, sizeof d);
     if (bits < 0x7f800000 && d) {
         const v16 scale = v16_set_f16(&d);

@@ -1,10 +1,15 @@
-/* Sixteen lanes of f32 on either instruction set: one zmm register, or two ymm registers. The numeric
- * specification speaks of 16 lanes everywhere, so that a body written over these words has one order of
- * operations on both. Included by translation units that are built for one set; everything is inline. */
+/* Sixteen lanes of f32 on any instruction set: one zmm register, two ymm registers, or four of NEON. The
+ * numeric specification speaks of 16 lanes everywhere, so that a body written over these words has one order
+ * of operations on all of them. Included by translation units that are built for one set; everything is
+ * inline. */
 #ifndef GLIA_PROVIDER_CPU_SIMD16_H
 #define GLIA_PROVIDER_CPU_SIMD16_H
 
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#else
 #include <immintrin.h>
+#endif
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -19,6 +24,19 @@
 #else
 #define GLIA_UNROLL _Pragma("GCC unroll 16")
 #endif
+
+GLIA_INLINE void glia_prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
+
+#if defined(__aarch64__)
+
+#include "provider/cpu/simd16_neon.h"
+
+#else
+
+GLIA_INLINE uint16_t f16_of(float f)
+{
+    return (uint16_t)_mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(f), _MM_FROUND_TO_NEAREST_INT), 0);
+}
 
 #if defined(__AVX512F__)
 
@@ -102,6 +120,8 @@ GLIA_INLINE v16 v16_power_of_2(v16i a)
 {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(a, _mm512_set1_epi32(127)), 23));
 }
+/* p 2^n for p of about 1 and a whole n, rounded once; a NaN stays one. */
+GLIA_INLINE v16 v16_scale(v16 p, v16 n) { return _mm512_scalef_ps(p, n); }
 /* Magnitudes as their bits, whose order is that of the values, NaNs last. */
 GLIA_INLINE v16i v16_magnitude(v16 a)
 {
@@ -112,6 +132,22 @@ GLIA_INLINE v16i v16i_add(v16i a, v16i b) { return _mm512_add_epi32(a, b); }
 GLIA_INLINE int32_t v16i_most(v16i a) { return _mm512_reduce_max_epi32(a); }
 GLIA_INLINE int32_t v16i_total(v16i a) { return _mm512_reduce_add_epi32(a); }
 GLIA_INLINE void v16i_store_i8(void *p, v16i a) { _mm_storeu_si128(p, _mm512_cvtepi32_epi8(a)); }
+/* The lanes' sum in the fixed tree: both sides of a pair hold its sum. */
+GLIA_INLINE float v16_tree(v16 a)
+{
+    a = _mm512_add_ps(a, _mm512_permute_ps(a, 0xb1));
+    a = _mm512_add_ps(a, _mm512_permute_ps(a, 0x4e));
+    a = _mm512_add_ps(a, _mm512_shuffle_f32x4(a, a, 0xb1));
+    return _mm512_cvtss_f32(_mm512_add_ps(a, _mm512_shuffle_f32x4(a, a, 0x4e)));
+}
+/* The greatest lane, where none is NaN. */
+GLIA_INLINE float v16_most(v16 a)
+{
+    a = _mm512_max_ps(a, _mm512_permute_ps(a, 0xb1));
+    a = _mm512_max_ps(a, _mm512_permute_ps(a, 0x4e));
+    a = _mm512_max_ps(a, _mm512_shuffle_f32x4(a, a, 0xb1));
+    return _mm512_cvtss_f32(_mm512_max_ps(a, _mm512_shuffle_f32x4(a, a, 0x4e)));
+}
 
 #else
 
@@ -272,6 +308,11 @@ GLIA_INLINE __m256 half_power_of_2(__m256i a)
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(a, _mm256_set1_epi32(127)), 23));
 }
 GLIA_INLINE v16 v16_power_of_2(v16i a) { return v16_pair(half_power_of_2(a.lo), half_power_of_2(a.hi)); }
+GLIA_INLINE v16 v16_scale(v16 p, v16 n)
+{
+    const v16i k = v16_to_int(n), a = v16i_half(k);
+    return v16_mul(v16_mul(p, v16_power_of_2(a)), v16_power_of_2(v16i_sub(k, a)));
+}
 GLIA_INLINE __m256i half_magnitude(__m256 a)
 {
     return _mm256_and_si256(_mm256_castps_si256(a), _mm256_set1_epi32(0x7fffffff));
@@ -304,18 +345,27 @@ GLIA_INLINE void v16i_store_i8(void *p, v16i a)
     const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.lo, a.hi), 0xd8);
     _mm_storeu_si128(p, _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
 }
-
-#endif
-
-/* The lanes' sum in the fixed tree. */
+GLIA_INLINE __m256 half_tree(__m256 a)
+{
+    a = _mm256_add_ps(a, _mm256_permute_ps(a, 0xb1));
+    a = _mm256_add_ps(a, _mm256_permute_ps(a, 0x4e));
+    return _mm256_add_ps(a, _mm256_permute2f128_ps(a, a, 1));
+}
 GLIA_INLINE float v16_tree(v16 a)
 {
-    float t[16];
-    v16_store(t, a);
-    for (int n = 8; n; n /= 2)
-        for (int i = 0; i < n; i++) t[i] = t[2 * i] + t[2 * i + 1];
-    return t[0];
+    return _mm256_cvtss_f32(_mm256_add_ps(half_tree(a.lo), half_tree(a.hi)));
 }
+GLIA_INLINE float v16_most(v16 a)
+{
+    __m256 m = _mm256_max_ps(a.lo, a.hi);
+    m = _mm256_max_ps(m, _mm256_permute_ps(m, 0xb1));
+    m = _mm256_max_ps(m, _mm256_permute_ps(m, 0x4e));
+    return _mm256_cvtss_f32(_mm256_max_ps(m, _mm256_permute2f128_ps(m, m, 1)));
+}
+
+#endif /* AVX-512 or AVX2 */
+
+#endif /* AArch64 or x86-64 */
 
 /* The steps of glia_expf (base/fmath.c), lane by lane; the tests compare their bits. */
 GLIA_INLINE v16 v16_exp(v16 x)
@@ -330,8 +380,7 @@ GLIA_INLINE v16 v16_exp(v16 x)
     p = v16_fma(p, r, v16_set(0x1.fffdbep-2f));
     p = v16_fma(p, r, v16_set(0x1.fffff6p-1f));
     p = v16_fma(p, r, v16_set(1.0f));
-    const v16i k = v16_to_int(n), a = v16i_half(k);
-    return v16_mul(v16_mul(p, v16_power_of_2(a)), v16_power_of_2(v16i_sub(k, a)));
+    return v16_scale(p, n);
 }
 
 /* The steps of glia_tanhf likewise. */
@@ -346,6 +395,27 @@ GLIA_INLINE v16 v16_tanh(v16 x)
     const v16 near = v16_fma(v16_mul(x, z), p, x);
     const v16 far = v16_sub(one, v16_div(v16_set(2.0f), v16_add(v16_exp(v16_mul(v16_set(2.0f), a)), one)));
     return v16_with_sign(v16_select_less(a, v16_set(0.625f), near, far), x);
+}
+
+/* The steps of glia_erff likewise. */
+GLIA_INLINE v16 v16_erf(v16 x)
+{
+    const v16 a = v16_abs(x), z = v16_mul(x, x), b = v16_min(v16_set(3.925f), a);
+    v16 p = v16_set(-0x1.3c57bep-11f);
+    p = v16_fma(p, z, v16_set(0x1.47b2ecp-8f));
+    p = v16_fma(p, z, v16_set(-0x1.b69cf6p-6f));
+    p = v16_fma(p, z, v16_set(0x1.ce1b88p-4f));
+    p = v16_fma(p, z, v16_set(-0x1.8126ecp-2f));
+    p = v16_fma(p, z, v16_set(0x1.06eba6p-3f));
+    v16 q = v16_set(0x1.4738eep-17f);
+    q = v16_fma(q, b, v16_set(-0x1.43014ap-12f));
+    q = v16_fma(q, b, v16_set(0x1.d5958ep-9f));
+    q = v16_fma(q, b, v16_set(-0x1.8340cep-6f));
+    q = v16_fma(q, b, v16_set(0x1.b28cc2p-4f));
+    q = v16_fma(q, b, v16_set(0x1.453e08p-1f));
+    q = v16_fma(q, b, v16_set(0x1.20edb4p+0f));
+    const v16 far = v16_sub(v16_set(1.0f), v16_exp(v16_negate(v16_mul(b, q))));
+    return v16_select_less(a, v16_set(0.875f), v16_fma(x, p, x), v16_with_sign(far, x));
 }
 
 #endif
