@@ -31,18 +31,10 @@ typedef struct encoder {
     glia_dim *dims;
     int64_t dim_count, dim_capacity;
     int32_t phases;
-    glia_phase *block_phases; /* of the variant's records, while they are made */
-    glia_item *block_items;
     bool failed;
 } encoder;
 
 static const double PIECE_SECONDS = 5e-4;
-static const double TILE_SECONDS = 1e-5;
-enum {
-    PIECE_GRANULES = 4, /* products run fastest on a few panels at a time */
-    TILES_PER_SLOT = 32,
-    TILES_PER_SLOT_MIN = 4 /* of fewer, one slot may be left with half a share too much */
-};
 
 static const glia_value_info *info_of(const encoder *x, uint32_t id)
 {
@@ -270,28 +262,23 @@ static glia_arg_record arg_of(encoder *x, glia_value v)
                              (uint8_t)t->rank, (uint8_t)t->dtype, (uint8_t)t->layout};
 }
 
-typedef struct shapes { /* a node's tensors at the largest symbols */
-    glia_tensor in[GLIA_IN_MAX], out[GLIA_OUT_MAX];
-    int64_t dims[GLIA_IN_MAX + GLIA_OUT_MAX][GLIA_RANK_MAX], zero[GLIA_RANK_MAX];
-    glia_kargs k;
-} shapes;
-
-static void shape_of(const encoder *x, glia_value v, glia_tensor *t, int64_t *dims)
+static void shape_of(const glia_graph *g, const int64_t *symbols, glia_value v, glia_tensor *t, int64_t *dims)
 {
     *t = (glia_tensor){0};
     if (glia_is_null(v)) return;
-    const glia_type *type = &info_of(x, v.id)->type;
+    const glia_type *type = &glia_graph_value(g, v)->type;
     for (int d = 0; d < type->rank; d++)
         if (type->dims[d] >= 0) dims[d] = type->dims[d];
-        else if (!glia_dim_eval(x->g, type->dims[d], x->symbols, &dims[d])) dims[d] = 0;
+        else if (!glia_dim_eval(g, type->dims[d], symbols, &dims[d])) dims[d] = 0;
     *t = (glia_tensor){NULL, dims, type->rank, type->layout, type->dtype};
 }
 
-static void shapes_of(const encoder *x, const glia_node *n, shapes *s)
+void glia_node_shapes(const glia_graph *g, const glia_node *n, const int64_t *symbols, glia_shapes *s)
 {
     memset(s->zero, 0, sizeof s->zero);
-    for (int i = 0; i < n->in_count; i++) shape_of(x, n->in[i], &s->in[i], s->dims[i]);
-    for (int i = 0; i < n->out_count; i++) shape_of(x, n->out[i], &s->out[i], s->dims[GLIA_IN_MAX + i]);
+    for (int i = 0; i < n->in_count; i++) shape_of(g, symbols, n->in[i], &s->in[i], s->dims[i]);
+    for (int i = 0; i < n->out_count; i++)
+        shape_of(g, symbols, n->out[i], &s->out[i], s->dims[GLIA_IN_MAX + i]);
     s->k = (glia_kargs){s->in,   s->out, n->in_count, n->out_count, s->zero, s->dims[GLIA_IN_MAX],
                         n->attr, NULL,   NULL};
 }
@@ -299,7 +286,7 @@ static void shapes_of(const encoder *x, const glia_node *n, shapes *s)
 /* Long items are run in pieces of about PIECE_SECONDS, between which a run can be stopped. Pieces cut the
  * last axis that can be cut into enough of them: for products the weights' rows, which are then still read
  * only once. */
-static void cut_pieces(const encoder *x, const glia_node *n, const shapes *s, glia_item *it)
+static void cut_pieces(const encoder *x, const glia_node *n, const glia_shapes *s, glia_item *it)
 {
     glia_regions r;
     it->pieces = 1;
@@ -312,7 +299,7 @@ static void cut_pieces(const encoder *x, const glia_node *n, const shapes *s, gl
     for (int a = s->out[0].rank - 1; a >= 0 && most < wanted; a--) {
         if (!r.split[a]) continue;
         int64_t granule = glia_max(1, r.granule[a]);
-        if (n->op->granule) granule = glia_max(granule, n->op->granule(&s->k, a) * PIECE_GRANULES);
+        if (n->op->granule) granule = glia_max(granule, n->op->granule(&s->k, a) * GLIA_PIECE_GRANULES);
         double units = (double)s->out[0].dims[a] / (double)granule;
         if (it->kind == GLIA_PART_SPLIT && it->axis == a) units /= x->v->slots;
         if (units <= most) continue;
@@ -328,8 +315,8 @@ static void fill_item(encoder *x, int64_t node, glia_item *it, glia_arg_record *
 {
     const glia_node *n = &x->g->nodes[node];
     const glia_part *part = &x->parts[node];
-    shapes s;
-    shapes_of(x, n, &s);
+    glia_shapes s;
+    glia_node_shapes(x->g, n, x->symbols, &s);
     *it = (glia_item){.kernel = x->bind[node].kernel,
                       .args = (uint32_t)*arg_count,
                       .attrs = x->bind[node].attrs,
@@ -346,96 +333,6 @@ static void fill_item(encoder *x, int64_t node, glia_item *it, glia_arg_record *
     cut_pieces(x, n, &s, it);
     it->axis_dim = s.out[0].rank ? dims_entry(x, n->out[0].id) + it->axis : 0;
     *scratch = n->op->scratch ? glia_max(0, n->op->scratch(&s.k)) : 0;
-}
-
-/* Seconds of one core for an item, its weights included. */
-static double item_seconds(const encoder *x, const glia_item *it)
-{
-    const glia_node *n = &x->g->nodes[it->node];
-    shapes s;
-    shapes_of(x, n, &s);
-    glia_work w = glia_node_work(n->op, &x->p->rates, &s.k);
-    if (n->op->traits & GLIA_PRODUCT) w.bytes *= x->p->rates.cache / x->p->rates.stream;
-    return w.flops > w.bytes ? w.flops : w.bytes;
-}
-
-static int64_t gcd(int64_t a, int64_t b)
-{
-    while (b) {
-        int64_t t = a % b;
-        a = b;
-        b = t;
-    }
-    return a;
-}
-
-/* The units that the items' axes have in common, so that any share of one goes with the same share of the
- * others; 0: the items are cut along symbolic axes, all alike. -1 if there are none. */
-static int64_t common_units(const encoder *x, const glia_item *items, uint32_t count)
-{
-    int64_t units = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const glia_item *it = &items[i];
-        glia_dim size = x->dims[it->axis_dim];
-        if (it->kind != GLIA_PART_SPLIT) return -1;
-        if (size < 0 && (size != x->dims[items[0].axis_dim] || it->granule != items[0].granule)) return -1;
-        if (size < 0) continue;
-        if (x->dims[items[0].axis_dim] < 0 || size % it->granule) return -1;
-        units = gcd(size / it->granule, units);
-    }
-    return units;
-}
-
-/* How many tiles the items' work is worth. */
-static int64_t tiles_worth(const encoder *x, const glia_item *items, uint32_t count)
-{
-    double seconds = 0;
-    int64_t tiles = (int64_t)x->v->slots * TILES_PER_SLOT;
-    for (uint32_t i = 0; i < count; i++) {
-        const glia_item *it = &items[i];
-        const glia_node *n = &x->g->nodes[it->node];
-        seconds += item_seconds(x, it);
-        if (!(n->op->traits & GLIA_PRODUCT)) continue;
-        /* Where each tile would read all of the weights again there are none. */
-        if (it->axis + 1 < info_of(x, n->out[0].id)->type.rank) return 0;
-        shapes s; /* products run fastest on tiles of a few panels */
-        shapes_of(x, n, &s);
-        int64_t panels = n->op->granule ? n->op->granule(&s.k, it->axis) * PIECE_GRANULES : 1;
-        tiles = glia_min(tiles, s.out[0].dims[it->axis] / glia_max(1, panels));
-    }
-    return glia_min(tiles, (int64_t)(seconds / TILE_SECONDS));
-}
-
-/* Cuts a phase into as many tiles as its units allow and its work is worth, unless tiles would race where the
- * slots' shares do not. */
-static void cut_tiles(encoder *x, int32_t phase)
-{
-    glia_phase *ph = &x->block_phases[phase];
-    uint32_t own = 0;
-    while (own < ph->count && x->block_items[ph->first + own].kind == GLIA_PART_REPLICATED) own++;
-    glia_item *items = &x->block_items[ph->first + own];
-    const uint32_t count = ph->count - own;
-    if (!count || x->v->slots == 1) return;
-    /* One token's weights stay in the cache of the slot that has read them, where they fit. */
-    if (x->v->symbol_max == 1 && x->p->bytes.weights + x->p->bytes.packed <= GLIA_CACHED_BYTES) return;
-    const int64_t units = common_units(x, items, count);
-    int64_t tiles = tiles_worth(x, items, count);
-    if (units < 0 || tiles < 1) return;
-    int64_t a_tile = 1; /* units; a power of two, so that products get whole groups of panels */
-    while (units && a_tile * tiles < units) a_tile *= 2;
-    if (units) tiles = glia_ceil_div(units, a_tile);
-    if (tiles < (int64_t)x->v->slots * TILES_PER_SLOT_MIN) return;
-    int64_t *granules = GLIA_NEW_ARRAY(&x->scratch, int64_t, count);
-    if (!granules) return;
-    for (uint32_t i = 0; i < count; i++) {
-        granules[i] = items[i].granule;
-        if (units) items[i].granule = x->dims[items[i].axis_dim] / units * a_tile;
-    }
-    ph->tiles = (uint32_t)tiles;
-    ph->own = own;
-    if (!glia_plan_phase_races(x->p, x->v, phase)) return;
-    for (uint32_t i = 0; i < count; i++) items[i].granule = granules[i];
-    ph->tiles = ph->own = 0;
 }
 
 /* Copies the parts into one block: the variant's relocatable form. */
@@ -457,8 +354,8 @@ static bool pack_records(encoder *x, const glia_phase *ph, const glia_item *it, 
     if (c) memcpy(block + at_c, ar, (size_t)c);
     if (d) memcpy(block + at_d, x->dims, (size_t)d);
     v->records = block;
-    v->phases = x->block_phases = (glia_phase *)(void *)block;
-    v->items = x->block_items = (glia_item *)(void *)(block + at_b);
+    v->phases = (const glia_phase *)block;
+    v->items = (const glia_item *)(block + at_b);
     v->args = (const glia_arg_record *)(block + at_c);
     v->dims = (const glia_dim *)(block + at_d);
     v->dim_count = (int32_t)x->dim_count;
@@ -494,7 +391,6 @@ static glia_status emit(encoder *x, glia_error *e)
     }
     if (x->failed || !pack_records(x, phases, items, args))
         return glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while encoding the plan");
-    for (int32_t i = 0; i < v->phase_count; i++) cut_tiles(x, i);
     return GLIA_OK;
 }
 

@@ -216,6 +216,18 @@ typedef struct glia_work {
 } glia_work;
 glia_work glia_node_work(const glia_op *op, const glia_rates *rates, const glia_kargs *k);
 
+typedef struct glia_shapes { /* a node's tensors at given symbols, without data */
+    glia_tensor in[GLIA_IN_MAX], out[GLIA_OUT_MAX];
+    int64_t dims[GLIA_IN_MAX + GLIA_OUT_MAX][GLIA_RANK_MAX], zero[GLIA_RANK_MAX];
+    glia_kargs k;
+} glia_shapes;
+void glia_node_shapes(const glia_graph *g, const glia_node *n, const int64_t *symbols, glia_shapes *s);
+enum { GLIA_PIECE_GRANULES = 4 }; /* products run fastest on a few panels at a time */
+
+/* Lets workers take the work of long phases from a counter, in tiles of at least about `seconds`; 0: in as
+ * many as there can be, however short (for tests). tiles.c */
+glia_status glia_plan_cut_tiles(const glia_plan *p, glia_variant *v, double seconds, glia_error *e);
+
 /* One variant's records from its schedule: roots, lifetimes, offsets, records. encode.c */
 typedef struct glia_node_binding { /* what is the same in every variant */
     uint32_t kernel, attrs;

@@ -209,7 +209,8 @@ static void run_item(glia_lane *l, const glia_item *it, const shares *mine)
         glia_share(size, it->granule, mine->of, mine->end - 1, &unused, &end[it->axis]);
         if (begin[it->axis] >= end[it->axis]) return;
         /* Pieces are counted for a slot's static share. */
-        pieces = glia_ceil_div(pieces * l->variant->slots * (mine->end - mine->begin), mine->of);
+        if (pieces > 1)
+            pieces = glia_ceil_div(pieces * l->variant->slots * (mine->end - mine->begin), mine->of);
     }
     glia_kernel run = l->plan->kernels[it->kernel].run;
     if (pieces <= 1) {
@@ -283,9 +284,11 @@ static void run_phase(glia_lane *l, const glia_phase *ph, int worker, int worker
             run_chain(l, ph, 0, ph->count, worker, &(shares){slot, slot, slot + 1, slots});
         return;
     }
+    /* Later phases may read any slot's own copies. */
+    for (int32_t slot = worker; slot < slots; slot += workers)
+        run_chain(l, ph, 0, ph->own, worker, &(shares){slot, slot, slot + 1, slots});
     if (worker >= slots) return;
     shares mine = {worker, 0, 0, ph->tiles};
-    run_chain(l, ph, 0, ph->own, worker, &mine);
     while (take_tiles(l, ph->tiles, (uint32_t)slots, &mine))
         run_chain(l, ph, ph->own, ph->count, worker, &mine);
 }

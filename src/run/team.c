@@ -30,8 +30,7 @@ typedef struct word {
 } word;
 
 typedef struct member {
-    _Alignas(
-        CACHE_LINE) _Atomic int32_t cpu; /* where it ran last; -1: the system does not say */
+    _Alignas(CACHE_LINE) _Atomic int32_t cpu; /* where it ran last; -1: the system does not say */
     glia_team *team;
     int index;
     bool started;
