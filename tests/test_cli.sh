@@ -136,6 +136,30 @@ test_refusals() {
     [ $? -eq 3 ] || fault "tokenize --decode takes an id that is not there"
 }
 
+test_pack_cache() {
+    mkdir "$tmp/packs"
+    expect 0 out run "$demo" -p "Once upon" -n 20
+    cp "$tmp/out" "$tmp/plain"
+    for round in made used; do
+        expect 0 out run "$demo" -p "Once upon" -n 20 --pack-cache "$tmp/packs"
+        cmp -s "$tmp/out" "$tmp/plain" || fault "another text with a packed file ($round)"
+        [ -s "$tmp/err" ] && fault "a packed file that was $round says: $(head -c 200 "$tmp/err")"
+    done
+    expect 0 out plan "$demo" --pack-cache "$tmp/packs"
+    has mapped
+    expect 0 out run "$demo" -p "Once upon" -n 20 --pack-cache "$tmp/packs" --pack-copy --pack-verify
+    cmp -s "$tmp/out" "$tmp/plain" || fault "another text with a packed file that is copied"
+    for file in "$tmp"/packs/*; do echo damage >>"$file"; done
+    expect 0 out run "$demo" -p "Once upon" -n 20 --pack-cache "$tmp/packs"
+    says "made a new packed file"
+    says G0560
+    expect 0 out run "$demo" -p "Once upon" -n 20 --pack-cache "$tmp/nowhere"
+    says G0565
+    cmp -s "$tmp/out" "$tmp/plain" || fault "another text without a folder"
+    expect 0 out run "$demo" -p "Once upon" -n 20 --pack-cache off
+    [ -e off ] && fault "off was taken for a folder"
+}
+
 test_vocabulary_only() {
     vocab=$data/tokenizers/gguf-vocabs/ggml-vocab-llama-spm.gguf
     if [ -z "$data" ] || [ ! -f "$vocab" ]; then
@@ -489,16 +513,40 @@ END
 test_bench() {
     expect 0 out bench "$demo" -p 8 -n 4 -t 1,2 -r 2 -o json
     is_json
-    for word in n_prompt n_gen n_threads avg_ts samples_ts avg_ns samples_ns model_filename model_size model_type; do
+    for word in n_prompt n_gen n_depth n_threads avg_ts samples_ts avg_ns samples_ns stddev_ns model_filename \
+        model_size model_type model_n_params n_batch n_ubatch type_k type_v test_time cpu_info build_commit \
+        step_p99_9_ns load_ns first_token_cold_ns peak_rss page_faults_minor meetings waiting limit_read \
+        limit_int8 fraction_read; do
         has "\"$word\":"
     done
-    has '"n_prompt":8,"n_gen":0,"n_threads":1'
+    has '"n_prompt":8,"n_gen":0,"n_depth":0,"n_threads":1'
     has '"n_reused":0'
-    has '"n_prompt":8,"n_gen":4,"n_threads":2'
-    expect 0 out bench "$demo" -p 0 -n 4 --depth 3 -t 1 -r 1 -o csv
-    has ",3,4,1,"
+    has '"allocations":0'
+    has '"n_prompt":0,"n_gen":4,"n_depth":0,"n_threads":2'
+    expect 0 out bench "$demo" -p 0 -n 4 --depth 3,5 -t 1 -r 1 -o csv
+    has ",0,4,3,1,"
+    has ",0,4,5,1,"
+    [ "$(wc -l <"$tmp/out")" -eq 3 ] || fault "a header and two results were expected"
+    fields=$(sed 's/"[^"]*"/x/g; s/[^,]//g' "$tmp/out" | sort -u | wc -l)
+    [ "$fields" -eq 1 ] || fault "the lines differ in their number of fields"
     expect 0 out bench "$demo" -p 4 -n 0 -t 1 -r 1
     has "prefill 4"
+    has "limits of 1 threads"
+    expect 0 out bench "$demo" -pg 4,2 -d 3 -ub 2 -b 8 -ctk q8_0 -t 1 -r 1 -o json
+    has '"n_ubatch":2,"n_prompt":4,"n_gen":2,"n_depth":3'
+    has '"type_k":"q8_0"'
+    expect 0 out bench "$demo" -p 0 -n 3 --parallel 3 -t 2 -r 1
+    has "decode 3, 3 sequences"
+    expect 0 out bench "$demo" --latency -n 600 -t 1 -o json
+    is_json
+    has '"tokens":600'
+    has '"p99_9_over_p50"'
+    expect 0 out bench --kernels silu -o json
+    is_json
+    expect 2 none bench "$demo" -pg 4
+    expect 2 none bench "$demo" -ctk f16 -ctv f32
+    expect 2 none bench "$demo" --parallel 9 -b 8
+    expect 2 none bench --kernels no-such-kernel
     expect 3 none bench "$demo" -p 64 -n 4 -t 1 -c 16
 }
 
@@ -669,7 +717,7 @@ test_example() {
 }
 
 "$glia" synth --shape tiny --type Q8_0 "$tmp/tiny.gguf" || exit 2
-for name in help usage refusals vocabulary_only run chat sampling loop sessions interrupt full_disk inspect plan \
+for name in help usage refusals pack_cache vocabulary_only run chat sampling loop sessions interrupt full_disk inspect plan \
     logits tokenize embed perplexity bench profile synth quantize imatrix convert explain generated_texts golden_story \
     example; do
     skipped=

@@ -16,7 +16,7 @@ echo "processors: $(nproc), load: $(cut -d ' ' -f 1 /proc/loadavg 2>/dev/null ||
 echo "== glia bench $model"
 "$out/glia" bench "$model" -p 128 -n 128 -t 1,"$(nproc)" -o md
 echo "== kernels, one thread"
-"$out/bench/bench_kernels" '' 64
+"$out/glia" bench --kernels
 echo "== lanes at twice the processors, and busy neighbours"
 "$out/bench/bench_busy" "$model" 5 100
 echo "== cancellation"

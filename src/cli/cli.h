@@ -70,7 +70,10 @@ typedef struct cli_settings { /* what the options set; texts are null, integers 
     const char *completion, *prompt, *file, *profile, *isa, *kv, *format, *shape, *synth, *type, *out,
         *pooling;
     int64_t tokens, top_k, repeat_last_n, seed, context, batch, threads, slots, memory_limit;
-    int64_t bench_prompt, depth, repetitions;
+    int64_t repetitions, ubatch, parallel;
+    bool latency, kernels;
+    cli_ints bench_prompts, bench_gens, bench_pairs, depths;
+    const char *type_k, *type_v;
     double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
     cli_ints ids, thread_list;
     cli_biases biases;
@@ -82,6 +85,8 @@ typedef struct cli_settings { /* what the options set; texts are null, integers 
     cli_adapters adapters;
     const char *draft, *load_session, *save_session;
     int64_t draft_ngram, draft_max;
+    const char *pack_cache;
+    bool pack_copy, pack_verify;
     const char *chat_template, *chat_variant, *system, *history, *when_full;
 } cli_settings;
 

@@ -51,11 +51,13 @@ const cli_command cli_commands[] = {
      "first.\n"
      "Prints the mean negative log-likelihood in nats, its exponential, and the number of scored tokens.\n",
      "glia perplexity model.gguf -f text.txt -c 512", cli_cmd_perplexity},
-    {"bench", CLI_BENCH, "MODEL | --synth SHAPE[:TYPE]", 0, 1, "Measure the speed of a model",
-     "Prefill: -p random tokens into an empty context, with the logits of the last. Decode: -n tokens one by "
-     "one,\n"
-     "each with its logits, after --depth tokens. Loading and the first, warming repetition are not "
-     "counted.\n",
+    {"bench", CLI_BENCH, "MODEL | --synth SHAPE[:TYPE] | --kernels [NAME]", 0, 1,
+     "Measure the speed of a model",
+     "Prefill: -p random tokens in one go, with the logits of the last. Decode: -n tokens one by one, each "
+     "with its\n"
+     "logits. Both after --depth tokens; loading and what warms caches are not counted. Beside the speed "
+     "stand the\n"
+     "limits of the machine, measured in the same run by the same threads. Lists mean every combination.\n",
      "glia bench model.gguf -p 512 -n 128 -t 1,2 -o md", cli_cmd_bench},
     {"synth", CLI_SYNTH, "OUT", 1, 1, "Write a model of a known shape with random weights",
      "For tests and benchmarks: work and bytes are those of the real model, the text has no meaning.\n",
@@ -97,6 +99,10 @@ const cli_command cli_commands[] = {
     {                                                                                                        \
         letter, name, "N", CLI_INT, commands, min, max, NULL, AT(field), help                                \
     }
+#define INTS(letter, name, value, commands, min, max, field, help)                                           \
+    {                                                                                                        \
+        letter, name, value, CLI_INTS, commands, min, max, NULL, AT(field), help                             \
+    }
 #define REAL(name, commands, min, max, field, help)                                                          \
     {                                                                                                        \
         0, name, "X", CLI_REAL, commands, min, max, NULL, AT(field), help                                    \
@@ -119,7 +125,8 @@ static const char isa_names[] = "portable"
 const cli_option cli_options[] = {
     TEXT('p', "prompt", "TEXT", CLI_RUN | CLI_TOKENIZE | CLI_IMATRIX, prompt,
          "the text; an empty prompt starts from the beginning token"),
-    INT('p', "prompt", CLI_BENCH, 0, 1 << 24, bench_prompt, "tokens of prefill (512); 0: no prefill"),
+    INTS('p', "prompt", "N,N,..", CLI_BENCH, 0, 1 << 24, bench_prompts,
+         "tokens of prefill (512); 0: no prefill"),
     TEXT('f', "file", "FILE", CLI_RUN | CLI_TOKENIZE | CLI_LOGITS | CLI_PERPLEXITY | CLI_IMATRIX, file,
          "read the text from a file; - is stdin"),
     TEXT('p', "prompt", "TEXT", CLI_EMBED, prompt, "the text"),
@@ -140,9 +147,17 @@ const cli_option cli_options[] = {
     FLAG(0, "loop", CLI_RUN, loop, "one prompt a line, from stdin or -f, until input ends"),
     INT('n', "tokens", SAMPLES, 1, 1 << 30, tokens,
         "tokens to generate (until an end token or the context's end)"),
-    INT('n', "tokens", CLI_BENCH, 0, 1 << 24, tokens, "tokens of decode (128); 0: no decode"),
-    INT('d', "depth", CLI_BENCH, 0, 1 << 24, depth, "tokens in the context before decode (as -p)"),
+    INTS('n', "tokens", "N,N,..", CLI_BENCH, 0, 1 << 24, bench_gens, "tokens of decode (128); 0: no decode"),
+    INTS(0, "pg", "P,N,..", CLI_BENCH, 0, 1 << 24, bench_pairs,
+         "prefill of P, then decode of N, measured together; without -p and -n only these"),
+    INTS('d', "depth", "N,N,..", CLI_BENCH, 0, 1 << 24, depths, "tokens in the context before each test (0)"),
     INT('r', "repetitions", CLI_BENCH, 1, 1000000, repetitions, "counted repetitions (5)"),
+    INT(0, "parallel", CLI_BENCH, 1, 4096, parallel,
+        "sequences that are computed together, each as a test says (1)"),
+    FLAG(0, "latency", CLI_BENCH, latency,
+         "how even the time of a token is: 20000 or -n tokens, in turn with work of fixed size"),
+    FLAG(0, "kernels", CLI_BENCH, kernels,
+         "no model: the kernels whose names have NAME (all) beside the machine's limits"),
     REAL("temp", SAMPLES, 0, 1e6, temperature, "temperature; 0: always the likeliest token (0)"),
     REAL("dynatemp-range", SAMPLES, 0, 1e6, dynatemp_range,
          "the temperature follows the entropy within temp -+ X; 0: off (0)"),
@@ -203,13 +218,13 @@ const cli_option cli_options[] = {
     INT(0, "chunks", CLI_IMATRIX, 1, 1 << 30, chunks, "read so many chunks at most (all)"),
     INT('b', "batch", CLI_RUN | CLI_CHAT | CLI_PLAN | CLI_PERPLEXITY | CLI_BENCH, 1, 65536, batch,
         "most tokens in one step (128)"),
+    INT(0, "ub", CLI_BENCH, 1, 65536, ubatch, "the same as -b, the smaller one counts"),
     INT('b', "batch", CLI_EMBED, 1, 65536, batch, "most tokens in one step (128; encoders: the context)"),
     INT(0, "chunk", CLI_LOGITS, 1, 65536, batch, "tokens in one step (128)"),
     INT('t', "threads",
         CLI_RUN | CLI_CHAT | CLI_PLAN | CLI_LOGITS | CLI_PERPLEXITY | CLI_EMBED | CLI_QUANTIZE | CLI_IMATRIX,
         1, 1024, threads, "worker threads (the usable processors)"),
-    {'t', "threads", "N,N,..", CLI_INTS, CLI_BENCH, 1, 1024, NULL, AT(thread_list),
-     "worker threads, one measurement each"},
+    INTS('t', "threads", "N,N,..", CLI_BENCH, 1, 1024, thread_list, "worker threads, one measurement each"),
     INT(0, "slots", MODEL_COMMANDS, 1, 64, slots, "shares of the work (as many as threads)"),
     CHOICE(0, "isa", "NAME", MODEL_COMMANDS, isa_names, isa, "no faster instruction set than this"),
     TEXT(0, "draft", "MODEL", CLI_RUN, draft,
@@ -222,10 +237,19 @@ const cli_option cli_options[] = {
     TEXT(0, "save-session", "FILE", CLI_RUN, save_session, "save the session, with the text, at the end"),
     CHOICE(0, "kv", "TYPE", MODEL_COMMANDS, "f32|f16|q8_0", kv,
            "element type of the key-value cache (by the model)"),
+    CHOICE(0, "ctk", "TYPE", CLI_BENCH, "f32|f16|q8_0", type_k, "the same as --kv"),
+    CHOICE(0, "ctv", "TYPE", CLI_BENCH, "f32|f16|q8_0", type_v,
+           "the same as --kv; keys and values have one type"),
     {0, "lora", "FILE[:SCALE]", CLI_ADAPTER, MODEL_COMMANDS, -1e6, 1e6, NULL, AT(adapters),
      "apply a low-rank adapter, SCALE times (1); may be repeated"},
     {0, "memory-limit", "BYTES", CLI_BYTES, MODEL_COMMANDS, 1, 0, NULL, AT(memory_limit),
      "refuse to load above this; K, M, G may follow"},
+    TEXT(0, "pack-cache", "DIR|off", MODEL_COMMANDS, pack_cache,
+         "keep the weights in this folder as they lie in memory, so that later starts map them (off)"),
+    FLAG(0, "pack-copy", MODEL_COMMANDS, pack_copy,
+         "copy the kept weights into memory instead of mapping them"),
+    FLAG(0, "pack-verify", MODEL_COMMANDS, pack_verify,
+         "compare the whole model file with what the kept weights were made of"),
     TEXT(0, "profile", "FILE", CLI_RUN | CLI_LOGITS | CLI_PERPLEXITY | CLI_EMBED, profile,
          "write a trace for a trace viewer (JSON); -: a table to stderr"),
     FLAG(0, "graph", CLI_PLAN, graph, "print the graph's text form instead"),
@@ -435,8 +459,12 @@ static const cli_option *find_option(const cli *c, char letter, const char *name
 static int parse_option(cli *c, int argc, char **argv, int *at)
 {
     const char *word = argv[*at], *value = NULL;
-    const cli_option *o;
-    if (word[1] == '-') {
+    /* Names of two or three letters may follow one dash, as in other programs: -pg. */
+    const bool short_name = word[1] != '-' && word[2] && strlen(word) <= 4;
+    const cli_option *o = short_name ? find_option(c, 0, word + 1, strlen(word + 1)) : NULL;
+    if (o) {
+        value = NULL;
+    } else if (word[1] == '-') {
         const char *equals = strchr(word, '=');
         size_t size = equals ? (size_t)(equals - word - 2) : strlen(word + 2);
         o = size ? find_option(c, 0, word + 2, size) : NULL;

@@ -27,6 +27,7 @@ struct glia_lane {
     _Atomic int32_t fault_node;         /* node + 1 */
     _Alignas(64) _Atomic uint32_t tile; /* the next tile of a phase that hands them out */
     worker_log *logs;                   /* [workers] or null */
+    worker_log *paused;                 /* the same while nothing is recorded */
     int64_t log_capacity;
     uint32_t runs;
     int64_t meetings; /* of the last run */
@@ -374,4 +375,12 @@ const glia_event *glia_lane_events(const glia_lane *l, int worker, int64_t *coun
 void glia_lane_profile_clear(glia_lane *l)
 {
     for (int i = 0; l->logs && i < glia_team_workers(l->team); i++) l->logs[i].count = l->logs[i].dropped = 0;
+}
+
+void glia_lane_profile_record(glia_lane *l, bool on)
+{
+    worker_log **from = on ? &l->paused : &l->logs, **to = on ? &l->logs : &l->paused;
+    if (!*from) return;
+    *to = *from;
+    *from = NULL;
 }

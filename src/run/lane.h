@@ -57,6 +57,8 @@ typedef struct glia_event { /* one item, or one wait (item < 0: -1 - phase), of 
 /* Events of worker w; *dropped counts those that found no room. */
 const glia_event *glia_lane_events(const glia_lane *l, int worker, int64_t *count, int64_t *dropped);
 void glia_lane_profile_clear(glia_lane *l);
+/* Off: runs record nothing and read no clock, until it is on again, as at first. Between runs. */
+void glia_lane_profile_record(glia_lane *l, bool on);
 const glia_plan *glia_lane_plan(const glia_lane *l);
 int glia_lane_workers(const glia_lane *l);
 /* A table by operation and by wait, as text; and the events as Chrome trace JSON (chrome://tracing,
