@@ -1,9 +1,10 @@
-/* linear and expert_linear over R16 panels with AVX-512 VNNI: an instance of linear_r16.h. Built alone with
- * those flags, so that no such instruction leaks into other code. */
+/* linear and expert_linear over R16 panels with AVX-512 VNNI: an instance of linear_r16.h. Built alone with those
+ * flags, so that no such instruction leaks into other code. */
 #include "base/cpu.h"
 #include "ops/ops.h"
 #include "provider/cpu/kernel.h"
 
+#define R16_NAME "vnni"
 #include "provider/cpu/r16_steps_avx512vnni.h"
 
 #include "provider/cpu/linear_r16_formats.h"

@@ -37,8 +37,12 @@ enum {
     R16_MANY = 48,       /* rows that share an unpacked panel */
     R16_TREE = 48 * 128, /* floats per row of a level times levels: 4 levels of 48 rows of 32 floats */
     R16_STREAMS = 4,     /* panels that one row runs through side by side */
-    R16_LEVELS = 56,     /* of the tree: enough for any int64 */
+    R16_FEW = 8,         /* rows that meet weights in registers */
 };
+
+#ifndef R16_AHEAD
+#define R16_AHEAD 2304 /* bytes of a stream that are asked for ahead of their use */
+#endif
 
 /* How a format of super-blocks is summed. */
 typedef struct r16_sums {
@@ -48,6 +52,7 @@ typedef struct r16_sums {
     int offset; /* of the unsigned quants */
     int pairs;  /* of mins: 4 (of 32 positions), 8 (of 16), 0 */
     bool planes;
+    int most; /* the greatest unsigned quant */
 } r16_sums;
 
 /* A format as data. */
@@ -64,64 +69,43 @@ R16_INLINE int r16_word(const r16_sums s, const int c, const int v)
     return s.planes ? 32 * (c / 2) + 8 * (v / 4) + 4 * (c % 2) + v % 4 : 16 * c + v;
 }
 
-/* ---- activations: what of a row meets R16_DEPTH positions of weights, side by side */
+/* ---- activations: what of a row is made ready for R16_DEPTH positions of weights */
 
 typedef struct r16_part {
-    int8_t q[R16_DEPTH];
     int32_t start[R16_SUPERS]
-                 [16];            /* minus offset times sum, per group; per block of 32 one after the other */
+                 [16]; /* minus offset times sum, per block of 32 or [four words] of a super-block */
     int32_t pairs[R16_SUPERS][8]; /* sums as pairs of int16 */
-    float d[R16_BLOCKS];          /* per block or super-block */
     float sum[R16_BLOCKS];        /* of affine blocks of 32 */
-} r16_part;
+} __attribute__((aligned(64))) r16_part;
 
-/* The sums of one super-block, `from` 16 int32. */
-R16_INLINE void r16_super_sums(const r16_sums f, const uint8_t *from, int32_t *start, int32_t *pairs)
+/* Rows of activations from a place in k on. */
+typedef struct r16_x {
+    const uint8_t *q, *d; /* of the first row */
+    int64_t stride;
+    const r16_part *part; /* one a row */
+} r16_x;
+
+/* The 16 sums of one super-block, as the products take them: start[4-word group] and pairs of mins. */
+R16_INLINE void r16_super_sums(const r16_sums f, r16_int sums, int32_t *start, int32_t *pairs)
 {
-    int32_t s[16];
-    int16_t narrow[16];
-    memcpy(s, from, sizeof s);
-    if (f.sub == 64) {
-        int32_t total = 0;
-        for (int i = 0; i < 16; i++) total += s[i];
-        start[0] = -f.offset * total;
-        return;
-    }
-    if (f.offset && f.sub == 4)
-        for (int i = 0; i < 16; i++) start[i] = -f.offset * s[i];
-    else if (f.offset)
-        for (int i = 0; i < 8; i++) start[i] = -f.offset * (s[2 * i] + s[2 * i + 1]);
-    if (f.pairs == 8)
-        for (int i = 0; i < 16; i++) narrow[i] = (int16_t)s[i];
-    else if (f.pairs)
-        for (int i = 0; i < 8; i++) narrow[i] = (int16_t)(s[2 * i] + s[2 * i + 1]);
-    if (f.pairs) memcpy(pairs, narrow, (size_t)f.pairs * 4);
+    const r16_int wide = f.sub == 8 ? i_pair_sums(sums) : sums; /* in the even lanes */
+    if (f.sub == 64) start[0] = -f.offset * i_total(sums);
+    else if (f.offset) i_store(start, i_mul(wide, i_set(-f.offset)));
+    if (f.pairs == 8) i_store_i16(pairs, wide);
+    else if (f.pairs) i_store_even_i16(pairs, wide);
 }
 
-/* Positions [at, at + count) of a row. */
-R16_INLINE void r16_fill(const r16_format f, const uint8_t *x, int64_t depth, int64_t at, int count,
-                         r16_part *to)
+/* Positions [at, at + count) of a row, whose planes of sums are `sums`. */
+R16_INLINE void r16_fill(const r16_format f, const uint8_t *sums, int64_t at, int count, r16_part *to)
 {
-    const uint8_t *d = x + depth + at / f.block * 4,
-                  *sums = x + depth + depth / f.block * 4 + at / (f.block / 16) * 4;
-    if (f.block == 32) sums = x + depth + depth / 8 + at / 8;
-    if (count == R16_DEPTH) memcpy(to->q, x + at, R16_DEPTH);
-    else memcpy(to->q, x + at, (size_t)count);
     if (f.block == 256) {
-        for (int i = 0; i < count / 256; i++, d += 4, sums += 64) {
-            memcpy(&to->d[i], d, 4);
-            r16_super_sums(f.sums, sums, to->start[i], to->pairs[i]);
-        }
+        for (int i = 0; i < count / 256; i++)
+            r16_super_sums(f.sums, i_load(sums + at / 4 + 64 * i), to->start[i], to->pairs[i]);
         return;
     }
-    int32_t *start = &to->start[0][0];
-    for (int i = 0; i < count / 32; i++) {
-        int32_t s;
-        memcpy(&s, sums + 4 * i, 4);
-        memcpy(&to->d[i], d + 4 * i, 4);
-        start[i] = -f.sums.offset * s;
-        if (f.affine) to->sum[i] = (float)s;
-    }
+    const r16_int s = i_load_lanes(sums + at / 8, (1u << count / 32) - 1);
+    i_store(to->start[0], i_mul(s, i_set(-f.sums.offset)));
+    if (f.affine) f_store(to->sum, f_of_int(s));
 }
 
 /* ---- weights: R16_DEPTH positions of a panel, as bytes in the order of the words */
@@ -190,28 +174,53 @@ R16_INLINE void r16_unpack_super(const r16_format f, r16_chunk_fn *chunk, r16_sc
 /* ---- tiles: R rows by the two unpacked panels; sum[r][p] are the chains of the running segment */
 
 typedef float r16_chain[R16_PANELS][16];
-typedef void r16_tile_fn(const r16_panel *w, const r16_part *x, int count, r16_chain *sum);
+typedef void r16_tile_fn(int rows, const r16_panel *w, r16_x x, int count, r16_chain *sum);
 
-/* s[r][p] += words [from, from + count). */
-R16_INLINE void r16_dots(const int R, const r16_panel *w, const r16_part *x, int from, const int count,
+/* s[r][p] += words [from, from + count), none above `most`. */
+R16_INLINE void r16_dots(const int most, const int R, const r16_panel *w, r16_x x, int from, const int count,
                          r16_int (*s)[R16_PANELS])
 {
+    const int room = i_room(most) < count ? i_room(most) : count;
     R16_UNROLL
-    for (int j = 0; j < count; j++) {
-        r16_int v[R16_PANELS];
+    for (int begin = from; begin < from + count; begin += room) {
+        r16_partial t[R16_ROWS][R16_PANELS];
         R16_UNROLL
-        for (int p = 0; p < R16_PANELS; p++) v[p] = i_load(w[p].q[from + j]);
+        for (int r = 0; r < R; r++) R16_UNROLL
+        for (int p = 0; p < R16_PANELS; p++) t[r][p] = i_begin(s[r][p], most);
         R16_UNROLL
-        for (int r = 0; r < R; r++) {
-            const r16_every a = i_every(x[r].q + 4 * (from + j));
+        for (int j = begin; j < begin + room; j++) {
+            r16_int v[R16_PANELS];
             R16_UNROLL
-            for (int p = 0; p < R16_PANELS; p++) s[r][p] = i_dot(s[r][p], v[p], a);
+            for (int p = 0; p < R16_PANELS; p++) v[p] = i_load(w[p].q[j]);
+            R16_UNROLL
+            for (int r = 0; r < R; r++) {
+                const r16_every a = i_every(x.q + r * x.stride + 4 * j);
+                R16_UNROLL
+                for (int p = 0; p < R16_PANELS; p++) t[r][p] = i_dot(t[r][p], v[p], a, most);
+            }
         }
+        R16_UNROLL
+        for (int r = 0; r < R; r++) R16_UNROLL
+        for (int p = 0; p < R16_PANELS; p++) s[r][p] = i_end(s[r][p], t[r][p], most);
     }
 }
 
-R16_INLINE void r16_tile_32(const int R, const bool affine, const r16_panel *w, const r16_part *x, int count,
-                            r16_chain *sum)
+/* s += count words that are in registers. */
+R16_INLINE r16_int r16_dot_of(const int most, r16_int s, const r16_int *q, const uint8_t *x, const int count)
+{
+    const int room = i_room(most) < count ? i_room(most) : count;
+    R16_UNROLL
+    for (int begin = 0; begin < count; begin += room) {
+        r16_partial t = i_begin(s, most);
+        R16_UNROLL
+        for (int j = begin; j < begin + room; j++) t = i_dot(t, q[j], i_every(x + 4 * j), most);
+        s = i_end(s, t, most);
+    }
+    return s;
+}
+
+R16_INLINE void r16_tile_32(const int most, const int R, const bool affine, const r16_panel *w, r16_x x,
+                            int count, r16_chain *sum)
 {
     r16_float acc[R16_ROWS][R16_PANELS];
     R16_UNROLL
@@ -221,19 +230,21 @@ R16_INLINE void r16_tile_32(const int R, const bool affine, const r16_panel *w, 
         r16_int s[R16_ROWS][R16_PANELS];
         R16_UNROLL
         for (int r = 0; r < R; r++) R16_UNROLL
-        for (int p = 0; p < R16_PANELS; p++) s[r][p] = i_every(&x[r].start[0][0] + b);
-        r16_dots(R, w, x, 8 * b, 8, s);
+        for (int p = 0; p < R16_PANELS; p++) s[r][p] = i_every(&x.part[r].start[0][b]);
+        r16_dots(most, R, w, x, 8 * b, 8, s);
         R16_UNROLL
         for (int p = 0; p < R16_PANELS; p++) {
             const r16_float d = f_load(w[p].d[b]);
             R16_UNROLL
             for (int r = 0; r < R; r++)
-                acc[r][p] = f_fma(f_mul(d, f_every(&x[r].d[b])), f_of_int(s[r][p]), acc[r][p]);
+                acc[r][p] =
+                    f_fma(f_mul(d, f_every(x.d + r * x.stride + 4 * b)), f_of_int(s[r][p]), acc[r][p]);
             if (!affine) continue;
             const r16_float m = f_load(w[p].m[b]);
             R16_UNROLL
             for (int r = 0; r < R; r++)
-                acc[r][p] = f_fma(f_mul(m, f_every(&x[r].d[b])), f_every(&x[r].sum[b]), acc[r][p]);
+                acc[r][p] = f_fma(f_mul(m, f_every(x.d + r * x.stride + 4 * b)), f_every(&x.part[r].sum[b]),
+                                  acc[r][p]);
         }
     }
     R16_UNROLL
@@ -247,15 +258,16 @@ R16_INLINE r16_int r16_scaled(const r16_sums f, r16_int total, r16_int dot, r16_
     return f.mad ? i_mad(total, dot, scale) : i_add(total, i_mul(dot, scale));
 }
 
-R16_INLINE void r16_super_groups(const r16_sums f, const int R, const r16_panel *w, const r16_part *x, int b,
+R16_INLINE void r16_super_groups(const r16_sums f, const int R, const r16_panel *w, r16_x x, int b,
                                  r16_int (*total)[R16_PANELS])
 {
     for (int g = 0; g < 64 / f.group; g++) {
         r16_int s[R16_ROWS][R16_PANELS];
         R16_UNROLL
         for (int r = 0; r < R; r++) R16_UNROLL
-        for (int p = 0; p < R16_PANELS; p++) s[r][p] = f.offset ? i_every(&x[r].start[b][g]) : i_zero();
-        r16_dots(R, w, x, 64 * b + f.group * g, f.group, s);
+        for (int p = 0; p < R16_PANELS; p++)
+            s[r][p] = f.offset ? i_every(&x.part[r].start[b][g * f.group / 4]) : i_zero();
+        r16_dots(f.most, R, w, x, 64 * b + f.group * g, f.group, s);
         R16_UNROLL
         for (int p = 0; p < R16_PANELS; p++) {
             const r16_int scale = i_load(w[p].scale[b][g * f.group / f.sub]);
@@ -265,29 +277,29 @@ R16_INLINE void r16_super_groups(const r16_sums f, const int R, const r16_panel 
     }
 }
 
-R16_INLINE void r16_tile_super(const r16_sums f, const int R, const r16_panel *w, const r16_part *x,
-                               int count, r16_chain *sum)
+R16_INLINE void r16_tile_super(const r16_sums f, const int R, const r16_panel *w, r16_x x, int count,
+                               r16_chain *sum)
 {
     for (int b = 0; b < count; b++) {
         r16_int total[R16_ROWS][R16_PANELS];
         R16_UNROLL
         for (int r = 0; r < R; r++) R16_UNROLL
         for (int p = 0; p < R16_PANELS; p++)
-            total[r][p] = f.sub == 64 ? i_every(&x[r].start[b][0]) : i_zero();
+            total[r][p] = f.sub == 64 ? i_every(&x.part[r].start[b][0]) : i_zero();
         if (f.sub == 64)
-            for (int j = 0; j < 64; j += 8) r16_dots(R, w, x, 64 * b + j, 8, total);
+            for (int j = 0; j < 64; j += 8) r16_dots(f.most, R, w, x, 64 * b + j, 8, total);
         else r16_super_groups(f, R, w, x, b, total);
         R16_UNROLL
         for (int p = 0; p < R16_PANELS; p++) {
             const r16_float d = f_load(w[p].d[b]), dmin = f_load(w[p].m[b]);
             R16_UNROLL
             for (int r = 0; r < R; r++) {
-                const r16_float da = f_every(&x[r].d[b]);
+                const r16_float da = f_every(x.d + r * x.stride + 4 * b);
                 r16_float acc = f_fma(f_mul(d, da), f_of_int(total[r][p]), f_load(sum[r][p]));
                 r16_int m = i_zero();
                 R16_UNROLL
                 for (int i = 0; i < f.pairs; i++)
-                    m = i_mad(m, i_load(w[p].min[b][i]), i_every(&x[r].pairs[b][i]));
+                    m = i_mad(m, i_load(w[p].min[b][i]), i_every(&x.part[r].pairs[b][i]));
                 if (f.pairs) acc = f_fma(f_mul(dmin, da), f_of_int(m), acc);
                 f_store(sum[r][p], acc);
             }
@@ -295,17 +307,58 @@ R16_INLINE void r16_tile_super(const r16_sums f, const int R, const r16_panel *w
     }
 }
 
+/* Tiles of each height are compiled. */
+R16_INLINE void r16_tiles_32(const int most, const bool affine, int rows, const r16_panel *w, r16_x x,
+                             int count, r16_chain *sum)
+{
+    switch (rows) {
+    case 1: r16_tile_32(most, 1, affine, w, x, count, sum); break;
+    case 2: r16_tile_32(most, 2, affine, w, x, count, sum); break;
+#if R16_ROWS > 2
+    case 3: r16_tile_32(most, 3, affine, w, x, count, sum); break;
+#endif
+#if R16_ROWS > 3
+    case 4: r16_tile_32(most, 4, affine, w, x, count, sum); break;
+#endif
+#if R16_ROWS > 4
+    case 5: r16_tile_32(most, 5, affine, w, x, count, sum); break;
+    case 6: r16_tile_32(most, 6, affine, w, x, count, sum); break;
+#endif
+    default: break;
+    }
+}
+
+R16_INLINE void r16_tiles_super(const r16_sums f, int rows, const r16_panel *w, r16_x x, int count,
+                                r16_chain *sum)
+{
+    switch (rows) {
+    case 1: r16_tile_super(f, 1, w, x, count, sum); break;
+    case 2: r16_tile_super(f, 2, w, x, count, sum); break;
+#if R16_ROWS > 2
+    case 3: r16_tile_super(f, 3, w, x, count, sum); break;
+#endif
+#if R16_ROWS > 3
+    case 4: r16_tile_super(f, 4, w, x, count, sum); break;
+#endif
+#if R16_ROWS > 4
+    case 5: r16_tile_super(f, 5, w, x, count, sum); break;
+    case 6: r16_tile_super(f, 6, w, x, count, sum); break;
+#endif
+    default: break;
+    }
+}
+
 /* ---- many rows */
 
 /* A format's way of doing each step. */
-typedef void r16_fill_fn(const uint8_t *x, int64_t depth, int64_t at, int count, r16_part *to);
+typedef void r16_fill_fn(const uint8_t *sums, int64_t at, int count, r16_part *to);
 typedef void r16_unpack_fn(const uint8_t *w, int blocks, r16_panel *to);
-typedef void r16_one_fn(const glia_linear_call *c, int64_t row, int64_t panel, int panels);
+typedef void r16_few_fn(const glia_linear_call *c, int64_t row, int rows, int64_t panel, int panels);
 typedef struct r16_kernel {
     r16_fill_fn *fill;
     r16_unpack_fn *unpack;
-    r16_tile_fn *const *tiles; /* by rows - 1 */
-    r16_one_fn *one;
+    r16_tile_fn *tile;
+    r16_few_fn *few;
     int block, depth_bytes; /* elements of a block; bytes of R16_DEPTH positions of a panel */
 } r16_kernel;
 
@@ -353,11 +406,12 @@ R16_INLINE void r16_put(const glia_linear_call *c, int64_t row, int64_t panel, r
 }
 
 /* Rows in tiles of nearly equal height. */
-static void r16_tiles(const r16_kernel *f, r16_work *work, int rows, int blocks)
+static void r16_tiles(const r16_kernel *f, r16_work *work, r16_x x, int rows, int blocks)
 {
     for (int r = 0, tiles = (rows + R16_ROWS - 1) / R16_ROWS; tiles > 0; tiles--) {
         const int height = (rows - r + tiles - 1) / tiles;
-        f->tiles[height - 1](work->w, work->x + r, blocks, work->sum + r);
+        const r16_x rows_x = {x.q + r * x.stride, x.d + r * x.stride, x.stride, x.part + r};
+        f->tile(height, work->w, rows_x, blocks, work->sum + r);
         r += height;
     }
 }
@@ -376,9 +430,10 @@ static void r16_rows(const r16_kernel *f, const glia_linear_call *c, r16_work *w
             f->unpack(c->w + (panel + (p < panels ? p : 0)) * c->panel_bytes +
                           at / R16_DEPTH * f->depth_bytes,
                       count / f->block, &work->w[p]);
-        for (int r = 0; r < rows; r++)
-            f->fill(c->x + (row + r) * c->x_bytes, c->depth, at, count, &work->x[r]);
-        r16_tiles(f, work, rows, count / f->block);
+        const uint8_t *x = c->x + row * c->x_bytes, *d = x + c->depth, *sums = d + c->depth / f->block * 4;
+        for (int r = 0; r < rows; r++) f->fill(sums + r * c->x_bytes, at, count, &work->x[r]);
+        const r16_x part = {x + at, d + at / f->block * 4, c->x_bytes, work->x};
+        r16_tiles(f, work, part, rows, count / f->block);
         if ((at + count) % GLIA_SEGMENT_QUANT == 0 || at + count == c->depth)
             r16_tree_push(work->tree, segments++, floats, &work->sum[0][0][0]);
     }
@@ -388,18 +443,19 @@ static void r16_rows(const r16_kernel *f, const glia_linear_call *c, r16_work *w
 }
 
 /* How many rows the tree has room for: the levels are those of the last push. */
-static int r16_rows_at_once(int64_t depth)
+static int r16_rows_at_once(int64_t depth, int most, int floats)
 {
     int levels = 1;
     for (int64_t s = glia_ceil_div(depth, GLIA_SEGMENT_QUANT); s > 1; s >>= 1) levels++;
-    return (int)glia_min(R16_MANY, R16_TREE / (R16_PANELS * 16 * levels));
+    return (int)glia_min(most, R16_TREE / (floats * levels));
 }
 
 static void r16_many(const r16_kernel *f, const glia_linear_call *c, int64_t panel, int panels,
                      glia_row_run run)
 {
     r16_work work;
-    const int64_t most = r16_rows_at_once(c->depth), chunks = glia_ceil_div(run.count, most);
+    const int64_t most = r16_rows_at_once(c->depth, R16_MANY, R16_PANELS * 16),
+                  chunks = glia_ceil_div(run.count, most);
     const int64_t each = glia_ceil_div(glia_ceil_div(run.count, chunks), R16_ROWS) * R16_ROWS;
     for (int p = 0; p < panels; p += R16_PANELS)
         for (int64_t r = 0, step = glia_min(each, most); r < run.count; r += step)
@@ -407,143 +463,171 @@ static void r16_many(const r16_kernel *f, const glia_linear_call *c, int64_t pan
                      (int)glia_min(step, run.count - r));
 }
 
-/* ---- one row */
+/* ---- few rows: quants are unpacked into registers and meet each row in turn */
 
-typedef struct r16_one_tree {
-    float v[R16_LEVELS][R16_STREAMS][16];
-    int64_t count;
-} r16_one_tree;
+enum { R16_FEW_FLOATS = R16_STREAMS * 16 /* chains of one row */ };
 
-R16_INLINE void r16_one_push(r16_one_tree *t, int panels, float (*acc)[16])
+/* A few rows by up to four panels. */
+typedef struct r16_few {
+    const uint8_t *x, *d, *sums; /* planes of the first row */
+    int64_t stride;
+    int rows;
+    float sum[R16_FEW][R16_STREAMS][16] __attribute__((aligned(64)));
+    float tree[R16_TREE] __attribute__((aligned(64))); /* [level][row][panel][16] */
+    int32_t start[R16_FEW][16] __attribute__((aligned(64)));
+    int32_t pairs[R16_FEW][8];
+    int32_t total[R16_FEW][16] __attribute__((aligned(64)));
+} r16_few;
+
+static void r16_few_begin(r16_few *t, const glia_linear_call *c, int64_t row, int rows, int block)
 {
-    for (int p = 0; p < panels; p++) {
-        r16_float v = f_load(acc[p]);
-        int l = 0;
-        for (; t->count >> l & 1; l++) v = f_add(f_load(t->v[l][p]), v);
-        f_store(t->v[l][p], v);
-        f_store(acc[p], f_zero());
-    }
-    t->count++;
+    t->x = c->x + row * c->x_bytes;
+    t->d = t->x + c->depth;
+    t->sums = t->d + c->depth / block * 4;
+    t->stride = c->x_bytes;
+    t->rows = rows;
+    memset(t->sum, 0, (size_t)rows * sizeof t->sum[0]);
 }
 
-R16_INLINE void r16_one_done(const r16_one_tree *t, const glia_linear_call *c, int64_t row, int64_t panel,
-                             int panels)
+static void r16_few_end(r16_few *t, const glia_linear_call *c, int64_t row, int64_t panel, int panels,
+                        int64_t segments)
 {
-    for (int p = 0; p < panels; p++) {
-        int l = 0;
-        r16_float v = f_zero();
-        if (t->count) {
-            while (!(t->count >> l & 1)) l++;
-            v = f_load(t->v[l][p]);
-            for (l++; t->count >> l; l++)
-                if (t->count >> l & 1) v = f_add(f_load(t->v[l][p]), v);
-        }
-        r16_put(c, row, panel + p, v);
-    }
+    r16_tree_done(t->tree, segments, t->rows * R16_FEW_FLOATS, &t->sum[0][0][0]);
+    for (int r = 0; r < t->rows; r++)
+        for (int p = 0; p < panels; p++) r16_put(c, row + r, panel + p, f_load(t->sum[r][p]));
 }
 
-/* One block of 32 of one panel. */
-R16_INLINE void r16_one_block(const r16_format f, r16_block_fn *unpack, const uint8_t *w, const int i,
-                              const uint8_t *x, const uint8_t *d, const uint8_t *sum, float *acc)
+/* What is asked for while byte `at` of a panel is read: further on in the panel, or at the start of the one
+ * that this stream reads next. */
+R16_INLINE int64_t r16_ahead(const glia_linear_call *c, int64_t at)
+{
+    return at + R16_AHEAD < c->panel_bytes ? R16_AHEAD : R16_AHEAD + (R16_STREAMS - 1) * c->panel_bytes;
+}
+
+/* Block i of a group of one panel: block b of the rows. */
+R16_INLINE void r16_few_block(const r16_format f, r16_block_fn *unpack, const uint8_t *w, const int i,
+                              int64_t b, int p, r16_few *t)
 {
     r16_int q[8];
-    int32_t total;
-    memcpy(&total, sum, sizeof total);
-    r16_int s = i_set(-f.sums.offset * total);
+    const uint8_t *x = t->x + b * 32, *d = t->d + b * 4, *sum = t->sums + b * 4;
+    const r16_float dw = r16_scale_of(f, w, i), m = f.affine ? f_half(w + 64 + 32 * i) : f_zero();
     unpack(w, i, q);
-    R16_UNROLL
-    for (int j = 0; j < 8; j++) s = i_dot(s, q[j], i_every(x + 4 * j));
-    const r16_float da = f_every(d);
-    r16_float v = f_fma(f_mul(r16_scale_of(f, w, i), da), f_of_int(s), f_load(acc));
-    if (f.affine) v = f_fma(f_mul(f_half(w + 64 + 32 * i), da), f_of_int(i_set(total)), v);
-    f_store(acc, v);
+    for (int r = 0; r < t->rows; r++, x += t->stride, d += t->stride, sum += t->stride) {
+        r16_int s = i_every(&t->start[r][i]);
+        s = r16_dot_of(f.sums.most, s, q, x, 8);
+        const r16_float da = f_every(d);
+        r16_float v = f_fma(f_mul(dw, da), f_of_int(s), f_load(t->sum[r][p]));
+        if (f.affine) v = f_fma(f_mul(m, da), f_of_int(i_every(sum)), v);
+        f_store(t->sum[r][p], v);
+    }
 }
 
-R16_INLINE void r16_one_32(const r16_format f, r16_block_fn *unpack, const glia_linear_call *c, int64_t row,
-                           int64_t panel, int panels)
+R16_INLINE void r16_few_32(const r16_format f, r16_block_fn *unpack, const glia_linear_call *c, int64_t row,
+                           int rows, int64_t panel, int panels)
 {
-    const uint8_t *x = c->x + row * c->x_bytes, *d = x + c->depth, *sum = d + c->depth / 8;
-    const uint8_t *w = c->w + panel * c->panel_bytes;
+    const uint8_t *const begin = c->w + panel * c->panel_bytes, *w = begin;
     const int64_t blocks = c->depth / 32;
-    float acc[R16_STREAMS][16] = {{0}};
-    r16_one_tree tree;
-    tree.count = 0;
+    int64_t segments = 0;
+    r16_few t;
+    r16_few_begin(&t, c, row, rows, 32);
     for (int64_t b = 0; b < blocks; w += f.group_bytes) {
-        const int64_t left = blocks - b;
+        const int count = (int)glia_min(f.blocks, blocks - b);
+        const int64_t ahead = r16_ahead(c, w - begin);
+        for (int r = 0; r < rows; r++)
+            for (int i = 0; i < count; i++) {
+                int32_t sum;
+                memcpy(&sum, t.sums + r * t.stride + (b + i) * 4, sizeof sum);
+                t.start[r][i] = -f.sums.offset * sum;
+            }
         for (int p = 0; p < panels; p++) {
             const uint8_t *group = w + p * c->panel_bytes;
-            r16_prefetch(group + 2304, f.group_bytes);
+            r16_prefetch(group + ahead, f.group_bytes);
             R16_UNROLL
             for (int i = 0; i < f.blocks; i++)
-                if (i < left)
-                    r16_one_block(f, unpack, group, i, x + (b + i) * 32, d + (b + i) * 4, sum + (b + i) * 4,
-                                  acc[p]);
+                if (i < count) r16_few_block(f, unpack, group, i, b + i, p, &t);
         }
-        b += f.blocks;
-        if (b % (GLIA_SEGMENT_QUANT / 32) == 0 || b >= blocks) r16_one_push(&tree, panels, acc);
+        b += count;
+        if (b % (GLIA_SEGMENT_QUANT / 32) == 0 || b == blocks)
+            r16_tree_push(t.tree, segments++, rows * R16_FEW_FLOATS, &t.sum[0][0][0]);
     }
-    r16_one_done(&tree, c, row, panel, panels);
+    r16_few_end(&t, c, row, panel, panels, segments);
 }
 
-/* One super-block of one panel, block i of its group. */
-R16_INLINE void r16_one_super_block(const r16_format f, r16_chunk_fn *chunk, r16_scales_fn *scales,
-                                    const uint8_t *w, int i, const uint8_t *x, const int32_t *start,
-                                    const int32_t *pairs, float da, float *acc)
+/* Chunk c of super-block b of one panel: onto the rows' totals. */
+R16_INLINE void r16_few_chunk(const r16_sums f, const int c, const r16_int *q, const r16_int *scale,
+                              int64_t b, r16_few *t)
+{
+    const uint8_t *x = t->x + b * 256;
+    for (int r = 0; r < t->rows; r++, x += t->stride) {
+        r16_int s = i_zero(), total = i_load(t->total[r]);
+        R16_UNROLL
+        for (int v = 0; v < R16_CHUNK; v += f.group) {
+            const int first = r16_word(f, c, v);
+            if (f.sub < 64) s = f.offset ? i_every(&t->start[r][first / 4]) : i_zero();
+            s = r16_dot_of(f.most, s, q + v, x + 4 * first, f.group);
+            if (f.sub < 64) total = r16_scaled(f, total, s, scale[first / f.sub]);
+        }
+        i_store(t->total[r], f.sub < 64 ? total : i_add(total, s));
+    }
+}
+
+/* Super-block b of one panel, block i of its group. */
+R16_INLINE void r16_few_block_super(const r16_format f, r16_chunk_fn *chunk, r16_scales_fn *scales,
+                                    const uint8_t *w, int i, int64_t b, int p, int64_t ahead, r16_few *t)
 {
     const r16_sums k = f.sums;
-    const uint8_t *words = w + f.scalar_bytes + i * f.word_bytes;
-    r16_int scale[16], min[8], total = k.sub == 64 ? i_every(start) : i_zero();
+    const uint8_t *words = w + f.scalar_bytes + i * f.word_bytes, *da = t->d + b * 4;
+    r16_int scale[16], min[8];
     scales(w + 32 * i, words, scale, min);
+    for (int r = 0; r < t->rows; r++) i_store(t->total[r], k.sub == 64 ? i_every(t->start[r]) : i_zero());
     R16_UNROLL
     for (int c = 0; c < 4; c++) {
-        r16_int q[R16_CHUNK], s = i_zero();
+        r16_int q[R16_CHUNK];
+        r16_prefetch(words + ahead + c * (f.word_bytes / 4), f.word_bytes / 4 + 16);
         chunk(words, c, q);
-        R16_UNROLL
-        for (int v = 0; v < R16_CHUNK; v += k.group) {
-            const int first = r16_word(k, c, v), g = first / k.group;
-            if (k.sub < 64) s = k.offset ? i_every(start + g) : i_zero();
-            R16_UNROLL
-            for (int j = 0; j < k.group; j++) s = i_dot(s, q[v + j], i_every(x + 4 * (first + j)));
-            if (k.sub < 64) total = r16_scaled(k, total, s, scale[first / k.sub]);
-        }
-        if (k.sub == 64) total = i_add(total, s);
+        r16_few_chunk(k, c, q, scale, b, t);
     }
-    const r16_float all = f_every(&da);
-    r16_float sum = f_fma(f_mul(f_half(w + 32 * i), all), f_of_int(total), f_load(acc));
-    if (k.pairs) {
+    const r16_float d = f_half(w + 32 * i), dmin = k.pairs ? f_minus(f_half(w + 32)) : f_zero();
+    for (int r = 0; r < t->rows; r++, da += t->stride) {
+        const r16_float a = f_every(da);
+        r16_float sum = f_fma(f_mul(d, a), f_of_int(i_load(t->total[r])), f_load(t->sum[r][p]));
         r16_int m = i_zero();
         R16_UNROLL
-        for (int j = 0; j < k.pairs; j++) m = i_mad(m, min[j], i_every(pairs + j));
-        sum = f_fma(f_mul(f_minus(f_half(w + 32)), all), f_of_int(m), sum);
+        for (int j = 0; j < k.pairs; j++) m = i_mad(m, min[j], i_every(&t->pairs[r][j]));
+        if (k.pairs) sum = f_fma(f_mul(dmin, a), f_of_int(m), sum);
+        f_store(t->sum[r][p], sum);
     }
-    f_store(acc, sum);
 }
 
-R16_INLINE void r16_one_super(const r16_format f, r16_chunk_fn *chunk, r16_scales_fn *scales,
-                              const glia_linear_call *c, int64_t row, int64_t panel, int panels)
+R16_INLINE void r16_few_super(const r16_format f, r16_chunk_fn *chunk, r16_scales_fn *scales,
+                              const glia_linear_call *c, int64_t row, int rows, int64_t panel, int panels)
 {
-    const uint8_t *x = c->x + row * c->x_bytes, *d = x + c->depth, *sums = d + c->depth / 64;
-    const uint8_t *w = c->w + panel * c->panel_bytes;
+    const uint8_t *const begin = c->w + panel * c->panel_bytes, *w = begin;
     const int64_t blocks = c->depth / 256;
-    float acc[R16_STREAMS][16] = {{0}};
-    r16_one_tree tree;
-    tree.count = 0;
+    int64_t segments = 0;
+    r16_few t;
+    r16_few_begin(&t, c, row, rows, 256);
     for (int64_t b = 0; b < blocks;) {
         const int i = (int)(b % f.blocks);
-        int32_t start[16], pairs[8];
-        float da;
-        memcpy(&da, d + 4 * b, sizeof da);
-        r16_super_sums(f.sums, sums + 64 * b, start, pairs);
-        for (int p = 0; p < panels; p++) {
-            const uint8_t *group = w + p * c->panel_bytes;
-            r16_prefetch(group + i * f.word_bytes + 2304, f.word_bytes + 64);
-            r16_one_super_block(f, chunk, scales, group, i, x + b * 256, start, pairs, da, acc[p]);
-        }
+        const int64_t ahead = r16_ahead(c, w - begin + i * f.word_bytes);
+        for (int r = 0; r < rows; r++)
+            r16_super_sums(f.sums, i_load(t.sums + r * t.stride + 64 * b), t.start[r], t.pairs[r]);
+        for (int p = 0; p < panels; p++)
+            r16_few_block_super(f, chunk, scales, w + p * c->panel_bytes, i, b, p, ahead, &t);
         if (i == f.blocks - 1) w += f.group_bytes;
         b++;
-        if (b % (GLIA_SEGMENT_QUANT / 256) == 0 || b == blocks) r16_one_push(&tree, panels, acc);
+        if (b % (GLIA_SEGMENT_QUANT / 256) == 0 || b == blocks)
+            r16_tree_push(t.tree, segments++, rows * R16_FEW_FLOATS, &t.sum[0][0][0]);
     }
-    r16_one_done(&tree, c, row, panel, panels);
+    r16_few_end(&t, c, row, panel, panels, segments);
+}
+
+static void r16_by_few(const r16_kernel *f, const glia_linear_call *c, int64_t panel, int panels,
+                       glia_row_run run)
+{
+    const int most = r16_rows_at_once(c->depth, R16_FEW, R16_FEW_FLOATS);
+    for (int64_t r = 0; r < run.count; r += most)
+        f->few(c, run.first + r, (int)glia_min(most, run.count - r), panel, panels);
 }
 
 /* ---- the walk over a box */
@@ -563,8 +647,8 @@ __attribute__((unused)) static void r16_linear(const glia_kargs *k, const r16_ke
         for (glia_box b = glia_runs(k); b.more; glia_box_next(&b)) {
             const glia_row_run run = glia_run_of(k, &b);
             const int panels = (int)glia_min(R16_STREAMS, last - p);
-            if (run.count == 1) f->one(&c, run.first, p, panels);
-            else if (run.count > 1) r16_many(f, &c, p, panels, run);
+            if (run.count <= R16_FEW) r16_by_few(f, &c, p, panels, run);
+            else r16_many(f, &c, p, panels, run);
         }
 }
 

@@ -1,4 +1,5 @@
-/* The vector steps that the products over R16 panels are written in (linear_r16.h), for AVX-512 with VNNI. A
+/* The vector steps that the products over R16 panels are written in (linear_r16.h), for AVX-512 with VNNI
+ * or without. A
  * port to another instruction set exchanges this file alone.
  *
  *   r16_int     16 int32 lanes, lane = weight row; also seen as 64 bytes or as 16 pairs of int16
@@ -13,7 +14,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#define R16_NAME "vnni"
 #define R16_INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
 #define R16_UNROLL _Pragma("clang loop unroll(full)")
@@ -23,7 +23,8 @@
 
 /* Rows of activations and panels of one tile: 2 * 12 accumulators, weights and an operand fit 32 registers.
  */
-enum { R16_ROWS = 6, R16_PANELS = 2 };
+#define R16_ROWS 6
+enum { R16_PANELS = 2 };
 
 typedef __m512i r16_int;
 typedef __m512 r16_float;
@@ -41,6 +42,17 @@ R16_INLINE r16_int i_sub(r16_int a, r16_int b) { return _mm512_sub_epi32(a, b); 
 R16_INLINE r16_int i_mul(r16_int a, r16_int b) { return _mm512_mullo_epi32(a, b); }
 R16_INLINE r16_int i_sub16(r16_int a, r16_int b) { return _mm512_sub_epi16(a, b); }
 R16_INLINE r16_int b_add(r16_int a, r16_int b) { return _mm512_add_epi8(a, b); }
+/* Lanes whose bit is set; the others are 0 and are not read. */
+R16_INLINE r16_int i_load_lanes(const void *p, uint32_t lanes)
+{
+    return _mm512_maskz_loadu_epi32((__mmask16)lanes, p);
+}
+/* Each even lane plus the odd one behind it, in the even lanes; the odd ones are anything. */
+R16_INLINE r16_int i_pair_sums(r16_int v) { return _mm512_add_epi32(v, _mm512_srli_epi64(v, 32)); }
+R16_INLINE int32_t i_total(r16_int v) { return _mm512_reduce_add_epi32(v); }
+/* The lanes, or the eight even ones, as int16. */
+R16_INLINE void i_store_i16(void *p, r16_int v) { _mm256_storeu_si256(p, _mm512_cvtepi32_epi16(v)); }
+R16_INLINE void i_store_even_i16(void *p, r16_int v) { _mm_storeu_si128(p, _mm512_cvtepi64_epi16(v)); }
 /* Logical shifts by a constant; negative counts shift left. */
 R16_INLINE r16_int i_shr(r16_int v, const int n)
 {
@@ -87,10 +99,74 @@ R16_INLINE r16_every i_every(const void *p)
     memcpy(&v, p, sizeof v);
     return _mm512_set1_epi32(v);
 }
-/* s + sum of four products u8 * s8 in each lane: exact. */
-R16_INLINE r16_int i_dot(r16_int s, r16_int u, r16_every a) { return _mm512_dpbusd_epi32(s, u, a); }
+
+/* Exact sums of four products u8 * s8 in each lane. A partial sum begins at s, takes up to i_room dots of
+ * quants that are at most `most`, a constant, and ends as s + their sum. Here it is the sum itself. Other
+ * sets count quants above 127 R16_WIDE_LESS less. */
+typedef r16_int r16_partial;
+#if defined(__AVX512VNNI__)
+enum { R16_WIDE_LESS = 0 };
+R16_INLINE int i_room(const int most)
+{
+    (void)most;
+    return INT32_MAX;
+}
+R16_INLINE r16_partial i_begin(r16_int s, const int most)
+{
+    (void)most;
+    return s;
+}
+R16_INLINE r16_partial i_dot(r16_partial t, r16_int u, r16_every a, const int most)
+{
+    (void)most;
+    return _mm512_dpbusd_epi32(t, u, a);
+}
+R16_INLINE r16_int i_end(r16_int s, r16_partial t, const int most)
+{
+    (void)s;
+    (void)most;
+    return t;
+}
 /* s + sum of two products of int16 in each lane: exact in int32. */
 R16_INLINE r16_int i_mad(r16_int s, r16_int a, r16_int b) { return _mm512_dpwssd_epi32(s, a, b); }
+#else
+/* Quants up to 127 are summed in 16 bits, as many as fit. Others count 128 less, so that their magnitude is
+ * at most 128 and the activation takes their sign: a sum of two products is at most 2 * 128 * 127 < 2^15. */
+enum { R16_WIDE_LESS = 128 };
+R16_INLINE int i_room(const int most)
+{
+    return most > 127  ? INT32_MAX
+           : most > 63 ? 1
+           : most > 31 ? 2
+           : most > 15 ? 4
+           : most > 7  ? 8
+           : most > 3  ? 16
+                       : 32;
+}
+R16_INLINE r16_partial i_begin(r16_int s, const int most) { return most > 127 ? s : i_zero(); }
+R16_INLINE r16_int i_mad(r16_int s, r16_int a, r16_int b)
+{
+    return _mm512_add_epi32(s, _mm512_madd_epi16(a, b));
+}
+/* Keeps a sum where it is computed: compilers that order additions anew keep more sums than there are
+ * registers. */
+R16_INLINE r16_int in_place(r16_int v)
+{
+    __asm__("" : "+v"(v));
+    return v;
+}
+R16_INLINE r16_partial i_dot(r16_partial t, r16_int u, r16_every a, const int most)
+{
+    if (most <= 127) return in_place(_mm512_add_epi16(t, _mm512_maddubs_epi16(u, a)));
+    const __m512i w = _mm512_xor_si512(u, b_set(-128)),
+                  x = _mm512_mask_sub_epi8(a, _mm512_movepi8_mask(w), _mm512_setzero_si512(), a);
+    return in_place(i_mad(t, _mm512_maddubs_epi16(_mm512_abs_epi8(w), x), _mm512_set1_epi16(1)));
+}
+R16_INLINE r16_int i_end(r16_int s, r16_partial t, const int most)
+{
+    return most > 127 ? t : i_mad(s, t, _mm512_set1_epi16(1));
+}
+#endif
 
 R16_INLINE r16_float f_zero(void) { return _mm512_setzero_ps(); }
 R16_INLINE r16_float f_load(const float *p) { return _mm512_loadu_ps(p); }
