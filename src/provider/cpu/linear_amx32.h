@@ -53,24 +53,31 @@ AMX_INLINE void amx32_quants(const uint8_t *x, int64_t x_bytes, int rows, uint8_
     }
 }
 
+/* to[b][row]: the words of one plane for up to 16 blocks; rows and blocks beyond the last are zero. */
+AMX_INLINE void amx32_words(const uint8_t *plane, int64_t x_bytes, int rows, int blocks, int32_t (*to)[16])
+{
+    int32_t row[16][16] __attribute__((aligned(64)));
+    const __m512i down =
+        _mm512_setr_epi32(0, 16, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240);
+    for (int i = 0; i < 16; i++)
+        i_store(row[i], i < rows ? i_load_lanes(plane + i * x_bytes, (1u << blocks) - 1) : i_zero());
+    for (int b = 0; b < 16; b++) i_store(to[b], _mm512_i32gather_epi32(down, row[0] + b, 4));
+}
+
 static void amx32_ready_rows(const uint8_t *x, int64_t x_bytes, int64_t depth, int rows, int64_t at,
                              int count, uint8_t *to)
 {
     const uint8_t *scales = x + depth + at / 8, *sums = scales + depth / 8;
-    amx32_ready *r = (amx32_ready *)(void *)to;
-    for (int b = 0; b < count / 32; b++) {
-        amx32_quants(x + at + 32 * b, x_bytes, rows, r[b].tile);
-        for (int i = 0; i < AMX_ROWS; i++) {
-            int32_t s = 0;
-            r[b].d[i] = 0;
-            if (i < rows) {
-                memcpy(&r[b].d[i], scales + i * x_bytes + 4 * b, 4);
-                memcpy(&s, sums + i * x_bytes + 4 * b, 4);
-            }
-            r[b].sum[i] = (float)s;
-        }
-    }
     const int blocks = count / 32, all = (blocks + 3) / 4 * 4;
+    amx32_ready *r = (amx32_ready *)(void *)to;
+    int32_t d[16][16], s[16][16];
+    amx32_words(scales, x_bytes, rows, blocks, d);
+    amx32_words(sums, x_bytes, rows, blocks, s);
+    for (int b = 0; b < blocks; b++) {
+        amx32_quants(x + at + 32 * b, x_bytes, rows, r[b].tile);
+        i_store(r[b].d, i_load(d[b]));
+        f_store(r[b].sum, f_of_int(i_load(s[b])));
+    }
     memset(r + blocks, 0, (size_t)(all - blocks) * sizeof *r);
 }
 
