@@ -633,7 +633,7 @@ static void r16_by_few(const r16_kernel *f, const glia_linear_call *c, int64_t p
 
 /* ---- the walk over a box */
 
-static void r16_linear(const glia_kargs *k, const r16_kernel *f)
+__attribute__((unused)) static void r16_linear(const glia_kargs *k, const r16_kernel *f)
 {
     const glia_tensor *x = &k->in[0], *w = &k->in[1], *bias = glia_optional(k, 2);
     glia_linear_call c = {
