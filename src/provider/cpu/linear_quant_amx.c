@@ -78,21 +78,21 @@ AMX_32(q5_1, Q5_1, amx32_affine, true, {2, 32, 256, 768, 256, {.offset = 0}, tru
 AMX_32(iq4_nl, IQ4_NL, amx32_plain, false, {2, 32, 64, 576, 256, {.offset = 128}, false, false})
 AMX_32(mxfp4, MXFP4, amx32_plain, true, {4, 32, 64, 1088, 256, {.offset = 12}, false, true})
 AMX_256(q2_k, Q2_K, AMX_SMALL, r16_chunk_q2_k, r16_scales_q2_k, amx256_affine,
-        {1, 256, 64, 1344, 1280, {4, 4, true, 0, 8, true}, false, false})
+        {1, 256, 64, 1344, 1280, {4, 4, true, 0, 8, true, 3}, false, false})
 AMX_256(q3_k, Q3_K, AMX_MINUS, r16_chunk_q3_k, r16_scales_q3_k, amx256_plain,
-        {2, 256, 64, 3520, 1728, {4, 4, true, 4, 0, true}, false, false})
+        {2, 256, 64, 3520, 1728, {4, 4, true, 4, 0, true, 7}, false, false})
 AMX_256(q4_k, Q4_K, AMX_THREES, r16_chunk_q4_k, r16_scales_q4_k, amx256_threes,
-        {1, 256, 64, 2304, 2240, {8, 4, true, 0, 4, false}, false, false})
+        {1, 256, 64, 2304, 2240, {8, 4, true, 0, 4, false, 15}, false, false})
 AMX_256(q5_k, Q5_K, AMX_THREES, r16_chunk_q5_k, r16_scales_q4_k, amx256_threes,
-        {1, 256, 64, 2816, 2752, {8, 8, false, 0, 4, false}, false, false})
+        {1, 256, 64, 2816, 2752, {8, 8, false, 0, 4, false, 31}, false, false})
 AMX_256(q6_k, Q6_K, AMX_SEVENS, r16_chunk_q6_k, r16_scales_q6_k, amx256_sevens,
-        {2, 256, 64, 6720, 3328, {4, 4, false, 32, 0, true}, false, false})
+        {2, 256, 64, 6720, 3328, {4, 4, false, 32, 0, true, 63}, false, false})
 AMX_256(iq4_xs, IQ4_XS, AMX_SEVENS, r16_chunk_iq4_xs, r16_scales_iq4_xs, amx256_sevens,
-        {1, 256, 64, 2176, 2112, {8, 8, false, 128, 0, false}, false, false})
+        {1, 256, 64, 2176, 2112, {8, 8, false, 128, 0, false, 255}, false, false})
 AMX_256(tq1_0, TQ1_0, AMX_UNIT, r16_chunk_tq1_0, r16_no_scales, amx256_plain,
-        {2, 256, 64, 1728, 832, {64, 4, false, 1, 0, false}, false, false})
+        {2, 256, 64, 1728, 832, {64, 4, false, 1, 0, false, 3}, false, false})
 AMX_256(tq2_0, TQ2_0, AMX_UNIT, r16_chunk_tq2_0, r16_no_scales, amx256_plain,
-        {2, 256, 64, 2112, 1024, {64, 4, false, 1, 0, true}, false, false})
+        {2, 256, 64, 2112, 1024, {64, 4, false, 1, 0, true, 3}, false, false})
 
 #define AMX_ROW(name, activation)                                                                            \
     {                                                                                                        \
