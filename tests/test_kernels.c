@@ -11,6 +11,24 @@
 
 #include <sys/mman.h>
 
+/* One compiler does; sanitizers would make its unrolled loops slow to compile. */
+#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&                          \
+    !defined(__SANITIZE_THREAD__)
+#define EMULATED_AVXVNNI
+#include "ops/expert.h"
+#include "provider/cpu/rows.h"
+#include "tensor/dot.h"
+#include "tensor/formats.h"
+#include <immintrin.h>
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c")
+#define R16_EMULATE_VNNI
+#define glia_cpu_avxvnni emulated_avxvnni
+#include "provider/cpu/linear_quant_avxvnni.c"
+#undef glia_cpu_avxvnni
+#pragma GCC pop_options
+#endif
+
 static uint64_t state = 3;
 static uint32_t random_u32(void)
 {
@@ -650,6 +668,18 @@ static void every_row_equals_its_reference(void)
     glia_cpu_mode_restore(mode);
 }
 
+#if defined(EMULATED_AVXVNNI)
+/* The rows of AVX-VNNI with its two steps in plain C, for processors that have AVX2 alone. */
+static void every_row_of_avxvnni_emulated(void)
+{
+    const uint32_t mode = glia_cpu_mode_set();
+    if (!(glia_cpu_features() & GLIA_CPU_AVX2)) SKIP("avxvnni emulated", "this machine lacks AVX2");
+    for (int r = 0; glia_cpu_features() & GLIA_CPU_AVX2 && r < emulated_avxvnni.count; r++)
+        check_row(&emulated_avxvnni.rows[r]);
+    glia_cpu_mode_restore(mode);
+}
+#endif
+
 static void binding(void)
 {
     const uint32_t all = GLIA_CPU_AVX2 | GLIA_CPU_AVX512 | GLIA_CPU_AVX512_VNNI;
@@ -699,5 +729,8 @@ int main(void)
     RUN(binding);
     RUN(pages_of_q8_0);
     RUN(every_row_equals_its_reference);
+#if defined(EMULATED_AVXVNNI)
+    RUN(every_row_of_avxvnni_emulated);
+#endif
     return CHECK_EXIT();
 }

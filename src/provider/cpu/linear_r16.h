@@ -182,13 +182,14 @@ R16_INLINE void r16_dots(const int most, const int R, const r16_panel *w, r16_x 
 {
     const int room = i_room(most) < count ? i_room(most) : count;
     R16_UNROLL
-    for (int begin = from; begin < from + count; begin += room) {
+    for (int i = 0; i < count / room; i++) {
         r16_partial t[R16_ROWS][R16_PANELS];
         R16_UNROLL
         for (int r = 0; r < R; r++) R16_UNROLL
         for (int p = 0; p < R16_PANELS; p++) t[r][p] = i_begin(s[r][p], most);
         R16_UNROLL
-        for (int j = begin; j < begin + room; j++) {
+        for (int k = 0; k < room; k++) {
+            const int j = from + i * room + k;
             r16_int v[R16_PANELS];
             R16_UNROLL
             for (int p = 0; p < R16_PANELS; p++) v[p] = i_load(w[p].q[j]);
@@ -210,10 +211,10 @@ R16_INLINE r16_int r16_dot_of(const int most, r16_int s, const r16_int *q, const
 {
     const int room = i_room(most) < count ? i_room(most) : count;
     R16_UNROLL
-    for (int begin = 0; begin < count; begin += room) {
+    for (int i = 0; i < count / room; i++) {
         r16_partial t = i_begin(s, most);
         R16_UNROLL
-        for (int j = begin; j < begin + room; j++) t = i_dot(t, q[j], i_every(x + 4 * j), most);
+        for (int j = 0; j < room; j++) t = i_dot(t, q[i * room + j], i_every(x + 4 * (i * room + j)), most);
         s = i_end(s, t, most);
     }
     return s;

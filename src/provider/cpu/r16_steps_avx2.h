@@ -210,7 +210,7 @@ R16_INLINE __m256i mad_half(__m256i s, __m256i a, __m256i b)
     return _mm256_add_epi32(s, _mm256_madd_epi16(a, b));
 }
 #if defined(R16_EMULATE_VNNI)
-R16_INLINE __m256i dot_half(__m256i s, __m256i u, __m256i a, const int most)
+static __attribute__((noinline)) __m256i dot_half(__m256i s, __m256i u, __m256i a, const int most)
 {
     uint8_t w[32];
     int8_t x[32];
