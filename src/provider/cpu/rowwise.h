@@ -43,23 +43,95 @@ GLIA_INLINE void quantise_block(const float *x, const int block, const int group
     *d = max / 127.0f;
 }
 
-GLIA_INLINE void quantise(const glia_kargs *k, const int block, const int group, int64_t row_bytes)
+enum { INFINITE_BITS = 0x7f800000 };
+
+/* Up to 16 blocks of 32 at once: their maxima meet in one vector, and their sums in another. False, and
+ * nothing written, if a block has no finite scale. */
+GLIA_INLINE bool quantise_blocks(const float *x, const int count, int8_t *q, float *d, int32_t *sums)
 {
-    const int64_t n = glia_last_dim(&k->in[0]);
+    v16i v[LANES], n[4];
+    float inverse[LANES];
+    for (int b = 0; b < count; b++)
+        v[b] = v16i_max(v16_magnitude(v16_load(x + 32 * b)), v16_magnitude(v16_load(x + 32 * b + LANES)));
+    for (int b = count; b < LANES; b++) v[b] = v16_magnitude(v16_set(1.0f));
+    const v16i bits = v16i_across(v, false);
+    const v16 most = v16_of_bits(bits), up = v16_div(v16_set(127.0f), most);
+    if (v16i_most(v16i_max(bits, v16_magnitude(up))) >= INFINITE_BITS) return false;
+    v16_store(inverse, up);
+    for (int b = 0; b < count; b++) {
+        const v16 scale = v16_set(inverse[b]);
+        v16i *to = n + b % 2 * 2;
+        to[0] = v16_to_int(v16_mul(v16_load(x + 32 * b), scale));
+        to[1] = v16_to_int(v16_mul(v16_load(x + 32 * b + LANES), scale));
+        v[b] = v16i_add(to[0], to[1]);
+        if (b % 2) v16i_store_i8x4(q + 32 * (b - 1), n);
+    }
+    if (count % 2) {
+        v16i_store_i8(q + 32 * (count - 1), n[0]);
+        v16i_store_i8(q + 32 * (count - 1) + LANES, n[1]);
+    }
+    const v16i total = v16i_across(v, true);
+    const v16 down = v16_div(most, v16_set(127.0f));
+    if (count == LANES) {
+        v16_store(d, down);
+        v16i_store(sums, total);
+    } else {
+        v16_store_n(d, down, count);
+        v16_store_n(sums, v16_of_bits(total), count);
+    }
+    return true;
+}
+
+/* A block of 256, whose 16 vectors are its 16 groups. */
+GLIA_INLINE void quantise_long_block(const float *x, int8_t *q, float *d, int32_t *sums)
+{
+    v16i v[LANES], most = v16_magnitude(v16_load(x));
+    for (int i = 1; i < LANES; i++) most = v16i_max(most, v16_magnitude(v16_load(x + LANES * i)));
+    const int32_t bits = v16i_most(most);
+    float max;
+    memcpy(&max, &bits, sizeof max);
+    const float inverse = 127.0f / max;
+    if (bits >= INFINITE_BITS || isinf(inverse)) {
+        quantise_block(x, 256, LANES, q, d, sums);
+        return;
+    }
+    const v16 scale = v16_set(inverse);
+    for (int i = 0; i < LANES; i++) v[i] = v16_to_int(v16_mul(v16_load(x + LANES * i), scale));
+    for (int i = 0; i < LANES; i += 4) v16i_store_i8x4(q + LANES * i, v + i);
+    v16i_store(sums, v16i_across(v, true));
+    *d = max / 127.0f;
+}
+
+static void quantise_a8x32(const glia_kargs *k)
+{
+    const int64_t n = glia_last_dim(&k->in[0]), row_bytes = n / 32 * 40;
     for (glia_box b = glia_box_rows(k, glia_leading(&k->out[0])); b.more; glia_box_next(&b)) {
         const float *x = (const float *)k->in[0].data + b.row * n;
-        uint8_t *row = (uint8_t *)k->out[0].data + b.row * row_bytes;
-        float *d = (float *)(row + n);
-        int32_t *sums = (int32_t *)(d + n / block);
-        for (int64_t i = glia_box_begin(k); i < glia_box_end(k); i += block)
-            quantise_block(x + i, block, group, (int8_t *)row + i, d + i / block, sums + i / group);
+        int8_t *q = (int8_t *)k->out[0].data + b.row * row_bytes;
+        float *d = (float *)(q + n);
+        int32_t *sums = (int32_t *)(d + n / 32);
+        for (int64_t i = glia_box_begin(k); i < glia_box_end(k); i += 32 * LANES) {
+            const int count = (int)(glia_min(32 * LANES, glia_box_end(k) - i) / 32);
+            if (count == LANES ? quantise_blocks(x + i, LANES, q + i, d + i / 32, sums + i / 32)
+                               : quantise_blocks(x + i, count, q + i, d + i / 32, sums + i / 32))
+                continue;
+            for (int64_t j = i; j < i + 32 * count; j += 32)
+                quantise_block(x + j, 32, 32, q + j, d + j / 32, sums + j / 32);
+        }
     }
 }
 
-static void quantise_a8x32(const glia_kargs *k) { quantise(k, 32, 32, glia_last_dim(&k->in[0]) / 32 * 40); }
 static void quantise_a8x256(const glia_kargs *k)
 {
-    quantise(k, 256, 16, glia_last_dim(&k->in[0]) / 256 * 324);
+    const int64_t n = glia_last_dim(&k->in[0]), row_bytes = n / 256 * 324;
+    for (glia_box b = glia_box_rows(k, glia_leading(&k->out[0])); b.more; glia_box_next(&b)) {
+        const float *x = (const float *)k->in[0].data + b.row * n;
+        int8_t *q = (int8_t *)k->out[0].data + b.row * row_bytes;
+        float *d = (float *)(q + n);
+        int32_t *sums = (int32_t *)(d + n / 256);
+        for (int64_t i = glia_box_begin(k); i < glia_box_end(k); i += 256)
+            quantise_long_block(x + i, q + i, d + i / 256, sums + i / LANES);
+    }
 }
 
 /* ---- rms_norm */
@@ -410,6 +482,20 @@ static void rope_halves(const float *x, const float *table, float sign, int64_t 
     for (; i < half; i++) rotate(x[i], x[half + i], table[i], sign * table[half + i], y + i, y + half + i);
 }
 
+/* Neighbours: eight pairs a vector. */
+static void rope_pairs(const float *x, const float *table, float sign, int64_t half, float *y)
+{
+    const v16 turn = v16_set(sign);
+    int64_t i = 0;
+    for (; i + LANES / 2 <= half; i += LANES / 2) {
+        const v16 v = v16_load(x + 2 * i), c = v16_load_twice(table + i),
+                  s = v16_mul(turn, v16_load_twice(table + half + i));
+        v16_store(y + 2 * i, v16_fma(v, c, v16_negate_first(v16_mul(v16_swap_pairs(v), s))));
+    }
+    for (; i < half; i++)
+        rotate(x[2 * i], x[2 * i + 1], table[i], sign * table[half + i], y + 2 * i, y + 2 * i + 1);
+}
+
 static void rope(const glia_kargs *k)
 {
     const glia_tensor *x = &k->in[0], *cs = &k->in[1];
@@ -420,10 +506,7 @@ static void rope(const glia_kargs *k)
                     *from = (const float *)x->data + box.row * d;
         float *to = (float *)k->out[0].data + box.row * d;
         if (k->attr[0].i) rope_halves(from, table, sign, half, to);
-        else
-            for (int64_t i = 0; i < half; i++)
-                rotate(from[2 * i], from[2 * i + 1], table[i], sign * table[half + i], to + 2 * i,
-                       to + 2 * i + 1);
+        else rope_pairs(from, table, sign, half, to);
         for (int64_t i = r; i < d; i++) to[i] = from[i];
     }
 }
@@ -495,8 +578,11 @@ GLIA_INLINE void kv_put(const int size, const glia_kargs *k)
             }
             uint8_t *to = (uint8_t *)c->data +
                           ((page * groups + g) * slots * d + (transposed ? slot : slot * d)) * size;
-            for (int64_t i = k->begin[dim_axis]; i < k->end[dim_axis]; i++)
-                put_element(size, to + i * step, from[i]);
+            int64_t i = k->begin[dim_axis];
+            for (; !transposed && i + LANES <= k->end[dim_axis]; i += LANES)
+                size == 2 ? v16_store_f16(to + i * step, v16_load(from + i))
+                          : v16_store(to + i * step, v16_load(from + i));
+            for (; i < k->end[dim_axis]; i++) put_element(size, to + i * step, from[i]);
         }
     }
 }

@@ -132,6 +132,49 @@ GLIA_INLINE v16i v16i_add(v16i a, v16i b) { return _mm512_add_epi32(a, b); }
 GLIA_INLINE int32_t v16i_most(v16i a) { return _mm512_reduce_max_epi32(a); }
 GLIA_INLINE int32_t v16i_total(v16i a) { return _mm512_reduce_add_epi32(a); }
 GLIA_INLINE void v16i_store_i8(void *p, v16i a) { _mm_storeu_si128(p, _mm512_cvtepi32_epi8(a)); }
+/* Four vectors of numbers of eight bits, side by side. */
+GLIA_INLINE void v16i_store_i8x4(void *p, const v16i *a)
+{
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i bytes = _mm512_packs_epi16(_mm512_packs_epi32(a[0], a[1]), _mm512_packs_epi32(a[2], a[3]));
+    _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, bytes));
+}
+GLIA_INLINE v16i meet16(v16i a, v16i b, const bool add)
+{
+    return add ? _mm512_add_epi32(a, b) : _mm512_max_epi32(a, b);
+}
+/* Lane i is the most, or the total, of vector i: halves of pairs meet, level by level. */
+GLIA_INLINE v16i v16i_across(const v16i *v, const bool add)
+{
+    v16i four[4];
+    GLIA_UNROLL
+    for (int i = 0; i < 4; i++) {
+        const v16i *p = v + 4 * i;
+        const v16i a = meet16(_mm512_unpacklo_epi32(p[0], p[1]), _mm512_unpackhi_epi32(p[0], p[1]), add),
+                   b = meet16(_mm512_unpacklo_epi32(p[2], p[3]), _mm512_unpackhi_epi32(p[2], p[3]), add);
+        four[i] = meet16(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b), add);
+    }
+    const v16i low = meet16(_mm512_shuffle_i32x4(four[0], four[1], 0x88),
+                            _mm512_shuffle_i32x4(four[0], four[1], 0xdd), add),
+               high = meet16(_mm512_shuffle_i32x4(four[2], four[3], 0x88),
+                             _mm512_shuffle_i32x4(four[2], four[3], 0xdd), add);
+    return meet16(_mm512_shuffle_i32x4(low, high, 0x88), _mm512_shuffle_i32x4(low, high, 0xdd), add);
+}
+GLIA_INLINE v16i v16i_load(const void *p) { return _mm512_loadu_si512(p); }
+GLIA_INLINE void v16i_store(void *p, v16i a) { _mm512_storeu_si512(p, a); }
+GLIA_INLINE v16 v16_of_bits(v16i a) { return _mm512_castsi512_ps(a); }
+/* Of pairs: the two exchanged; the first negated; eight numbers, each twice. */
+GLIA_INLINE v16 v16_swap_pairs(v16 a) { return _mm512_permute_ps(a, 0xb1); }
+GLIA_INLINE v16 v16_negate_first(v16 a)
+{
+    return _mm512_castsi512_ps(
+        _mm512_xor_si512(_mm512_castps_si512(a), _mm512_set1_epi64((int64_t)0x80000000)));
+}
+GLIA_INLINE v16 v16_load_twice(const float *p)
+{
+    const __m512i order = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+    return _mm512_permutexvar_ps(order, _mm512_castps256_ps512(_mm256_loadu_ps(p)));
+}
 /* The lanes' sum in the fixed tree: both sides of a pair hold its sum. */
 GLIA_INLINE float v16_tree(v16 a)
 {
@@ -212,6 +255,11 @@ GLIA_INLINE v16 v16_load_f16(const void *p)
 {
     return v16_pair(_mm256_cvtph_ps(_mm_loadu_si128(p)),
                     _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p + 1)));
+}
+GLIA_INLINE void v16_store_f16(void *p, v16 a)
+{
+    _mm_storeu_si128(p, _mm256_cvtps_ph(a.lo, _MM_FROUND_TO_NEAREST_INT));
+    _mm_storeu_si128((__m128i *)p + 1, _mm256_cvtps_ph(a.hi, _MM_FROUND_TO_NEAREST_INT));
 }
 GLIA_INLINE v16 v16_set_f16(const void *p)
 {
@@ -344,6 +392,61 @@ GLIA_INLINE void v16i_store_i8(void *p, v16i a)
 {
     const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.lo, a.hi), 0xd8);
     _mm_storeu_si128(p, _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
+}
+GLIA_INLINE void v16i_store_i8x4(void *p, const v16i *a)
+{
+    for (int i = 0; i < 4; i += 2) {
+        const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7),
+                      bytes = _mm256_packs_epi16(_mm256_packs_epi32(a[i].lo, a[i].hi),
+                                                 _mm256_packs_epi32(a[i + 1].lo, a[i + 1].hi));
+        _mm256_storeu_si256((__m256i *)p + i / 2, _mm256_permutevar8x32_epi32(bytes, order));
+    }
+}
+GLIA_INLINE __m256i meet8(__m256i a, __m256i b, const bool add)
+{
+    return add ? _mm256_add_epi32(a, b) : _mm256_max_epi32(a, b);
+}
+GLIA_INLINE __m256i half_across(const v16i *v, const bool add)
+{
+    __m256i four[2];
+    for (int i = 0; i < 2; i++) {
+        __m256i h[4];
+        for (int j = 0; j < 4; j++) h[j] = meet8(v[4 * i + j].lo, v[4 * i + j].hi, add);
+        const __m256i a = meet8(_mm256_unpacklo_epi32(h[0], h[1]), _mm256_unpackhi_epi32(h[0], h[1]), add),
+                      b = meet8(_mm256_unpacklo_epi32(h[2], h[3]), _mm256_unpackhi_epi32(h[2], h[3]), add);
+        four[i] = meet8(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b), add);
+    }
+    return meet8(_mm256_permute2x128_si256(four[0], four[1], 0x20),
+                 _mm256_permute2x128_si256(four[0], four[1], 0x31), add);
+}
+GLIA_INLINE v16i v16i_across(const v16i *v, const bool add)
+{
+    return v16i_pair(half_across(v, add), half_across(v + 8, add));
+}
+GLIA_INLINE v16i v16i_load(const void *p)
+{
+    return v16i_pair(_mm256_loadu_si256(p), _mm256_loadu_si256((const __m256i *)p + 1));
+}
+GLIA_INLINE void v16i_store(void *p, v16i a)
+{
+    _mm256_storeu_si256(p, a.lo);
+    _mm256_storeu_si256((__m256i *)p + 1, a.hi);
+}
+GLIA_INLINE v16 v16_of_bits(v16i a) { return v16_pair(_mm256_castsi256_ps(a.lo), _mm256_castsi256_ps(a.hi)); }
+GLIA_INLINE v16 v16_swap_pairs(v16 a)
+{
+    return v16_pair(_mm256_permute_ps(a.lo, 0xb1), _mm256_permute_ps(a.hi, 0xb1));
+}
+GLIA_INLINE v16 v16_negate_first(v16 a)
+{
+    const __m256 sign = _mm256_castsi256_ps(_mm256_set1_epi64x((int64_t)0x80000000));
+    return v16_pair(_mm256_xor_ps(a.lo, sign), _mm256_xor_ps(a.hi, sign));
+}
+GLIA_INLINE v16 v16_load_twice(const float *p)
+{
+    const __m128 a = _mm_loadu_ps(p), b = _mm_loadu_ps(p + 4);
+    return v16_pair(_mm256_set_m128(_mm_unpackhi_ps(a, a), _mm_unpacklo_ps(a, a)),
+                    _mm256_set_m128(_mm_unpackhi_ps(b, b), _mm_unpacklo_ps(b, b)));
 }
 GLIA_INLINE __m256 half_tree(__m256 a)
 {

@@ -220,6 +220,77 @@ GLIA_INLINE void v16i_store_i8(void *p, v16i x)
                     high = vcombine_s16(vmovn_s32(x.c), vmovn_s32(x.d));
     vst1q_s8(p, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
 }
+GLIA_INLINE void v16i_store_i8x4(void *p, const v16i *x)
+{
+    for (int i = 0; i < 4; i++) v16i_store_i8((int8_t *)p + 16 * i, x[i]);
+}
+GLIA_INLINE int32x4_t meet4(int32x4_t a, int32x4_t b, const bool add)
+{
+    return add ? vaddq_s32(a, b) : vmaxq_s32(a, b);
+}
+GLIA_INLINE int32x4_t quarter_across(const v16i *v, const bool add)
+{
+    int32x4_t h[4];
+    for (int j = 0; j < 4; j++) h[j] = meet4(meet4(v[j].a, v[j].b, add), meet4(v[j].c, v[j].d, add), add);
+    if (add) return vpaddq_s32(vpaddq_s32(h[0], h[1]), vpaddq_s32(h[2], h[3]));
+    return vpmaxq_s32(vpmaxq_s32(h[0], h[1]), vpmaxq_s32(h[2], h[3]));
+}
+/* Lane i is the most, or the total, of vector i. */
+GLIA_INLINE v16i v16i_across(const v16i *v, const bool add)
+{
+    v16i r;
+    r.a = quarter_across(v, add);
+    r.b = quarter_across(v + 4, add);
+    r.c = quarter_across(v + 8, add);
+    r.d = quarter_across(v + 12, add);
+    return r;
+}
+GLIA_INLINE v16i v16i_load(const void *p)
+{
+    const int32_t *q = p;
+    v16i r;
+    r.a = vld1q_s32(q), r.b = vld1q_s32(q + 4), r.c = vld1q_s32(q + 8), r.d = vld1q_s32(q + 12);
+    return r;
+}
+GLIA_INLINE void v16i_store(void *p, v16i x)
+{
+    int32_t *q = p;
+    vst1q_s32(q, x.a), vst1q_s32(q + 4, x.b), vst1q_s32(q + 8, x.c), vst1q_s32(q + 12, x.d);
+}
+GLIA_INLINE v16 v16_of_bits(v16i x)
+{
+    v16 r;
+    r.a = vreinterpretq_f32_s32(x.a), r.b = vreinterpretq_f32_s32(x.b);
+    r.c = vreinterpretq_f32_s32(x.c), r.d = vreinterpretq_f32_s32(x.d);
+    return r;
+}
+/* Of pairs: the two exchanged; the first negated; eight numbers, each twice. */
+GLIA_INLINE v16 v16_swap_pairs(v16 x)
+{
+    v16 r;
+    r.a = vrev64q_f32(x.a), r.b = vrev64q_f32(x.b), r.c = vrev64q_f32(x.c), r.d = vrev64q_f32(x.d);
+    return r;
+}
+GLIA_INLINE float32x4_t quarter_negate_first(float32x4_t x)
+{
+    const uint64x2_t sign = vdupq_n_u64(0x80000000u);
+    return vreinterpretq_f32_u64(veorq_u64(vreinterpretq_u64_f32(x), sign));
+}
+GLIA_INLINE v16 v16_negate_first(v16 x)
+{
+    v16 r;
+    r.a = quarter_negate_first(x.a), r.b = quarter_negate_first(x.b);
+    r.c = quarter_negate_first(x.c), r.d = quarter_negate_first(x.d);
+    return r;
+}
+GLIA_INLINE v16 v16_load_twice(const float *p)
+{
+    const float32x4_t low = vld1q_f32(p), high = vld1q_f32(p + 4);
+    v16 r;
+    r.a = vzip1q_f32(low, low), r.b = vzip2q_f32(low, low);
+    r.c = vzip1q_f32(high, high), r.d = vzip2q_f32(high, high);
+    return r;
+}
 /* The lanes' sum in the fixed tree: pairwise additions are its levels. */
 GLIA_INLINE float v16_tree(v16 x)
 {
