@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { CHUNK_BYTES = 1 << 20 };
+enum { CHUNK_BYTES = 1 << 18 }; /* every worker has a buffer of this size; larger ones are no faster */
 
 typedef struct job { /* one weight */
     glia_source source;
