@@ -39,7 +39,7 @@ LIBEDIT ?= $(shell printf '\043include <stdio.h>\n\043include <editline/readline
 # The target's processor, which is not this machine's when CC is a cross compiler.
 ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 LIB_SRC := $(filter-out src/cli/%,$(shell find src -name '*.c' | LC_ALL=C sort))
-X86_SRC   := %_avx2.c %_avx512.c %_avx512vnni.c
+X86_SRC   := %_avx2.c %_avxvnni.c %_avx512.c %_avx512vnni.c %_amx.c
 ARM_SRC   := %_neon.c %_dotprod.c %_i8mm.c
 LIB_SRC   := $(filter-out $(if $(filter x86_64,$(ARCH)),,$(X86_SRC)) $(if $(filter aarch64,$(ARCH)),,$(ARM_SRC)),$(LIB_SRC))
 CLI_SRC   := $(sort $(wildcard src/cli/*.c))
@@ -106,14 +106,17 @@ $(OUT)/glia: $(CLI_OBJ) $(OUT)/libglia.a
 , := ,
 
 $(OUT)/%_avx2.o: ISA := -mavx2 -mfma -mf16c
+$(OUT)/%_avxvnni.o: ISA := -mavx2 -mfma -mf16c -mavxvnni
 $(OUT)/%_avx512.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c
 $(OUT)/%_avx512vnni.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c
+$(OUT)/%_amx.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c -mamx-tile -mamx-int8 -mamx-bf16
 $(OUT)/%_dotprod.o: ISA := -march=armv8.2-a+dotprod
 $(OUT)/%_i8mm.o: ISA := -march=armv8.2-a+dotprod+i8mm
 $(OUT)/src/cli/chat_line.o: ISA = $(if $(LIBEDIT),-DGLIA_LIBEDIT)
 # The unrolled kernels take minutes to compile with a sanitizer's checks in line: there they are calls.
 ifneq ($(findstring sanitize=address,$(CFLAGS)),)
 $(OUT)/src/provider/cpu/kernels_%.o: ISA += $(KERNEL_CHECKS)
+$(OUT)/src/provider/cpu/linear_quant_%.o: ISA += $(KERNEL_CHECKS)
 KERNEL_CHECKS = $(if $(findstring clang,$(CC)),,-fno-var-tracking-assignments --param asan-instrumentation-with-call-threshold=0)
 endif
 $(OUT)/src/%.o: src/%.c $(OUT)/flags
@@ -162,7 +165,7 @@ format:
 format-check:
 	clang-format --dry-run -Werror $(C_FILES)
 tidy:
-	@echo $(LIB_SRC) $(CLI_SRC) | tr ' ' '\n' | grep -v _avx | xargs -P "$$(nproc)" -n 8 sh -c \
+	@echo $(LIB_SRC) $(CLI_SRC) | tr ' ' '\n' | grep -v -e _avx -e _amx | xargs -P "$$(nproc)" -n 8 sh -c \
 	    'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- $(CSTD) -Iinclude -Isrc' sh
 
 # -- installing --------------------------------------------------------------------------------------------------

@@ -6,8 +6,9 @@
     bench/compare.py model.gguf --llama-bench ik=PATH --llama-bench ik-rtr=PATH:"-rtr 1"
 
 llama.cpp comes as llama-cpp-python from the Python package index, built for this machine into a virtual environment
-(--venv; one that exists is used as it is) and is run through its C functions, so Python costs it microseconds a token. Any
-program that takes llama-bench's options and prints its JSON can be added by name: --llama-bench NAME=PATH[:OPTIONS].
+(--venv; one that exists is used as it is) and is run through its C functions, so Python costs it microseconds a
+token. Any program that takes llama-bench's options and prints its JSON can be added by name: --llama-bench
+NAME=PATH[:OPTIONS].
 
 What is run, by --suite or --tests:
 
@@ -16,11 +17,12 @@ What is run, by --suite or --tests:
     deep       a quarter as many after 4096
     batch      a quarter as many for 8 sequences at once (llama-bench cannot, and is left out)
 
-Each measurement is a process of its own, on as many processors as threads; loading and a warming run are not timed. A round
-runs every program once, and rounds alternate in who comes first: what the machine does meanwhile meets all. The ratio to a
-peer is taken within a round; the table has its median and its spread. Programs keep their own defaults (largest step, cache
-of half precision, flash attention); the file, the threads and the counts are the same. On a busy machine threads that spin
-while they wait for each other lose a factor of ten, so the load is recorded before, between and after.
+Each measurement is a process of its own, on as many processors as threads; loading and a warming run are not timed. A
+round runs every program once, and rounds alternate in who comes first: what the machine does meanwhile meets all. The
+ratio to a peer is taken within a round; the table has its median and its spread. Programs keep their own defaults
+(largest step, cache of half precision, flash attention); the file, the threads and the counts are the same. On a busy
+machine threads that spin while they wait for each other lose a factor of ten, so the load is recorded before, between
+and after.
 
 The result with all samples goes to bench/results/DATE-NAME.json."""
 
@@ -155,7 +157,8 @@ def run(command, threads, **more):
     child = subprocess.run([str(word) for word in command], capture_output=True, text=True,
                            preexec_fn=lambda: os.sched_setaffinity(0, usable), **more)
     if child.returncode != 0:
-        raise SystemExit(f"{shlex.join(str(w) for w in command)}: exit status {child.returncode}\n{child.stderr.strip()}")
+        words = shlex.join(str(word) for word in command)
+        raise SystemExit(f"{words}: exit status {child.returncode}\n{child.stderr.strip()}")
     return child.stdout
 
 
@@ -166,10 +169,9 @@ class Glia:
 
     def measure(self, model, test, options):
         prompt, tokens, depth, sequences = test
-        entries = json.loads(run([self.path, "bench", model, "-p", prompt, "-n", tokens, "-d", depth, "--parallel",
-                                  sequences, "-t", options.threads, "-r", reps_of(model, options), "-o", "json", *self.extra],
-                                 options.threads))
-        (entry,) = entries
+        command = [self.path, "bench", model, "-p", prompt, "-n", tokens, "-d", depth, "--parallel", sequences,
+                   "-t", options.threads, "-r", reps_of(model, options), "-o", "json", *self.extra]
+        (entry,) = json.loads(run(command, options.threads))
         check_entry(self, entry, n_prompt=prompt, n_gen=tokens, n_depth=depth, n_threads=options.threads, n_reused=0)
         kept = ["load_ns", "first_token_cold_ns", "peak_rss", "step_p50_ns", "step_p99_ns", "limit_read", "limit_int8",
                 "limit_int8_tiles", "limit_fp32", "clock_hz", "fraction_read", "fraction_arithmetic", "waiting",

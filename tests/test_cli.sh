@@ -550,6 +550,28 @@ test_bench() {
     expect 3 none bench "$demo" -p 64 -n 4 -t 1 -c 16
 }
 
+# bench/compare.py beside a program that claims two tokens a second
+test_compare() {
+    if [ -z "$python" ] || [ ! -r /proc/cpuinfo ]; then
+        skipped="needs Python and Linux"
+        return
+    fi
+    cat >"$tmp/slow" <<'END'
+#!/bin/sh
+case $* in *--help*) echo --n-depth ;; esac
+echo '[{"n_prompt":8,"n_gen":0,"n_threads":1,"samples_ts":[2.0]},'
+echo ' {"n_prompt":0,"n_gen":4,"n_threads":1,"samples_ts":[2.0]}]'
+END
+    chmod +x "$tmp/slow"
+    "$python" bench/compare.py "$demo" --glia "$glia" --no-llama-cpp --llama-bench slow="$tmp/slow" --threads 1 \
+        -p 8 -n 4 --rounds 2 --no-result >"$tmp/out" 2>"$tmp/err" || fault "it fails: $(tail -n 3 "$tmp/err")"
+    has "prefill of 8 tokens"
+    has "decode of 4 tokens after 16"
+    has "| slow | 2 | 2 to 2 | **"
+    "$python" bench/compare.py "$demo" --glia "$glia" --no-llama-cpp --tests nonsense >"$tmp/out" 2>&1 &&
+        fault "a test that is not known is taken"
+}
+
 test_profile() {
     expect 0 out run "$demo" -p Tom -n 3 --profile "$tmp/trace.json" -t 2
     cp "$tmp/trace.json" "$tmp/out"
@@ -645,7 +667,7 @@ COMP_WORDS=(glia pl); COMP_CWORD=1; _glia; echo "${COMPREPLY[*]}"
 COMP_WORDS=(glia run --top); COMP_CWORD=2; _glia; echo "${COMPREPLY[*]}"
 END
     found=$(bash "$tmp/out" | tr '\n' ';')
-    [ "$found" = "avx2 avx512 avx512vnni;plan;--top-k --top-p --top-nsigma;" ] || fault "completions are $found"
+    [ "$found" = "avx2 avxvnni avx512 avx512vnni;plan;--top-k --top-p --top-nsigma;" ] || fault "completions are $found"
     expect 0 out --completion zsh
     has "#compdef glia"
     expect 0 out --completion fish
@@ -717,9 +739,9 @@ test_example() {
 }
 
 "$glia" synth --shape tiny --type Q8_0 "$tmp/tiny.gguf" || exit 2
-for name in help usage refusals pack_cache vocabulary_only run chat sampling loop sessions interrupt full_disk inspect plan \
-    logits tokenize embed perplexity bench profile synth quantize imatrix convert explain generated_texts golden_story \
-    example; do
+for name in help usage refusals pack_cache vocabulary_only run chat sampling loop sessions interrupt full_disk inspect \
+    plan logits tokenize embed perplexity bench compare profile synth quantize imatrix convert explain generated_texts \
+    golden_story example; do
     skipped=
     test_$name
     if [ -n "$skipped" ]; then echo "skip cli_$name: $skipped"; else say "cli_$name"; fi

@@ -209,6 +209,10 @@ static void check_linear(const glia_cpu_kernel *row)
         linear_case(row, xt, wt, layout, pick(1, 14), pick(1, 150),
                     block > 1 ? pick(1, 600 / block + 1) * block : pick(1, 600));
     linear_case(row, xt, wt, layout, 1, 81, block > 1 ? 256 * 9 : 1300);
+    for (int i = 0; i < (strstr(row->name, "_amx") ? 12 : 2); i++) /* as many rows as matrix tiles take */
+        linear_case(row, xt, wt, layout, pick(20, 70), pick(1, i % 3 ? 60 : 300),
+                    block > 1 ? pick(1, 600 / block + 1) * block : pick(1, 600));
+    linear_case(row, xt, wt, layout, 37, 49, block > 1 ? 256 * 13 : 1300);
     linear_case(row, xt, wt, layout, 17, 113, block > 1 ? 256 * 9 : 1300);
     if (block > 1) return;
     for (int64_t rows = 10; rows <= 30; rows += rows < 12 ? 1 : 6)
@@ -436,6 +440,8 @@ static void check_attend(const glia_cpu_kernel *row)
     for (int i = 0; i < 140; i++)
         attend_case(row, pick(1, 9), pick(1, 3), pick(1, 5), heads[i % 10],
                     i % 7 == 6 ? pick(1, 40) : 16 * pick(1, i % 3 ? 4 : 17), pick(1, 3), i % 5 == 4);
+    for (int i = 0; i < 6; i++) /* more queries than meet a chunk at once, by tokens and by heads */
+        attend_case(row, i % 2 ? pick(40, 110) : 2, 1, i % 2 ? pick(1, 4) : 210, 16 + 17 * i, 32, 1, i == 5);
     attend_case(row, 2, 1, 1, 300, 16, 1, false);
 }
 
@@ -664,7 +670,10 @@ static void binding(void)
 #if defined(__x86_64__)
     CHECK_STR(glia_cpu_bind(&glia_op_linear, with, 3, &y, 1, all, 0).name, "linear_q8_0_r16_vnni");
     CHECK_STR(glia_cpu_bind(&glia_op_linear, without, 2, &y, 1, all, 0).name, "linear_q8_0_r16_vnni");
-    CHECK_STR(glia_cpu_bind(&glia_op_linear, null, 3, &y, 1, all, "avx512").name, "linear_q8_0_r16_avx2");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, null, 3, &y, 1, all, "avx512").name, "linear_q8_0_r16_avx512");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, null, 3, &y, 1, all, "avxvnni").name, "linear_q8_0_r16_avx2");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, null, 3, &y, 1, GLIA_CPU_AVX2 | GLIA_CPU_AVX_VNNI, 0).isa,
+              "avxvnni");
     CHECK_STR(glia_cpu_bind(&glia_op_linear, null, 3, &y, 1, GLIA_CPU_AVX2, 0).isa, "avx2");
     CHECK(glia_cpu_layout(GLIA_Q4_0, 16, 64, all, 0) == GLIA_LAYOUT_R16);
     CHECK(glia_cpu_layout(GLIA_F32, 4096, 7, GLIA_CPU_AVX2, "avx2") == GLIA_LAYOUT_R16);
@@ -672,6 +681,9 @@ static void binding(void)
 #elif defined(__aarch64__)
     const glia_type floats[2] = {{GLIA_F32, 2, 0, {1, 64}}, {GLIA_F16, 2, GLIA_LAYOUT_R16, {32, 64}}};
     CHECK_STR(glia_cpu_bind(&glia_op_linear, floats, 2, &y, 1, GLIA_CPU_NEON, 0).name, "linear_f16_r16_neon");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, with, 3, &y, 1, GLIA_CPU_NEON, 0).name, "linear_q8_0_r16_neon");
+    CHECK_STR(glia_cpu_bind(&glia_op_linear, with, 3, &y, 1, GLIA_CPU_NEON | GLIA_CPU_DOTPROD, 0).isa,
+              "dotprod");
     CHECK(glia_cpu_layout(GLIA_F32, 4096, 7, GLIA_CPU_NEON, "neon") == GLIA_LAYOUT_R16);
     CHECK(glia_cpu_isa_find("neon") && !glia_cpu_isa_find("avx2"));
 #endif

@@ -240,7 +240,7 @@ static void cut(void)
 
 static void flip(const char *file, int64_t at, int bit)
 {
-    uint8_t c;
+    uint8_t c = 0;
     const int fd = open(file, O_RDWR);
     CHECK(fd >= 0 && pread(fd, &c, 1, at) == 1);
     c = (uint8_t)(c ^ 1 << bit);

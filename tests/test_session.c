@@ -246,15 +246,21 @@ static void bits_batch(void)
  */
 static const char *expected_isa(const glia_plan *p, const glia_node *n, const char *isa)
 {
-    if (!strcmp(isa, "portable")) return "portable";
-    if (!strncmp(isa, "neon", 4)) return NULL;
-    bool vnni = !strcmp(isa, "avx512vnni");
-    if (n->op == &glia_op_linear && (glia_graph_value(p->graph, n->in[0])->type.dtype == GLIA_A8X32))
-        return vnni ? "avx512vnni" : "avx2";
+    static const struct {
+        const char *isa, *blocks, *others;
+    } sets[] = {
+        {"portable", "portable", "portable"},   {"avx2", "avx2", "avx2"},
+        {"avxvnni", "avxvnni", "avx2"},         {"avx512", "avx512", "avx512"},
+        {"avx512vnni", "avx512vnni", "avx512"}, {"neon", "neon", "neon"},
+        {"dotprod", "dotprod", "neon"},         {"i8mm", "i8mm", "neon"},
+    };
     const glia_op *const ops[] = {&glia_op_linear,   &glia_op_attend, &glia_op_rms_norm, &glia_op_swiglu,
                                   &glia_op_quantise, &glia_op_rope,   &glia_op_kv_put};
-    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
-        if (n->op == ops[i]) return vnni ? "avx512" : isa;
+    const bool blocks =
+        n->op == &glia_op_linear && glia_graph_value(p->graph, n->in[0])->type.dtype == GLIA_A8X32;
+    for (size_t s = 0; s < sizeof sets / sizeof sets[0]; s++)
+        for (size_t i = 0; !strcmp(sets[s].isa, isa) && i < sizeof ops / sizeof ops[0]; i++)
+            if (n->op == ops[i]) return blocks ? sets[s].blocks : sets[s].others;
     return NULL;
 }
 

@@ -13,6 +13,7 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
 #include <xmmintrin.h>
 
 /* The register states that the operating system saves (XCR0). Only where cpuid reports OSXSAVE. */
@@ -21,6 +22,20 @@ static uint64_t saved_states(void)
     uint32_t low, high;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     return (uint64_t)high << 32 | low;
+}
+
+/* Tile registers are large, so the system saves them only for a process that has asked; asking again does no
+ * harm. Where the answer is no, or nobody understands the question, the tiles do not exist for us. */
+static bool tiles_allowed(uint64_t states)
+{
+    const uint64_t tiles = 3u << 17; /* XCR0: their configuration and their data */
+    if ((states & tiles) != tiles) return false;
+#if defined(__linux__) && defined(SYS_arch_prctl)
+    enum { REQUEST_STATE = 0x1023, TILE_DATA = 18 };
+    return syscall(SYS_arch_prctl, REQUEST_STATE, TILE_DATA) == 0;
+#else
+    return false;
+#endif
 }
 
 uint32_t glia_cpu_features(void)
@@ -37,6 +52,8 @@ uint32_t glia_cpu_features(void)
     if (found && (states & ZMM) == ZMM && avx512) {
         found |= GLIA_CPU_AVX512;
         if (c >> 11 & 1) found |= GLIA_CPU_AVX512_VNNI;
+        const bool tiles = (d >> 22 & 1) && (d >> 24 & 1) && (d >> 25 & 1); /* bf16, tiles, int8 */
+        if (tiles && tiles_allowed(states)) found |= GLIA_CPU_AMX;
     }
     if (found && subleaves >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1))
         found |= GLIA_CPU_AVX_VNNI;

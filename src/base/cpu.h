@@ -12,9 +12,11 @@ enum {
     GLIA_CPU_NEON = 1u << 4,
     GLIA_CPU_DOTPROD = 1u << 5,
     GLIA_CPU_I8MM = 1u << 6,
+    GLIA_CPU_AMX = 1u << 7, /* tiles of int8 and bf16, and the system lets this process use them */
 };
 
-/* Features that processor and operating system both support. */
+/* Features that processor and operating system both support. Linux keeps tile registers only for processes that
+ * asked once: the first call does, before threads use them. */
 uint32_t glia_cpu_features(void);
 /* Affinity set, cut down by the cgroup v1/v2 quota (rounded up); at least 1. */
 int glia_cpu_usable(void);

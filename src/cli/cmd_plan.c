@@ -228,7 +228,7 @@ static void text_phases(report *r)
             glia_write_text(w, "%s%s:%c", i == phase->first ? "" : " > ", node_of(r, it)->op->name,
                             part_name(it->kind)[0]);
         }
-        if (phase->tiles_per_slot) glia_write_text(w, "  (%u tiles a slot)", phase->tiles_per_slot);
+        if (phase->tiles) glia_write_text(w, "  (%u tiles)", phase->tiles);
         glia_write_text(w, "\n");
     }
 }

@@ -35,7 +35,6 @@ typedef struct encoder {
 } encoder;
 
 static const double PIECE_SECONDS = 5e-4;
-enum { PIECE_GRANULES = 4 }; /* products run fastest on a few panels at a time */
 
 static const glia_value_info *info_of(const encoder *x, uint32_t id)
 {
@@ -263,28 +262,23 @@ static glia_arg_record arg_of(encoder *x, glia_value v)
                              (uint8_t)t->rank, (uint8_t)t->dtype, (uint8_t)t->layout};
 }
 
-typedef struct shapes { /* a node's tensors at the largest symbols */
-    glia_tensor in[GLIA_IN_MAX], out[GLIA_OUT_MAX];
-    int64_t dims[GLIA_IN_MAX + GLIA_OUT_MAX][GLIA_RANK_MAX], zero[GLIA_RANK_MAX];
-    glia_kargs k;
-} shapes;
-
-static void shape_of(const encoder *x, glia_value v, glia_tensor *t, int64_t *dims)
+static void shape_of(const glia_graph *g, const int64_t *symbols, glia_value v, glia_tensor *t, int64_t *dims)
 {
     *t = (glia_tensor){0};
     if (glia_is_null(v)) return;
-    const glia_type *type = &info_of(x, v.id)->type;
+    const glia_type *type = &glia_graph_value(g, v)->type;
     for (int d = 0; d < type->rank; d++)
         if (type->dims[d] >= 0) dims[d] = type->dims[d];
-        else if (!glia_dim_eval(x->g, type->dims[d], x->symbols, &dims[d])) dims[d] = 0;
+        else if (!glia_dim_eval(g, type->dims[d], symbols, &dims[d])) dims[d] = 0;
     *t = (glia_tensor){NULL, dims, type->rank, type->layout, type->dtype};
 }
 
-static void shapes_of(const encoder *x, const glia_node *n, shapes *s)
+void glia_node_shapes(const glia_graph *g, const glia_node *n, const int64_t *symbols, glia_shapes *s)
 {
     memset(s->zero, 0, sizeof s->zero);
-    for (int i = 0; i < n->in_count; i++) shape_of(x, n->in[i], &s->in[i], s->dims[i]);
-    for (int i = 0; i < n->out_count; i++) shape_of(x, n->out[i], &s->out[i], s->dims[GLIA_IN_MAX + i]);
+    for (int i = 0; i < n->in_count; i++) shape_of(g, symbols, n->in[i], &s->in[i], s->dims[i]);
+    for (int i = 0; i < n->out_count; i++)
+        shape_of(g, symbols, n->out[i], &s->out[i], s->dims[GLIA_IN_MAX + i]);
     s->k = (glia_kargs){s->in,   s->out, n->in_count, n->out_count, s->zero, s->dims[GLIA_IN_MAX],
                         n->attr, NULL,   NULL};
 }
@@ -292,7 +286,7 @@ static void shapes_of(const encoder *x, const glia_node *n, shapes *s)
 /* Long items are run in pieces of about PIECE_SECONDS, between which a run can be stopped. Pieces cut the
  * last axis that can be cut into enough of them: for products the weights' rows, which are then still read
  * only once. */
-static void cut_pieces(const encoder *x, const glia_node *n, const shapes *s, glia_item *it)
+static void cut_pieces(const encoder *x, const glia_node *n, const glia_shapes *s, glia_item *it)
 {
     glia_regions r;
     it->pieces = 1;
@@ -305,7 +299,7 @@ static void cut_pieces(const encoder *x, const glia_node *n, const shapes *s, gl
     for (int a = s->out[0].rank - 1; a >= 0 && most < wanted; a--) {
         if (!r.split[a]) continue;
         int64_t granule = glia_max(1, r.granule[a]);
-        if (n->op->granule) granule = glia_max(granule, n->op->granule(&s->k, a) * PIECE_GRANULES);
+        if (n->op->granule) granule = glia_max(granule, n->op->granule(&s->k, a) * GLIA_PIECE_GRANULES);
         double units = (double)s->out[0].dims[a] / (double)granule;
         if (it->kind == GLIA_PART_SPLIT && it->axis == a) units /= x->v->slots;
         if (units <= most) continue;
@@ -321,8 +315,8 @@ static void fill_item(encoder *x, int64_t node, glia_item *it, glia_arg_record *
 {
     const glia_node *n = &x->g->nodes[node];
     const glia_part *part = &x->parts[node];
-    shapes s;
-    shapes_of(x, n, &s);
+    glia_shapes s;
+    glia_node_shapes(x->g, n, x->symbols, &s);
     *it = (glia_item){.kernel = x->bind[node].kernel,
                       .args = (uint32_t)*arg_count,
                       .attrs = x->bind[node].attrs,
@@ -339,20 +333,6 @@ static void fill_item(encoder *x, int64_t node, glia_item *it, glia_arg_record *
     cut_pieces(x, n, &s, it);
     it->axis_dim = s.out[0].rank ? dims_entry(x, n->out[0].id) + it->axis : 0;
     *scratch = n->op->scratch ? glia_max(0, n->op->scratch(&s.k)) : 0;
-}
-
-/* Items that are all cut alike can be handed out as tiles: a slow or busy processor then takes fewer. Not
- * where every tile would read all of a product's weights again. */
-static bool tiles_alike(const encoder *x, const glia_item *items, const glia_phase *ph, const glia_dim *dims)
-{
-    for (uint32_t i = 0; i < ph->count; i++) {
-        const glia_item *a = &items[ph->first], *b = &items[ph->first + i];
-        if (b->kind != GLIA_PART_SPLIT || b->granule != a->granule || dims[b->axis_dim] != dims[a->axis_dim])
-            return false;
-        const glia_node *n = &x->g->nodes[b->node];
-        if ((n->op->traits & GLIA_PRODUCT) && b->axis + 1 < info_of(x, n->out[0].id)->type.rank) return false;
-    }
-    return x->v->slots > 1;
 }
 
 /* Copies the parts into one block: the variant's relocatable form. */
@@ -407,8 +387,7 @@ static glia_status emit(encoder *x, glia_error *e)
         if (x->phase_first[i] < 0) continue; /* only views: nothing to wait for */
         glia_phase *ph = &phases[v->phase_count++];
         *ph = (glia_phase){(uint32_t)x->phase_first[i], (uint32_t)(x->phase_last[i] - x->phase_first[i] + 1),
-                           0};
-        if (!x->failed && v->symbol_min > 1 && tiles_alike(x, items, ph, x->dims)) ph->tiles_per_slot = 4;
+                           0, 0};
     }
     if (x->failed || !pack_records(x, phases, items, args))
         return glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while encoding the plan");
@@ -454,9 +433,9 @@ glia_status glia_encode_variant(glia_plan *p, glia_variant *v, const glia_node_b
     }
     number_items(&x);
     find_roots(&x);
+    v->placed = x.placed;
     s = place_all(&x, e);
     if (!s) s = emit(&x, e);
-    v->placed = x.placed;
 done:
     glia_arena_free(&x.scratch);
     return s;

@@ -16,6 +16,7 @@
 #include "graph/graph.h"
 #include "provider/cpu/kernel.h"
 
+enum { GLIA_CACHED_BYTES = 32 << 20 }; /* of weights: a shared cache keeps them from step to step */
 enum { GLIA_SLOTS_MAX = 64, GLIA_VARIANTS_MAX = 8, GLIA_IN_MAX = 16, GLIA_OUT_MAX = 8 };
 
 /* Memory spaces that a record's offset is relative to. */
@@ -61,9 +62,12 @@ typedef struct glia_item {
 } glia_item;
 
 typedef struct glia_phase {
-    uint32_t first, count;   /* items */
-    uint32_t tiles_per_slot; /* 0: static shares. Else all items are SPLIT alike, and tiles are taken from a
-                                counter: slots * tiles_per_slot tiles (at most one per unit) */
+    uint32_t first, count; /* items */
+    uint32_t
+        tiles;    /* 0: static shares, one a slot. Else the work is cut into so many shares, of which workers
+                     take runs from a counter, longer ones first: a slow or busy processor takes fewer */
+    uint32_t own; /* with tiles: so many first items are REPLICATED and run once by each slot; all others
+                     are SPLIT into the same number of units */
 } glia_phase;
 
 typedef struct glia_placed { /* where a value lies; by value id of plan->graph */
@@ -128,7 +132,8 @@ typedef struct glia_bytes { /* exact memory by class */
 typedef struct glia_rates {    /* of one core; rates.c */
     double flops, integer_ops; /* a second */
     double stream, cache;      /* bytes a second: of weights and states; of activations */
-    double node, meeting;      /* seconds */
+    double unpack;        /* bytes a second: of weights that a split does not divide, beside their reading */
+    double node, meeting; /* seconds */
 } glia_rates;
 
 typedef struct glia_plan {
@@ -211,6 +216,18 @@ typedef struct glia_work {
 } glia_work;
 glia_work glia_node_work(const glia_op *op, const glia_rates *rates, const glia_kargs *k);
 
+typedef struct glia_shapes { /* a node's tensors at given symbols, without data */
+    glia_tensor in[GLIA_IN_MAX], out[GLIA_OUT_MAX];
+    int64_t dims[GLIA_IN_MAX + GLIA_OUT_MAX][GLIA_RANK_MAX], zero[GLIA_RANK_MAX];
+    glia_kargs k;
+} glia_shapes;
+void glia_node_shapes(const glia_graph *g, const glia_node *n, const int64_t *symbols, glia_shapes *s);
+enum { GLIA_PIECE_GRANULES = 4 }; /* products run fastest on a few panels at a time */
+
+/* Lets workers take the work of long phases from a counter, in tiles of at least about `seconds`; 0: in as
+ * many as there can be, however short (for tests). tiles.c */
+glia_status glia_plan_cut_tiles(const glia_plan *p, glia_variant *v, double seconds, glia_error *e);
+
 /* One variant's records from its schedule: roots, lifetimes, offsets, records. encode.c */
 typedef struct glia_node_binding { /* what is the same in every variant */
     uint32_t kernel, attrs;
@@ -233,6 +250,8 @@ static inline void glia_share(int64_t size, int64_t granule, int64_t slots, int6
 
 /* Proves that no item of a phase writes what another slot writes or reads; validate.c. */
 glia_status glia_plan_validate(const glia_plan *p, const glia_variant *v, glia_error *e);
+/* The same of one phase; also true where memory for the proof is missing. */
+bool glia_plan_phase_races(const glia_plan *p, const glia_variant *v, int32_t phase);
 
 /* Sizes at the upper bound of every symbol. */
 glia_status glia_value_bytes_max(const glia_graph *g, const glia_type *t, const int64_t *symbols,

@@ -22,13 +22,17 @@ static const row rows[] = {
 static double stream_rate(int64_t weight_bytes)
 {
     if (weight_bytes <= 1 << 20) return 4e10;
-    return weight_bytes <= 32 << 20 ? 1.5e10 : 1e10;
+    return weight_bytes <= GLIA_CACHED_BYTES ? 1.5e10 : 1e10;
 }
 
 glia_rates glia_rates_of(uint32_t features, const char *isa_max, int64_t weight_bytes)
 {
     const char *isa = glia_cpu_isas[0]->name;
-    glia_rates r = {.stream = stream_rate(weight_bytes), .cache = 4e10, .node = 1e-7, .meeting = 1e-6};
+    glia_rates r = {.stream = stream_rate(weight_bytes),
+                    .unpack = weight_bytes <= GLIA_CACHED_BYTES ? 8e10 : 1e10,
+                    .cache = 4e10,
+                    .node = 1e-7,
+                    .meeting = 1e-6};
     const glia_cpu_isa *last = glia_cpu_isa_find(isa_max);
     for (int i = 0; glia_cpu_isas[i]; i++) {
         if (!(glia_cpu_isas[i]->needs & ~features)) isa = glia_cpu_isas[i]->name;

@@ -169,10 +169,12 @@ static glia_work work_of(const search *s, const glia_node *n, const glia_kargs *
     return w;
 }
 
-/* A slot with `share` of the work; `fixed` of the bytes are read by every slot whatever its share. */
+/* A slot with `share` of the work; `fixed` of the bytes are read, and unpacked, by every slot whatever its
+ * share. */
 static double seconds_of(const search *s, glia_work w, double fixed, double share)
 {
-    double f = w.flops * share, b = (w.bytes > fixed ? w.bytes - fixed : 0) * share + (share > 0 ? fixed : 0);
+    double f = w.flops * share + (share > 0 ? fixed * s->rates->stream / s->rates->unpack : 0);
+    double b = (w.bytes > fixed ? w.bytes - fixed : 0) * share + (share > 0 ? fixed : 0);
     return (f > b ? f : b) + s->rates->node;
 }
 

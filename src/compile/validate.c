@@ -135,17 +135,23 @@ static bool collide(const checker *c, const access *a, const access *b, int64_t 
         a->outer == b->outer && a->period == b->period && a->inner == b->inner && a->size == b->size &&
         a->granule == b->granule && a->num == b->num && a->den == 1 && b->den == 1)
         return false;
+    bool comparable = !a->whole && !b->whole && a->outer == b->outer && a->period == b->period;
     for (int64_t s = 0; s < shares; s++) {
-        int64_t alo, ahi;
+        int64_t alo, ahi, blo, bhi;
         interval(a, shares, s, &alo, &ahi);
         if (alo >= ahi) continue;
-        for (int64_t t = 0; t < shares; t++) {
-            int64_t blo, bhi;
-            if (t == s) continue;
+        /* Intervals do not fall with the share: of those before and of those behind, the nearest decide. */
+        for (int64_t t = s - 1; t >= 0; t--) {
             interval(b, shares, t, &blo, &bhi);
             if (blo >= bhi) continue;
-            bool comparable = !a->whole && !b->whole && a->outer == b->outer && a->period == b->period;
-            if (!comparable || (alo < bhi && blo < ahi)) return true;
+            if (!comparable || bhi > alo) return true;
+            break;
+        }
+        for (int64_t t = s + 1; t < shares; t++) {
+            interval(b, shares, t, &blo, &bhi);
+            if (blo >= bhi) continue;
+            if (!comparable || blo < ahi) return true;
+            break;
         }
     }
     return false;
@@ -157,7 +163,7 @@ static glia_status check_phase(checker *c, const glia_phase *ph, glia_error *e)
     for (uint32_t i = 0; i < ph->count; i++)
         if (!collect(c, (int32_t)(ph->first + i)))
             return glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while validating the plan");
-    int64_t shares = ph->tiles_per_slot ? (int64_t)c->v->slots * ph->tiles_per_slot : c->v->slots;
+    int64_t shares = ph->tiles ? (int64_t)ph->tiles : c->v->slots; /* any two tiles may be of two slots */
     for (int64_t i = 0; i < c->count; i++)
         for (int64_t j = 0; j < c->count; j++) {
             const access *a = &c->list[i], *b = &c->list[j];
@@ -172,9 +178,10 @@ static glia_status check_phase(checker *c, const glia_phase *ph, glia_error *e)
     return GLIA_OK;
 }
 
-glia_status glia_plan_validate(const glia_plan *p, const glia_variant *v, glia_error *e)
+/* Phases [first, first + count), at both ends of the symbols' ranges. */
+static glia_status check_phases(const glia_plan *p, const glia_variant *v, int32_t first, int32_t count,
+                                glia_error *e)
 {
-    if (v->slots == 1) return GLIA_OK; /* one slot runs in order */
     checker c = {.p = p, .v = v};
     glia_arena_init(&c.scratch, p->arena.os, 0);
     const glia_graph *g = p->graph;
@@ -186,8 +193,19 @@ glia_status glia_plan_validate(const glia_plan *p, const glia_variant *v, glia_e
         for (int64_t i = 0; i < g->symbol_count; i++)
             symbols[i] = corner ? g->symbols[i].max : glia_max(1, g->symbols[i].min);
         if (g->symbol_count) symbols[0] = corner ? v->symbol_max : glia_max(1, v->symbol_min);
-        for (int32_t i = 0; i < v->phase_count && !s; i++) s = check_phase(&c, &v->phases[i], e);
+        for (int32_t i = first; i < first + count && !s; i++) s = check_phase(&c, &v->phases[i], e);
     }
     glia_arena_free(&c.scratch);
     return s;
+}
+
+glia_status glia_plan_validate(const glia_plan *p, const glia_variant *v, glia_error *e)
+{
+    if (v->slots == 1) return GLIA_OK; /* one slot runs in order */
+    return check_phases(p, v, 0, v->phase_count, e);
+}
+
+bool glia_plan_phase_races(const glia_plan *p, const glia_variant *v, int32_t phase)
+{
+    return check_phases(p, v, phase, 1, NULL) != GLIA_OK;
 }

@@ -105,6 +105,29 @@ static inline bool tok_scratch_push(tok_scratch *s, int32_t id)
 /* Merges s->id[0..used) in place. */
 void glia_tok_merge(const tok_pairs *p, tok_scratch *s);
 
+/* ---- the source */
+
+typedef struct tok_span {
+    const char *text;
+    int64_t size;
+} tok_span;
+static inline tok_span tok_entry(const char *const *text, const int64_t *size, int64_t stride, int64_t i)
+{
+    if (!stride) return (tok_span){text[i], size[i]};
+    tok_span s;
+    memcpy(&s.text, (const char *)text + i * stride, sizeof s.text);
+    memcpy(&s.size, (const char *)size + i * stride, sizeof s.size);
+    return s;
+}
+static inline tok_span tok_source_token(const glia_vocab_source *v, int64_t i)
+{
+    return tok_entry(v->text, v->text_size, v->stride, i);
+}
+static inline tok_span tok_source_merge(const glia_vocab_source *v, int64_t i)
+{
+    return tok_entry(v->merges, v->merge_size, v->stride, i);
+}
+
 /* ---- the object */
 
 typedef struct tok_slot {

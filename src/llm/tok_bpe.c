@@ -105,8 +105,10 @@ static glia_status merges_collide(int64_t i, glia_error *e)
 }
 
 /* "left right": both and what they join to must be tokens. */
-static glia_status add_merge(glia_tokenizer *t, const char *s, int64_t size, int64_t i, glia_error *e)
+static glia_status add_merge(glia_tokenizer *t, tok_span merge, int64_t i, glia_error *e)
 {
+    const char *s = merge.text;
+    const int64_t size = merge.size;
     char joined[3 * TOK_KEY_MAX];
     const char *gap = size > 2 ? memchr(s + 1, ' ', (size_t)size - 1) : NULL;
     if (!gap || size > 4 * TOK_KEY_MAX + 1)
@@ -139,8 +141,10 @@ typedef struct pending {
 } pending;
 enum { STRIDE = 8, RING = 4 * STRIDE };
 
-static void merge_hash(const glia_tokenizer *t, pending *m, const char *s, int64_t size)
+static void merge_hash(const glia_tokenizer *t, pending *m, tok_span merge)
 {
+    const char *s = merge.text;
+    const int64_t size = merge.size;
     const char *gap = size > 2 ? memchr(s + 1, ' ', (size_t)size - 1) : NULL;
     *m = (pending){.text = s, .left = gap ? gap - s : 0, .right = gap ? size - (gap - s) - 1 : 0};
     uint64_t l = 0, r = 0;
@@ -198,13 +202,13 @@ static glia_status add_merges(glia_tokenizer *t, const glia_vocab_source *v, gli
     pending ring[RING];
     for (int64_t i = 0; i < v->merge_count + 3 * STRIDE; i++) {
         const int64_t guess = i - STRIDE, check = guess - STRIDE, add = check - STRIDE;
-        if (i < v->merge_count) merge_hash(t, &ring[i % RING], v->merges[i], v->merge_size[i]);
+        if (i < v->merge_count) merge_hash(t, &ring[i % RING], tok_source_merge(v, i));
         if (guess >= 0 && guess < v->merge_count) merge_guess(t, &ring[guess % RING]);
         if (check >= 0 && check < v->merge_count) merge_check(t, &ring[check % RING]);
         if (add < 0) continue;
         const pending *m = &ring[add % RING];
         glia_status s = GLIA_OK;
-        if (m->id[0] < 0) s = add_merge(t, v->merges[add], v->merge_size[add], add, e);
+        if (m->id[0] < 0) s = add_merge(t, tok_source_merge(v, add), add, e);
         else if (!glia_tok_pairs_add(&t->merges, m->id[0], m->id[1], (uint32_t)add, m->id[2]))
             s = merges_collide(add, e);
         if (s) return s;
@@ -219,7 +223,7 @@ static glia_status bpe_pairs(glia_tokenizer *t, const glia_vocab_source *v, glia
                          (long long)v->merge_count, (long long)TOK_VOCAB_MAX);
     if (!glia_tok_pairs_create(&t->merges, &t->arena, v->merge_count)) return glia_tok_nomem(e);
     for (int64_t i = 0; i < v->merge_count; i++)
-        if (v->merge_size[i] < 0 || !v->merges[i])
+        if (tok_source_merge(v, i).size < 0 || !tok_source_merge(v, i).text)
             return glia_fail(e, GLIA_E_ARG, "G0606", "merge %lld has no text", (long long)i);
     const glia_status s = add_merges(t, v, e);
     for (int32_t i = 0; i < t->count && !s && t->ignore_merges; i++)

@@ -25,19 +25,11 @@ static glia_status read_switch(const glia_gguf *g, const char *key, int *out, gl
     return s;
 }
 
-static glia_status read_strings(glia_arena *a, const glia_gguf_value *v, const char *const **text,
-                                const int64_t **size, glia_error *e)
+/* The strings as they lie in the reader, which stays open as long as the source is used. */
+static void take_strings(const glia_gguf_value *v, const char *const **text, const int64_t **size)
 {
-    const char **t = GLIA_NEW_ARRAY(a, const char *, v->count);
-    int64_t *n = GLIA_NEW_ARRAY(a, int64_t, v->count);
-    if (!t || !n) return glia_tok_nomem(e);
-    for (int64_t i = 0; i < v->count; i++) {
-        t[i] = v->strings[i].text;
-        n[i] = v->strings[i].size;
-    }
-    *text = t;
-    *size = n;
-    return GLIA_OK;
+    *text = &v->strings->text;
+    *size = &v->strings->size;
 }
 
 static glia_status same_count(const glia_gguf_value *v, int64_t count, glia_error *e)
@@ -130,8 +122,9 @@ static void default_ids(glia_vocab_source *v)
     for (int i = 0; i < GLIA_COUNT(rows); i++) {
         const int64_t id = rows[i].id;
         if (strcmp(v->kind, rows[i].kind) || *rows[i].out >= 0 || id >= v->count) continue;
-        const bool same = rows[i].text ? v->text_size[id] == (int64_t)strlen(rows[i].text) &&
-                                             !memcmp(v->text[id], rows[i].text, strlen(rows[i].text))
+        const tok_span t = tok_source_token(v, id);
+        const bool same = rows[i].text ? t.size == (int64_t)strlen(rows[i].text) &&
+                                             !memcmp(t.text, rows[i].text, strlen(rows[i].text))
                                        : v->types && v->types[id] == rows[i].type;
         if (same) *rows[i].out = id;
     }
@@ -157,8 +150,10 @@ static glia_status read_attributes(glia_arena *a, glia_vocab_source *v, glia_err
     if (!any) return GLIA_OK;
     uint8_t *attributes = GLIA_NEW_ARRAY(a, uint8_t, v->count);
     if (!attributes) return glia_tok_nomem(e);
-    for (int64_t i = 0; i < v->count; i++)
-        if (v->text_size[i] == 6 && !memcmp(v->text[i], "<mask>", 6)) attributes[i] = GLIA_TOK_ATTR_LSTRIP;
+    for (int64_t i = 0; i < v->count; i++) {
+        const tok_span t = tok_source_token(v, i);
+        if (t.size == 6 && !memcmp(t.text, "<mask>", 6)) attributes[i] = GLIA_TOK_ATTR_LSTRIP;
+    }
     v->attributes = attributes;
     return GLIA_OK;
 }
@@ -171,13 +166,14 @@ static glia_status fill(glia_arena *a, const glia_gguf *g, glia_vocab_source *v,
     if (!s) s = glia_gguf_array_of(g, KEY "tokens", GLIA_GGUF_STRING, &tokens, e);
     if (s) return s;
     v->count = tokens->count;
-    s = read_strings(a, tokens, &v->text, &v->text_size, e);
-    if (!s) s = read_scores(a, g, v, e);
+    v->stride = sizeof(glia_gguf_string);
+    if (tokens->count) take_strings(tokens, &v->text, &v->text_size);
+    s = read_scores(a, g, v, e);
     if (!s) s = glia_gguf_array_or_null(g, KEY "merges", GLIA_GGUF_STRING, &merges, e);
     if (s) return s;
     if (merges) {
         v->merge_count = merges->count;
-        s = read_strings(a, merges, &v->merges, &v->merge_size, e);
+        if (merges->count) take_strings(merges, &v->merges, &v->merge_size);
     }
     if (!s) s = read_switches(g, v, e);
     if (!s) s = read_charsmap(g, v, e);

@@ -229,7 +229,8 @@ static glia_status spm_merges(glia_tokenizer *t, const glia_vocab_source *v, gli
     if (!glia_tok_pairs_create(&t->merges, &t->arena, v->merge_count)) return glia_tok_nomem(e);
     for (int64_t i = 0; i < v->merge_count; i++) {
         int32_t parts[3]; /* left, right, joined */
-        if (!merge_parts(t, v->merges[i], v->merge_size[i], parts))
+        const tok_span m = tok_source_merge(v, i);
+        if (!merge_parts(t, m.text, m.size, parts))
             return glia_fail(e, GLIA_E_FORMAT, "G0606",
                              "merge %lld is not two tokens with a space between, whose text is a token, too",
                              (long long)i);

@@ -94,9 +94,10 @@ static glia_status copy_text(glia_tokenizer *t, const glia_vocab_source *v, glia
 {
     int64_t total = 0;
     for (int64_t i = 0; i < v->count; i++) {
-        if (v->text_size[i] < 0 || (v->text_size[i] > 0 && !v->text[i]))
+        const tok_span s = tok_source_token(v, i);
+        if (s.size < 0 || (s.size > 0 && !s.text))
             return glia_fail(e, GLIA_E_ARG, "G0603", "token %lld has no text", (long long)i);
-        if (!glia_add(total, v->text_size[i], &total) || !glia_add(total, 1, &total))
+        if (!glia_add(total, s.size, &total) || !glia_add(total, 1, &total))
             return glia_fail(e, GLIA_E_LIMIT, "G0608", "the texts of the tokens are too long to add up");
     }
     t->text.gap = 1;
@@ -104,8 +105,9 @@ static glia_status copy_text(glia_tokenizer *t, const glia_vocab_source *v, glia
     t->text.bytes = GLIA_NEW_ARRAY(&t->arena, char, total);
     if (!t->text.at || !t->text.bytes) return glia_tok_nomem(e);
     for (int64_t i = 0, at = 0; i < v->count; i++) {
-        if (v->text_size[i]) memcpy(t->text.bytes + at, v->text[i], (size_t)v->text_size[i]);
-        at += v->text_size[i] + 1;
+        const tok_span s = tok_source_token(v, i);
+        if (s.size) memcpy(t->text.bytes + at, s.text, (size_t)s.size);
+        at += s.size + 1;
         t->text.at[i + 1] = at;
     }
     if (!glia_tok_table_create(&t->by_text, &t->arena, v->count)) return glia_tok_nomem(e);

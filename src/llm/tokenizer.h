@@ -54,7 +54,9 @@ typedef struct glia_vocab_source {
     int add_sep, remove_extra_spaces, lowercase, strip_accents; /* -1, 0, 1 */
     const char *charsmap; /* SentencePiece's map of characters, or null */
     int64_t charsmap_size;
-    const uint8_t *attributes;           /* [count] GLIA_TOK_ATTR_*, or null */
+    const uint8_t *attributes; /* [count] GLIA_TOK_ATTR_*, or null */
+    int64_t
+        stride; /* bytes from one entry of text, text_size, merges and merge_size to the next; 0: arrays */
     const struct tok_pipeline *pipeline; /* what tokenizer.json says; null: by kind and pre */
 } glia_vocab_source;
 

@@ -9,6 +9,7 @@
 #include "ops/build.h"
 #include "ops/ops.h"
 #include "ops/sum.h"
+#include "ops/unpacked.h"
 #include "tensor/dot.h"
 #include "tensor/layout.h"
 
@@ -107,11 +108,20 @@ static void linear_reference(const glia_kargs *k)
     else linear_f32(k);
 }
 
+/* Rows of x, where the call states its output. */
+static int64_t rows_of(const glia_kargs *k)
+{
+    return k->out ? glia_tensor_elements(&k->in[0]) / glia_max(1, glia_last_dim(&k->in[0])) : 0;
+}
+
 static int64_t linear_scratch(const glia_kargs *k)
 {
     int64_t depth = glia_last_dim(&k->in[0]), bytes = 0;
     int64_t each = k->in[0].dtype == GLIA_F64 ? 12 : 8;
-    return glia_mul(depth, each, &bytes) ? bytes : -1;
+    if (depth > (int64_t)1 << 40 || !glia_mul(depth, each, &bytes)) return -1;
+    if (glia_is_class(k->in[0].dtype, GLIA_CLASS_ACTIVATION) && rows_of(k) >= GLIA_UNPACKED_ROWS)
+        bytes = glia_max(bytes, glia_unpacked_bytes(depth));
+    return bytes;
 }
 
 static int64_t linear_granule(const glia_kargs *k, int axis)

@@ -175,11 +175,18 @@ static bool stopped(glia_lane *l, bool timekeeper)
     return true;
 }
 
-static void run_item(glia_lane *l, const glia_item *it, int32_t slot, int64_t share, int64_t shares)
+/* Of `of` shares of the work, those from begin to end, for the slot that computes them. */
+typedef struct shares {
+    int32_t slot;
+    int64_t begin, end, of;
+} shares;
+
+static void run_item(glia_lane *l, const glia_item *it, const shares *mine)
 {
+    const int32_t slot = mine->slot;
     if (it->kind == GLIA_PART_WHOLE && it->slot != slot) return;
     glia_tensor in[GLIA_IN_MAX], out[GLIA_OUT_MAX];
-    int64_t begin[GLIA_RANK_MAX] = {0}, end[GLIA_RANK_MAX];
+    int64_t begin[GLIA_RANK_MAX] = {0}, end[GLIA_RANK_MAX], pieces = it->pieces;
     const glia_arg_record *args = l->variant->args + it->args;
     for (int i = 0; i < it->in_count; i++) set_tensor(l, &args[i], slot, &in[i]);
     for (int i = 0; i < it->out_count; i++) set_tensor(l, &args[it->in_count + i], slot, &out[i]);
@@ -198,17 +205,22 @@ static void run_item(glia_lane *l, const glia_item *it, int32_t slot, int64_t sh
                     l->scratch + slot * it->scratch_stride,
                     &fault};
     if (it->kind == GLIA_PART_SPLIT) {
-        glia_share(end[it->axis], it->granule, shares, share, &begin[it->axis], &end[it->axis]);
+        int64_t size = end[it->axis], unused;
+        glia_share(size, it->granule, mine->of, mine->begin, &begin[it->axis], &unused);
+        glia_share(size, it->granule, mine->of, mine->end - 1, &unused, &end[it->axis]);
         if (begin[it->axis] >= end[it->axis]) return;
+        /* Pieces are counted for a slot's static share. */
+        if (pieces > 1)
+            pieces = glia_ceil_div(pieces * l->variant->slots * (mine->end - mine->begin), mine->of);
     }
     glia_kernel run = l->plan->kernels[it->kernel].run;
-    if (it->pieces <= 1) {
+    if (pieces <= 1) {
         run(&k);
     } else {
         int64_t lo = begin[it->piece_axis], size = end[it->piece_axis] - lo;
-        for (uint32_t i = 0; i < it->pieces; i++) {
+        for (int64_t i = 0; i < pieces; i++) {
             int64_t b, t;
-            glia_share(size, it->piece_granule, it->pieces, i, &b, &t);
+            glia_share(size, it->piece_granule, pieces, i, &b, &t);
             if (b == t) continue;
             if (b && stopped(l, slot == 0)) return;
             begin[it->piece_axis] = lo + b;
@@ -234,33 +246,52 @@ static void log_event(glia_lane *l, int worker, int32_t item, uint64_t begin, ui
         (glia_event){item, (uint16_t)(l->variant - l->plan->variants), (uint16_t)worker, l->runs, begin, end};
 }
 
-static void run_chain(glia_lane *l, const glia_phase *ph, int worker, int32_t slot, int64_t share,
-                      int64_t shares)
+/* Items [begin, end) of a phase. */
+static void run_chain(glia_lane *l, const glia_phase *ph, uint32_t begin, uint32_t end, int worker,
+                      const shares *mine)
 {
-    for (uint32_t i = ph->first; i < ph->first + ph->count; i++) {
-        if (stopped(l, slot == 0)) return;
+    for (uint32_t i = ph->first + begin; i < ph->first + end; i++) {
+        if (stopped(l, mine->slot == 0)) return;
         if (!l->logs) {
-            run_item(l, &l->variant->items[i], slot, share, shares);
+            run_item(l, &l->variant->items[i], mine);
             continue;
         }
-        uint64_t begin = l->os->clock_ns(l->os->ctx);
-        run_item(l, &l->variant->items[i], slot, share, shares);
-        log_event(l, worker, (int32_t)i, begin, l->os->clock_ns(l->os->ctx));
+        uint64_t start = l->os->clock_ns(l->os->ctx);
+        run_item(l, &l->variant->items[i], mine);
+        log_event(l, worker, (int32_t)i, start, l->os->clock_ns(l->os->ctx));
     }
+}
+
+/* Takes tiles: a part of what is left, so that the last ones are short. False if none are left. */
+static bool take_tiles(glia_lane *l, uint32_t tiles, uint32_t slots, shares *mine)
+{
+    uint32_t at = atomic_load_explicit(&l->tile, memory_order_relaxed), count;
+    do {
+        if (at >= tiles) return false;
+        count = (tiles - at) / (2 * slots);
+        if (!count) count = 1;
+    } while (!atomic_compare_exchange_weak_explicit(&l->tile, &at, at + count, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    mine->begin = at;
+    mine->end = at + count;
+    return true;
 }
 
 static void run_phase(glia_lane *l, const glia_phase *ph, int worker, int workers)
 {
-    int32_t slots = l->variant->slots;
-    if (!ph->tiles_per_slot) {
+    const int32_t slots = l->variant->slots;
+    if (!ph->tiles) {
         for (int32_t slot = worker; slot < slots; slot += workers)
-            run_chain(l, ph, worker, slot, slot, slots);
+            run_chain(l, ph, 0, ph->count, worker, &(shares){slot, slot, slot + 1, slots});
         return;
     }
+    /* Later phases may read any slot's own copies. */
+    for (int32_t slot = worker; slot < slots; slot += workers)
+        run_chain(l, ph, 0, ph->own, worker, &(shares){slot, slot, slot + 1, slots});
     if (worker >= slots) return;
-    uint32_t tiles = (uint32_t)slots * ph->tiles_per_slot, t;
-    while ((t = atomic_fetch_add_explicit(&l->tile, 1, memory_order_relaxed)) < tiles)
-        run_chain(l, ph, worker, worker, t, tiles);
+    shares mine = {worker, 0, 0, ph->tiles};
+    while (take_tiles(l, ph->tiles, (uint32_t)slots, &mine))
+        run_chain(l, ph, ph->own, ph->count, worker, &mine);
 }
 
 static void reset_tiles(void *arg)
@@ -303,7 +334,7 @@ glia_status glia_lane_run(glia_lane *l, const glia_run *run, glia_error *e)
         /* One chain from begin to end on the caller's thread: nobody to meet. */
         uint32_t mode = glia_cpu_mode_set();
         for (int32_t i = 0; i < l->variant->phase_count; i++)
-            run_chain(l, &l->variant->phases[i], 0, 0, 0, 1);
+            run_chain(l, &l->variant->phases[i], 0, l->variant->phases[i].count, 0, &(shares){0, 0, 1, 1});
         glia_cpu_mode_restore(mode);
     } else {
         uint64_t before = glia_team_meetings(l->team);

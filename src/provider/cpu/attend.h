@@ -35,6 +35,8 @@ typedef struct query_set {
     int64_t begin[ATTEND_QUERIES]; /* positions that it sees: [begin, end) */
     int64_t end[ATTEND_QUERIES];
     float top[ATTEND_QUERIES], total[ATTEND_QUERIES];
+    int64_t most; /* the greatest end */
+    float q[ATTEND_QUERIES][HEAD_MAX];
     float sum[ATTEND_QUERIES][HEAD_MAX], o[ATTEND_QUERIES][HEAD_MAX];
     float p[ATTEND_QUERIES][KEY_CHUNK];
 } query_set;
@@ -66,22 +68,48 @@ GLIA_INLINE const uint8_t *page_of(const attend_call *c, const query_set *s, con
     return pages + ((int64_t)s->pages[position / c->slots] * c->groups + s->group) * c->slots * c->row;
 }
 
+/* Behind a tile's loop: what is stored there is addressed from p and constants. Without it compilers work out
+ * two dozen addresses ahead of the loop, and take vector registers from the tile to hold them. */
+#define KEEP_ONE_ADDRESS(p) __asm__("" : "+r"(p))
+
+/* What is read two pages after position j's keys or values: keys and values of a chunk in turn. A chunk's
+ * bytes are few and in several places, so that the processor alone would find them too late. Past the end it
+ * is what is read now. */
+GLIA_INLINE const uint8_t *ahead_of(const attend_call *c, const query_set *s, bool values, int64_t from,
+                                    int64_t j)
+{
+    const int64_t end = glia_min(from + KEY_CHUNK, s->most);
+    int64_t at = j + 2 * c->slots;
+    bool to_values = values;
+    if (!values && at >= end) {
+        to_values = true;
+        at = glia_min(from + (at - end), end - 1);
+    } else if (values && at >= end) {
+        to_values = false;
+        at = at < s->most ? at : j;
+    }
+    const uint8_t *page = page_of(c, s, to_values ? c->values : c->keys, at);
+    return page + at % c->slots * (to_values ? c->row : c->size);
+}
+
 /* sum[q][v] += q k over 32 dims of int8 keys that start at dim i, times their scales. */
 GLIA_INLINE void score_block(const int Q, const int V, const attend_call *c, const query_set *s,
-                             const uint8_t *block, int64_t slot, int64_t i, v16 sum[ATTEND_QUERIES][4])
+                             const uint8_t *block, const uint8_t *ahead, int64_t slot, int64_t i,
+                             v16 sum[ATTEND_QUERIES][2])
 {
     const uint8_t *k = block + 2 * c->slots + slot;
-    v16 acc[ATTEND_QUERIES][4];
+    v16 acc[ATTEND_QUERIES][2];
     GLIA_UNROLL
     for (int q = 0; q < Q; q++) GLIA_UNROLL
     for (int v = 0; v < V; v++) acc[q][v] = v16_zero();
-    for (int j = 0; j < GLIA_PAGE_BLOCK; j++, k += c->slots) {
-        v16 x[4];
+    for (int j = 0; j < GLIA_PAGE_BLOCK; j++, k += c->slots, ahead += GLIA_PAGE_BLOCK_BYTES) {
+        v16 x[2];
+        __builtin_prefetch(ahead);
         GLIA_UNROLL
         for (int v = 0; v < V; v++) x[v] = v16_load_i8(k + 16 * v);
         GLIA_UNROLL
         for (int q = 0; q < Q; q++) {
-            const v16 a = v16_set(c->q[s->at[q] + i + j]);
+            const v16 a = v16_set(s->q[q][i + j]);
             GLIA_UNROLL
             for (int v = 0; v < V; v++) acc[q][v] = v16_fma(a, x[v], acc[q][v]);
         }
@@ -99,29 +127,34 @@ GLIA_INLINE void score_tile(const int size, const int Q, const int V, const atte
                             int64_t j, int64_t from)
 {
     const uint8_t *page = page_of(c, s, c->keys, j), *k = page + j % c->slots * size;
+    const uint8_t *ahead = ahead_of(c, s, false, from, j);
     const int64_t stride = c->slots * size;
-    v16 acc[ATTEND_QUERIES][4];
+    float *p = s->p[0] + (j - from);
+    v16 acc[ATTEND_QUERIES][2];
     GLIA_UNROLL
     for (int q = 0; q < Q; q++) GLIA_UNROLL
     for (int v = 0; v < V; v++) acc[q][v] = v16_zero();
-    for (int64_t i = 0; size == 1 && i < c->d; i += GLIA_PAGE_BLOCK)
-        score_block(Q, V, c, s, page + i * c->slots / GLIA_PAGE_BLOCK * GLIA_PAGE_BLOCK_BYTES, j % c->slots,
-                    i, acc);
-    for (int64_t i = 0; size != 1 && i < c->d; i++, k += stride) {
-        v16 x[4];
+    for (int64_t i = 0; size == 1 && i < c->d; i += GLIA_PAGE_BLOCK) {
+        const int64_t block = i / GLIA_PAGE_BLOCK * c->slots * GLIA_PAGE_BLOCK_BYTES;
+        score_block(Q, V, c, s, page + block, ahead + block, j % c->slots, i, acc);
+    }
+    for (int64_t i = 0; size != 1 && i < c->d; i++, k += stride, ahead += stride) {
+        v16 x[2];
+        for (int b = 0; b < 16 * V * size; b += 64) __builtin_prefetch(ahead + b);
         GLIA_UNROLL
         for (int v = 0; v < V; v++) x[v] = load_page(size, k + 16 * v * size);
         GLIA_UNROLL
         for (int q = 0; q < Q; q++) {
-            const v16 a = v16_set(c->q[s->at[q] + i]);
+            const v16 a = v16_set(s->q[q][i]);
             GLIA_UNROLL
             for (int v = 0; v < V; v++) acc[q][v] = v16_fma(a, x[v], acc[q][v]);
         }
     }
     const v16 scale = v16_set(c->scale);
+    KEEP_ONE_ADDRESS(p);
     GLIA_UNROLL
     for (int q = 0; q < Q; q++) GLIA_UNROLL
-    for (int v = 0; v < V; v++) v16_store(s->p[q] + (j - from) + 16 * v, v16_mul(acc[q][v], scale));
+    for (int v = 0; v < V; v++) v16_store(p + q * KEY_CHUNK + 16 * v, v16_mul(acc[q][v], scale));
 }
 
 /* Scores [a, b) under the soft cap, in whole vectors. */
@@ -136,14 +169,8 @@ GLIA_NOINLINE static void soften(float *p, int64_t a, int64_t b, float cap)
 GLIA_INLINE void scores(const int size, const int Q, const attend_call *c, query_set *s, int64_t from,
                         int64_t a, int64_t to)
 {
-    enum { WIDE = 4 };
     for (int64_t j = a / LANES * LANES; j < to;) {
         const int64_t page_end = glia_min(to, (j / c->slots + 1) * c->slots);
-        if (Q == 1)
-            for (; j + 16 * (WIDE - 1) < page_end; j += 16 * WIDE) {
-                if (j % c->slots + 16 * WIDE > c->slots) break;
-                score_tile(size, Q, WIDE, c, s, j, from);
-            }
         for (; j + 16 < page_end; j += 32) {
             if (j % c->slots + 32 > c->slots) break;
             score_tile(size, Q, 2, c, s, j, from);
@@ -179,29 +206,34 @@ GLIA_INLINE void value_tile(const int size, const int Q, const int V, const atte
 {
     v16 acc[ATTEND_QUERIES][ATTEND_VALUES];
     const int64_t stride = c->row;
+    float *o = s->o[first] + at;
     GLIA_UNROLL
     for (int q = 0; q < Q; q++) GLIA_UNROLL
-    for (int v = 0; v < V; v++) acc[q][v] = v16_load(s->o[first + q] + at + 16 * v);
+    for (int v = 0; v < V; v++) acc[q][v] = v16_load(o + q * HEAD_MAX + 16 * v);
     for (int64_t j = a; j < b;) {
         const int64_t page_end = glia_min(b, (j / c->slots + 1) * c->slots);
         const uint8_t *row = page_of(c, s, c->values, j) + j % c->slots * c->row;
-        for (; j < page_end; j++, row += stride) {
+        const uint8_t *ahead = ahead_of(c, s, true, from, j) + at * c->row / c->d;
+        const float *p = s->p[first] + (j - from);
+        for (; j < page_end; j++, row += stride, ahead += stride, p++) {
             v16 x[ATTEND_VALUES];
+            for (int i = 0; i < 16 * V * size; i += 64) __builtin_prefetch(ahead + i);
             GLIA_UNROLL
             for (int v = 0; v < V; v++)
                 x[v] = last == 16 ? load_value(size, row, at + 16 * v)
                                   : load_page_n(size, row + (at + 16 * v) * size, last);
             GLIA_UNROLL
             for (int q = 0; q < Q; q++) {
-                const v16 w = v16_set(s->p[first + q][j - from]);
+                const v16 w = v16_set(p[q * KEY_CHUNK]);
                 GLIA_UNROLL
                 for (int v = 0; v < V; v++) acc[q][v] = v16_fma(w, x[v], acc[q][v]);
             }
         }
     }
+    KEEP_ONE_ADDRESS(o);
     GLIA_UNROLL
     for (int q = 0; q < Q; q++) GLIA_UNROLL
-    for (int v = 0; v < V; v++) v16_store(s->o[first + q] + at + 16 * v, acc[q][v]);
+    for (int v = 0; v < V; v++) v16_store(o + q * HEAD_MAX + 16 * v, acc[q][v]);
 }
 
 GLIA_INLINE void values(const int size, const int Q, const attend_call *c, query_set *s, int first,
@@ -279,6 +311,8 @@ GLIA_INLINE void attend_set(const int size, const int Q, const attend_call *c, q
         least = glia_min(least, s->begin[q]);
         most = glia_max(most, s->end[q]);
     }
+    s->most = most;
+    for (int q = 0; q < Q; q++) memcpy(s->q[q], c->q + s->at[q], (size_t)c->d * sizeof *c->q);
     for (int64_t from = least / KEY_CHUNK * KEY_CHUNK; from < most; from += KEY_CHUNK)
         attend_chunk(size, Q, c, s, from);
     for (int q = 0; q < Q && c->sinks; q++) {

@@ -86,10 +86,6 @@ GLIA_INLINE void widen(const int size, const attend_block *s, int64_t from, int6
 
 /* ---- products */
 
-/* Behind a tile's loop: what is stored there is addressed from p and constants. Without it compilers work out
- * two dozen addresses ahead of the loop, and take vector registers from the tile to hold them. */
-#define KEEP_ONE_ADDRESS(p) __asm__("" : "+r"(p))
-
 /* p = q k * scale over a tile's width of positions. Keys of q8_0 (blocked) sum 32 dims at a time, times their
  * scales. */
 GLIA_INLINE void score_rows(const bool blocked, const int R, const float *q, const float *k,

@@ -13,12 +13,14 @@
 static const glia_cpu_isa portable = {"portable", 0, 0, 0};
 
 #define X(name) extern const glia_cpu_isa glia_cpu_##name;
+#define MORE(name) extern const glia_cpu_isa glia_cpu_##name##_quant;
 #include "provider/cpu/isas.def"
 #undef X
 
 const glia_cpu_isa *const glia_cpu_isas[] = {
     &portable,
 #define X(name) &glia_cpu_##name,
+#define MORE(name) &glia_cpu_##name##_quant,
 #include "provider/cpu/isas.def"
 #undef X
     0,

@@ -22,7 +22,8 @@ typedef struct glia_cpu_isa {
     int32_t count;
 } glia_cpu_isa;
 
-/* From slowest to fastest; ends with null. The first is "portable" (rows may be empty: references serve). */
+/* From slowest to fastest, one set's tables side by side; ends with null. The first is "portable" (rows may
+ * be empty: references serve). */
 extern const glia_cpu_isa *const glia_cpu_isas[];
 const glia_cpu_isa *glia_cpu_isa_find(const char *name);
 

@@ -578,8 +578,11 @@ GLIA_INLINE void kv_put(const int size, const glia_kargs *k)
             }
             uint8_t *to = (uint8_t *)c->data +
                           ((page * groups + g) * slots * d + (transposed ? slot : slot * d)) * size;
-            for (int64_t i = k->begin[dim_axis]; i < k->end[dim_axis]; i++)
-                put_element(size, to + i * step, from[i]);
+            int64_t i = k->begin[dim_axis];
+            for (; !transposed && i + LANES <= k->end[dim_axis]; i += LANES)
+                size == 2 ? v16_store_f16(to + i * step, v16_load(from + i))
+                          : v16_store(to + i * step, v16_load(from + i));
+            for (; i < k->end[dim_axis]; i++) put_element(size, to + i * step, from[i]);
         }
     }
 }

@@ -256,6 +256,11 @@ GLIA_INLINE v16 v16_load_f16(const void *p)
     return v16_pair(_mm256_cvtph_ps(_mm_loadu_si128(p)),
                     _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p + 1)));
 }
+GLIA_INLINE void v16_store_f16(void *p, v16 a)
+{
+    _mm_storeu_si128(p, _mm256_cvtps_ph(a.lo, _MM_FROUND_TO_NEAREST_INT));
+    _mm_storeu_si128((__m128i *)p + 1, _mm256_cvtps_ph(a.hi, _MM_FROUND_TO_NEAREST_INT));
+}
 GLIA_INLINE v16 v16_set_f16(const void *p)
 {
     int16_t h;

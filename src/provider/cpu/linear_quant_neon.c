@@ -1,0 +1,15 @@
+/* linear and expert_linear over R16 panels with NEON: an instance of linear_r16.h. Built alone with its
+ * flags, so that no such instruction leaks into other code. */
+#include "base/cpu.h"
+#include "ops/ops.h"
+#include "provider/cpu/kernel.h"
+
+#define R16_NAME "neon"
+#include "provider/cpu/r16_steps_neon.h"
+
+#include "provider/cpu/linear_r16_formats.h"
+
+static const glia_cpu_kernel kernels[] = {R16_KERNEL_ROWS};
+
+extern const glia_cpu_isa glia_cpu_neon_quant;
+const glia_cpu_isa glia_cpu_neon_quant = {"neon", GLIA_CPU_NEON, kernels, GLIA_COUNT(kernels)};
