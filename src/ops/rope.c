@@ -23,14 +23,17 @@ static void rope_table_reference(const glia_kargs *k)
 {
     const glia_tensor *pos = &k->in[0], *f = glia_optional(k, 1), *y = &k->out[0];
     int64_t dims = y->dims[1], half = dims / 2;
-    for (int64_t j = k->begin[1]; j < k->end[1]; j++) {
-        int64_t i = j < half ? j : j - half;
+    for (int64_t i = 0; i < half; i++) { /* a pair's power is taken once: it costs more than the waves */
+        const bool cosine = i >= k->begin[1] && i < k->end[1],
+                   sine = half + i >= k->begin[1] && half + i < k->end[1];
+        if (!cosine && !sine) continue;
         double rate = glia_pow(k->attr[0].f, -2.0 * (double)i / (double)dims);
         if (f) rate /= glia_get_f64(f, i);
         for (int64_t t = k->begin[0]; t < k->end[0]; t++) {
             double a = (double)glia_get_i64(pos, t) * k->attr[2].f * rate;
-            double wave = j < half ? glia_cos(a) : glia_sin(a);
-            ((float *)y->data)[t * dims + j] = (float)(wave * k->attr[3].f);
+            float *row = (float *)y->data + t * dims;
+            if (cosine) row[i] = (float)(glia_cos(a) * k->attr[3].f);
+            if (sine) row[half + i] = (float)(glia_sin(a) * k->attr[3].f);
         }
     }
 }

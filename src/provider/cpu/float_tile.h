@@ -19,10 +19,11 @@
 enum {
     SEGMENT = 256,
     PANELS_MAX = 4,
-    CHUNK_TILES = 8,
+    CHUNK_TILES = 6,
     TILE_SUMS = TWO_ROWS == TILE_ROWS ? 2 * TILE_ROWS : TILE_ROWS, /* of a full tile */
     CHUNK_SUMS = TILE_SUMS * CHUNK_TILES,
-    FLOAT_LEVELS = 40, /* more segments than an address space holds */
+    FLOAT_LEVELS = 12, /* a chunk's trees lie on the stack: 108 KiB at the most */
+    DEPTH_MAX = SEGMENT * ((1 << FLOAT_LEVELS) - 1), /* longer sums than a million go to the reference */
     BLOCK_BYTES =
         768 << 10, /* panels that meet all rows before the next ones: they stay in the second cache */
     AHEAD = 2048   /* of prefetches, for weights from memory */

@@ -13,6 +13,10 @@ static void matmul_f32(const glia_kargs *k)
     int64_t stride[GLIA_RANK_MAX + 1] = {0};
     glia_linear_call c = {.n = n, .depth = depth, .begin = glia_box_begin(k), .end = glia_box_end(k)};
     if (c.end <= c.begin || rows <= 0) return;
+    if (depth > DEPTH_MAX) {
+        glia_op_matmul.reference(k);
+        return;
+    }
     glia_broadcast_strides(w, y, stride);
     for (glia_box b = glia_box_rows(k, lead); b.more; glia_box_next(&b)) {
         int64_t at = 0;
