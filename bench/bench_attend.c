@@ -214,10 +214,8 @@ static void run_shape(const glia_cpu_isa *isa, const glia_cpu_kernel *row, const
     b.table = take(SEQUENCES * b.pages * 4), b.seq = take(n * 4), b.pos = take(n * 4);
     for (int64_t i = 0; i < elements; i++) b.q[i] = random_f32();
     for (int64_t i = 0; i < SEQUENCES * b.pages; i++) b.table[i] = (int32_t)i;
-    for (int64_t i = 0; i < s->layers * b.side; i++) { /* any finite numbers: bytes below 0x78 */
-        const uint16_t h = (uint16_t)(0x3000 + (i * 2654435761u >> 13 & 0x8bff));
-        memcpy(b.cache + 2 * i, &h, 2);
-    }
+    for (int64_t i = 0; i < s->layers * 2 * b.side; i++) /* small numbers, whichever way they are read */
+        b.cache[i] = b.kept == GLIA_F32 && i % 4 == 3 ? 0x3c : (uint8_t)(0x10 + (i * 2654435761u >> 13 & 15));
     printf("%-20s %lld/%lld x %lld, %lld keys:", row->name, (long long)s->heads, (long long)s->groups,
            (long long)s->d, (long long)s->context);
     prompt(&b, wide);
