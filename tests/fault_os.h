@@ -231,6 +231,12 @@ static inline int fault_cpu_count(void *ctx)
     return f->under->cpu_count(f->under->ctx);
 }
 
+static inline int fault_file_time(void *ctx, glia_file file, int64_t *out)
+{
+    struct fault_os *f = ctx;
+    return f->under->file_time(f->under->ctx, file, out);
+}
+
 /* under null: the default table. Nothing fails yet. */
 static inline void fault_os_init(struct fault_os *f, const glia_os *under)
 {
@@ -261,6 +267,7 @@ static inline void fault_os_init(struct fault_os *f, const glia_os *under)
         .futex_wait = fault_futex_wait,
         .futex_wake = fault_futex_wake,
         .cpu_count = fault_cpu_count,
+        .file_time = fault_file_time,
     };
 }
 

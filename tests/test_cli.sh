@@ -136,6 +136,30 @@ test_refusals() {
     [ $? -eq 3 ] || fault "tokenize --decode takes an id that is not there"
 }
 
+test_pack_cache() {
+    mkdir "$tmp/packs"
+    expect 0 out run "$demo" -p "Once upon" -n 20
+    cp "$tmp/out" "$tmp/plain"
+    for round in made used; do
+        expect 0 out run "$demo" -p "Once upon" -n 20 --pack-cache "$tmp/packs"
+        cmp -s "$tmp/out" "$tmp/plain" || fault "another text with a packed file ($round)"
+        [ -s "$tmp/err" ] && fault "a packed file that was $round says: $(head -c 200 "$tmp/err")"
+    done
+    expect 0 out plan "$demo" --pack-cache "$tmp/packs"
+    has mapped
+    expect 0 out run "$demo" -p "Once upon" -n 20 --pack-cache "$tmp/packs" --pack-copy --pack-verify
+    cmp -s "$tmp/out" "$tmp/plain" || fault "another text with a packed file that is copied"
+    for file in "$tmp"/packs/*; do echo damage >>"$file"; done
+    expect 0 out run "$demo" -p "Once upon" -n 20 --pack-cache "$tmp/packs"
+    says "made a new packed file"
+    says G0560
+    expect 0 out run "$demo" -p "Once upon" -n 20 --pack-cache "$tmp/nowhere"
+    says G0565
+    cmp -s "$tmp/out" "$tmp/plain" || fault "another text without a folder"
+    expect 0 out run "$demo" -p "Once upon" -n 20 --pack-cache off
+    [ -e off ] && fault "off was taken for a folder"
+}
+
 test_vocabulary_only() {
     vocab=$data/tokenizers/gguf-vocabs/ggml-vocab-llama-spm.gguf
     if [ -z "$data" ] || [ ! -f "$vocab" ]; then
@@ -513,9 +537,9 @@ test_bench() {
     has '"type_k":"q8_0"'
     expect 0 out bench "$demo" -p 0 -n 3 --parallel 3 -t 2 -r 1
     has "decode 3, 3 sequences"
-    expect 0 out bench "$demo" --latency -n 600 -t 1 -o json
+    expect 0 out bench "$demo" --latency -n 200 -t 1 -o json
     is_json
-    has '"tokens":600'
+    has '"tokens":200'
     has '"p99_9_over_p50"'
     expect 0 out bench --kernels silu -o json
     is_json
@@ -715,8 +739,8 @@ test_example() {
 }
 
 "$glia" synth --shape tiny --type Q8_0 "$tmp/tiny.gguf" || exit 2
-for name in help usage refusals vocabulary_only run chat sampling loop sessions interrupt full_disk inspect plan \
-    logits tokenize embed perplexity bench compare profile synth quantize imatrix convert explain generated_texts \
+for name in help usage refusals pack_cache vocabulary_only run chat sampling loop sessions interrupt full_disk inspect \
+    plan logits tokenize embed perplexity bench compare profile synth quantize imatrix convert explain generated_texts \
     golden_story example; do
     skipped=
     test_$name

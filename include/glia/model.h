@@ -27,6 +27,14 @@ typedef struct glia_adapter {
     float scale;      /* 1: as trained */
 } glia_adapter;
 
+/* What a model does with pack_cache, added together. */
+enum {
+    GLIA_PACK_COPY = 1,  /* weights are copied from the packed file into memory of the process, in huge pages
+                            where  the system has them, in place of being mapped */
+    GLIA_PACK_VERIFY = 2 /* the whole model file is read and compared, by checksums, with what the packed file
+                            was made of; else its size, time of change, header and samples are */
+};
+
 typedef struct glia_model_options {
     uint32_t size;          /* set by GLIA_MODEL_OPTIONS_INIT */
     int32_t threads;        /* worker threads, the caller's included; 0: the usable processors */
@@ -47,6 +55,19 @@ typedef struct glia_model_options {
     int64_t cache_tokens; /* tokens that a cache has room for, in pages of 32; 0: sequences times context */
     int32_t embeddings;   /* 1: steps give the last hidden state of a token in place of its logits; the output
                              matrix is not loaded. Encoders (bert) have nothing else: they need 1 (G0540) */
+    int32_t pack_flags;   /* GLIA_PACK_* */
+    const char
+        *pack_cache; /* a folder that is there already, or null: none. Weights as they lie in memory are kept
+                        in it, in a file of its own for each model, shapes and instruction set, so that
+                        later starts neither read nor pack them. All of it is checked against checksums
+                        before use; what is damaged, cut, stale, of another model, version, layout or
+                        instruction set is refused and made anew (by a temporary name and a rename, so that
+                        any number of processes may do so at once). A file that cannot be made or used is no
+                        failure: glia_model_pack_cache tells. The file is mapped while the model is open: its
+                        pages belong to the page cache, shared by processes, and may be dropped and read
+                        again. Whoever can write to the folder can give the model other weights, or end the
+                        process by cutting the file: GLIA_PACK_COPY is safe from the latter. Read while the
+                        model is opened, not kept */
 } glia_model_options;
 #define GLIA_MODEL_OPTIONS_INIT                                                                              \
     {                                                                                                        \
@@ -68,6 +89,7 @@ typedef struct glia_memory {
     int64_t total;
     int64_t arena_lower_bound;
     int64_t session; /* of tables: what each further session over one shared cache takes */
+    int64_t mapped;  /* of weights and packed: what is mapped from a cached packed file and can be dropped */
 } glia_memory;
 #define GLIA_MEMORY_INIT                                                                                     \
     {                                                                                                        \
@@ -84,6 +106,18 @@ GLIA_API glia_status glia_model_query(const char *path, const glia_model_options
  * GLIA_E_THREAD. */
 GLIA_API glia_status glia_model_open(const char *path, const glia_model_options *options, glia_model **out,
                                      glia_error *e);
+/* What became of options.pack_cache. */
+typedef enum glia_pack_use {
+    GLIA_PACK_OFF,   /* no folder was given */
+    GLIA_PACK_USED,  /* the weights are those of a packed file */
+    GLIA_PACK_MADE,  /* the model's file was read, and a packed file was made for the next time */
+    GLIA_PACK_FAILED /* the model's file was read, and no packed file could be made */
+} glia_pack_use;
+/* Thread-safe. *why (may be null): MADE: why a file that was there was not used, or GLIA_OK; FAILED: what
+ * failed. G0560 (no packed file, cut or damaged), G0561 (another version), G0562 (of another model, or of
+ * this one before it changed), G0563 (another instruction set or layout), G0564 (damaged weights), G0565
+ * (read, written or made in vain). */
+GLIA_API glia_pack_use glia_model_pack_cache(const glia_model *m, glia_error *why);
 /* All sessions must have been destroyed. Null is allowed. */
 GLIA_API void glia_model_close(glia_model *m);
 

@@ -59,6 +59,9 @@ typedef struct glia_os {
     int (*cpu_count)(void *ctx);
     /* The processor that the calling thread is on now, or -1; a few instructions. May be null. */
     int (*cpu_now)(void *ctx);
+
+    /* When a file was changed last, in ns since 1970. Null, or beyond `size`: not known. */
+    int (*file_time)(void *ctx, glia_file f, int64_t *out);
 } glia_os;
 
 /* The table for POSIX systems (Linux futex, mmap, pthreads). A constant. */

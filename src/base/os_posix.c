@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define HUGE_PAGE ((size_t)2 << 20)
+#define POPULATE_STEP ((size_t)8 << 20)
 #define ALIGN_MOST 4096
 /* Sanitizers end the process at a terabyte, and debug builds touch all that they hand out: they refuse
  * what no test needs. */
@@ -54,18 +55,24 @@ static bool is_mapped(size_t bytes)
 #endif
 }
 
-/* Maps `bytes` at a huge-page bound, by mapping more and giving back both ends. */
-static void *map_huge(size_t bytes)
+/* Maps `all` bytes (whole pages) at a huge-page bound, by mapping more and giving back both ends. */
+static void *map_aligned(size_t all, int protection, int flags)
 {
-    size_t all = whole_pages(bytes);
-    if (!all || all > SIZE_MAX - HUGE_PAGE) return NULL;
-    uint8_t *p = mmap(NULL, all + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (all > SIZE_MAX - HUGE_PAGE) return NULL;
+    uint8_t *p = mmap(NULL, all + HUGE_PAGE, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
     if (p == MAP_FAILED) return NULL;
     size_t head = (HUGE_PAGE - ((uintptr_t)p & (HUGE_PAGE - 1))) & (HUGE_PAGE - 1);
     if (head) munmap(p, head);
     munmap(p + head + all, HUGE_PAGE - head);
-    madvise(p + head, all, MADV_HUGEPAGE); /* advice: a kernel without huge pages refuses, to no harm */
     return p + head;
+}
+
+static void *map_huge(size_t bytes)
+{
+    size_t all = whole_pages(bytes);
+    void *p = all ? map_aligned(all, PROT_READ | PROT_WRITE, 0) : NULL;
+    if (p) madvise(p, all, MADV_HUGEPAGE); /* advice: a kernel without huge pages refuses, to no harm */
+    return p;
 }
 
 static void *os_mem_alloc(void *ctx, size_t bytes, size_t align)
@@ -91,9 +98,25 @@ static void *os_mem_reserve(void *ctx, size_t bytes)
     (void)ctx;
     size_t all = whole_pages(bytes);
     if (!all) return NULL;
-    void *p = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return p == MAP_FAILED ? NULL : p;
+    if (all < HUGE_PAGE) {
+        void *p = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        return p == MAP_FAILED ? NULL : p;
+    }
+    return map_aligned(all, PROT_NONE, MAP_NORESERVE);
 }
+
+#ifdef MADV_POPULATE_WRITE
+/* Linux 5.14: faults all pages in and says so when memory is short, where touching would kill us. In steps,
+ * since a step keeps other threads' changes to the address space waiting. EINVAL: not known here. */
+static int populate(uint8_t *p, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += POPULATE_STEP) {
+        size_t left = bytes - at;
+        if (madvise(p + at, left < POPULATE_STEP ? left : POPULATE_STEP, MADV_POPULATE_WRITE)) return errno;
+    }
+    return 0;
+}
+#endif
 
 static int os_mem_commit(void *ctx, void *p, size_t bytes)
 {
@@ -104,9 +127,8 @@ static int os_mem_commit(void *ctx, void *p, size_t bytes)
     if (mprotect(p, all, PROT_READ | PROT_WRITE)) return errno;
     if (all >= HUGE_PAGE) madvise(p, all, MADV_HUGEPAGE);
 #ifdef MADV_POPULATE_WRITE
-    /* Linux 5.14: faults all pages in and says so when memory is short, where touching would kill us. */
-    if (!madvise(p, all, MADV_POPULATE_WRITE)) return 0;
-    if (errno == ENOMEM) return ENOMEM;
+    int error = populate(p, all);
+    if (!error || error == ENOMEM) return error;
 #endif
     for (size_t i = 0; i < all; i += page) __atomic_fetch_or((uint8_t *)p + i, 0, __ATOMIC_RELAXED);
     return 0;
@@ -140,6 +162,16 @@ static int os_file_size(void *ctx, glia_file f, int64_t *out)
     if (fstat((int)f, &s)) return errno;
     if (!S_ISREG(s.st_mode) || s.st_size < 0) return EINVAL;
     *out = s.st_size;
+    return 0;
+}
+
+static int os_file_time(void *ctx, glia_file f, int64_t *out)
+{
+    (void)ctx;
+    struct stat s;
+    if (fstat((int)f, &s)) return errno;
+    if (s.st_mtim.tv_sec < 0 || s.st_mtim.tv_sec > INT64_MAX / 1000000000 - 1) return EOVERFLOW;
+    *out = (int64_t)s.st_mtim.tv_sec * 1000000000 + s.st_mtim.tv_nsec;
     return 0;
 }
 
@@ -360,6 +392,7 @@ static const glia_os posix = {
     .futex_wake = os_futex_wake,
     .cpu_count = os_cpu_count,
     .cpu_now = os_cpu_now,
+    .file_time = os_file_time,
 };
 
 const glia_os *glia_os_default(void) { return &posix; }

@@ -20,11 +20,15 @@ const uint8_t *glia_read_bytes(glia_reader *r, int64_t n)
     return p;
 }
 
-static uint64_t read_little(glia_reader *r, int bytes)
+static inline uint64_t read_little(glia_reader *r, int bytes)
 {
     const uint8_t *p = glia_read_bytes(r, bytes);
     uint64_t v = 0;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    if (p) memcpy(&v, p, (size_t)bytes);
+#else
     for (int i = 0; p && i < bytes; i++) v |= (uint64_t)p[i] << (8 * i);
+#endif
     return v;
 }
 

@@ -85,6 +85,8 @@ typedef struct cli_settings { /* what the options set; texts are null, integers 
     cli_adapters adapters;
     const char *draft, *load_session, *save_session;
     int64_t draft_ngram, draft_max;
+    const char *pack_cache;
+    bool pack_copy, pack_verify;
     const char *chat_template, *chat_variant, *system, *history, *when_full;
 } cli_settings;
 

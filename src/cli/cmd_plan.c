@@ -69,6 +69,7 @@ static void json_bytes(report *r)
     glia_json_put_i64(j, "scratch", r->memory.scratch);
     glia_json_put_i64(j, "tables", r->memory.tables);
     glia_json_put_i64(j, "total", r->memory.total);
+    glia_json_put_i64(j, "mapped", r->memory.mapped);
     glia_json_close(j, '}');
     glia_json_put_i64(j, "arena_lower_bound", r->memory.arena_lower_bound);
 }
@@ -182,11 +183,11 @@ static void text_memory(report *r)
         int64_t bytes;
     } rows[] = {{"weights", b->weights}, {"packed", b->packed}, {"streamed", b->streamed},
                 {"state", b->state},     {"arena", b->arena},   {"scratch", b->scratch},
-                {"tables", b->tables},   {"total", b->total}};
+                {"tables", b->tables},   {"total", b->total},   {"mapped", b->mapped}};
     glia_writer *w = &r->c->out;
     char human[32];
     glia_write_text(w, "\nmemory            bytes\n");
-    for (int i = 0; i < GLIA_COUNT(rows); i++) {
+    for (int i = 0; i < GLIA_COUNT(rows) - !b->mapped; i++) {
         glia_write_text(w, "%-9s %13lld  %10s", rows[i].name, (long long)rows[i].bytes,
                         cli_bytes_text(rows[i].bytes, human));
         if (!strcmp(rows[i].name, "arena"))

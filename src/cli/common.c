@@ -185,14 +185,28 @@ glia_model_options cli_model_options(const cli *c)
     o.adapters = s->adapters.v;
     o.adapter_count = (int32_t)s->adapters.count;
     o.kv_dtype = s->kv ? glia_dtype_parse(s->kv) : GLIA_DTYPE_NONE;
+    if (s->pack_cache && strcmp(s->pack_cache, "off")) o.pack_cache = s->pack_cache;
+    o.pack_flags = (s->pack_copy ? GLIA_PACK_COPY : 0) | (s->pack_verify ? GLIA_PACK_VERIFY : 0);
     if (s->profile) o.profile_events = o.threads > 16 ? 1 << 16 : 1 << 18; /* of 32 bytes, for each thread */
     return o;
+}
+
+/* What a user should know of the packed file: why there is none, or why it was made anew. */
+static void pack_notice(cli *c, const glia_model *m)
+{
+    glia_error why = GLIA_ERROR_INIT;
+    const glia_pack_use use = glia_model_pack_cache(m, &why);
+    if (!why.status || (use != GLIA_PACK_MADE && use != GLIA_PACK_FAILED)) return;
+    fprintf(stderr, "glia %s: %s packed file: %s [%s]\n", c->command->name,
+            use == GLIA_PACK_MADE ? "made a new" : "without a", why.text, why.code);
 }
 
 int cli_open(cli *c, const glia_model_options *o, bool load, glia_model **out)
 {
     glia_status s = glia_model_prepare(c->args[0], o, load, out, &c->error);
-    return s ? cli_refused(c) : CLI_OK;
+    if (s) return cli_refused(c);
+    if (load) pack_notice(c, *out);
+    return CLI_OK;
 }
 
 static void on_interrupt(int sig)

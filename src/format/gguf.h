@@ -156,6 +156,12 @@ const glia_gguf_tensor *glia_gguf_tensor_find(const glia_gguf *g, const char *na
  * GLIA_E_UNSUPPORTED (G0323: t's type is unknown here), GLIA_E_ARG (G0325: beyond t), GLIA_E_IO. */
 glia_status glia_gguf_read(const glia_gguf *g, const glia_gguf_tensor *t, int64_t byte_begin, int64_t bytes,
                            void *to, glia_error *e);
+/* The files themselves, part 0 to glia_gguf_part_count - 1: their size, when they were changed last (ns; 0:
+ * unknown, or in memory), and their bytes. GLIA_E_ARG (G0325: beyond the file), GLIA_E_IO. */
+int64_t glia_gguf_part_bytes(const glia_gguf *g, int part);
+int64_t glia_gguf_part_time(const glia_gguf *g, int part);
+glia_status glia_gguf_part_read(const glia_gguf *g, int part, int64_t begin, int64_t bytes, void *to,
+                                glia_error *e);
 /* Refuses by name what is no language model: adapters, multimodal projectors, importance matrices.
  * GLIA_E_UNSUPPORTED (G0348). */
 glia_status glia_gguf_require_model(const glia_gguf *g, glia_error *e);

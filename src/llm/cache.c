@@ -79,6 +79,16 @@ static void list_remove(glia_cache *c, int32_t page)
 
 /* ---- a cache ------------------------------------------------------------------------------------------ */
 
+/* All workers of the lane commit the pages, unless a step is using them. */
+static int commit(glia_model *m, void *state)
+{
+    const glia_os *os = m->options.os;
+    if (!glia_queue_try(&m->queue)) return os->mem_commit(os->ctx, state, (size_t)state_bytes(m));
+    int error = glia_team_commit(glia_lane_team(m->lane), state, state_bytes(m));
+    glia_queue_leave(&m->queue);
+    return error;
+}
+
 glia_status glia_cache_create(glia_model *m, glia_cache **out, glia_error *e)
 {
     glia_error_clear(e);
@@ -88,7 +98,7 @@ glia_status glia_cache_create(glia_model *m, glia_cache **out, glia_error *e)
     parts p = lay_out(m);
     uint8_t *block = os->mem_alloc(os->ctx, (size_t)p.bytes, 64);
     void *state = block ? os->mem_reserve(os->ctx, (size_t)state_bytes(m)) : NULL;
-    if (!state || os->mem_commit(os->ctx, state, (size_t)state_bytes(m))) {
+    if (!state || commit(m, state)) {
         if (state) os->mem_release(os->ctx, state, (size_t)state_bytes(m));
         if (block) os->mem_free(os->ctx, block, (size_t)p.bytes);
         return glia_fail(e, GLIA_E_NOMEM, "G0801",

@@ -5,6 +5,7 @@
 #include "llm/arch.h"
 #include "llm/cache.h"
 #include "llm/model.h"
+#include "llm/pack.h"
 #include "session/queue.h"
 
 enum { GLIA_ADAPTERS_MAX = 16 };
@@ -18,8 +19,9 @@ struct glia_model {
     glia_plan *plan;
     glia_tokenizer *tokenizer;
     glia_lane *lane;
-    glia_queue queue; /* whose turn on the lane it is */
-    void *weights, *packed;
+    glia_queue queue;       /* whose turn on the lane it is */
+    void *weights, *packed; /* ours, or in pack.map */
+    glia_pack pack;
     int64_t pages_a_sequence, pages;             /* that a table has room for; that a cache has */
     uint32_t ids, pos, seq, table, rows, logits; /* value ids; logits: what steps give */
     uint32_t until;                              /* 0 but for encoders */
@@ -56,6 +58,10 @@ glia_status glia_session_step_held(glia_session *s, const glia_batch *b, const f
 glia_status glia_session_fill_held(glia_session *s, int32_t sequence, const int32_t *ids, int64_t count,
                                    const float **logits, glia_error *e);
 void glia_session_trim_held(glia_session *s, int32_t sequence, int64_t length);
+
+/* Memory for the weights, committed; and back. GLIA_E_NOMEM. */
+glia_status glia_model_take_weights(glia_model *m, glia_error *e);
+void glia_model_give_weights(glia_model *m);
 
 /* Bytes of one session's tables, its cache not counted. */
 int64_t glia_session_bytes(const glia_model *m);

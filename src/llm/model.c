@@ -44,6 +44,8 @@ static glia_status settle(const glia_model_options *given, glia_model_options *o
     if (o->profile_events < 0) return bad_option(e, "profile_events", o->profile_events, 0, INT32_MAX);
     if (o->cache_tokens < 0 || o->cache_tokens > INT32_MAX / 2)
         return bad_option(e, "cache_tokens", o->cache_tokens, 1, INT32_MAX / 2);
+    if (o->pack_flags < 0 || o->pack_flags > (GLIA_PACK_COPY | GLIA_PACK_VERIFY))
+        return bad_option(e, "pack_flags", o->pack_flags, 0, GLIA_PACK_COPY | GLIA_PACK_VERIFY);
     if (o->memory_limit < 0) return bad_option(e, "memory_limit", o->memory_limit, 0, INT64_MAX);
     if (o->adapter_count < 0 || o->adapter_count > GLIA_ADAPTERS_MAX || (o->adapter_count && !o->adapters))
         return bad_option(e, "adapter_count", o->adapter_count, 0, GLIA_ADAPTERS_MAX);
@@ -136,6 +138,8 @@ void glia_model_memory(const glia_model *m, glia_memory *out)
         r.scratch = b->scratch;
         r.tables = b->tables + glia_cache_table_bytes(m) + glia_session_bytes(m);
         r.session = glia_session_bytes(m);
+        if (m->pack.use == GLIA_PACK_USED && !(m->options.pack_flags & GLIA_PACK_COPY))
+            r.mapped = r.weights + r.packed;
         r.total = r.weights + r.packed + r.streamed + r.state + r.arena + r.scratch + r.tables;
         r.arena_lower_bound = m->plan->arena_lower_bound;
     }
@@ -154,11 +158,11 @@ static glia_status check_limit(const glia_model *m, glia_error *e)
                      (long long)m->options.memory_limit);
 }
 
-static void *take(const glia_os *os, int64_t bytes)
+static void *take(const glia_os *os, glia_team *team, int64_t bytes)
 {
     if (bytes == 0) bytes = 64;
     void *p = os->mem_reserve(os->ctx, (size_t)bytes);
-    if (p && os->mem_commit(os->ctx, p, (size_t)bytes)) {
+    if (p && glia_team_commit(team, p, bytes)) {
         os->mem_release(os->ctx, p, (size_t)bytes);
         p = NULL;
     }
@@ -170,27 +174,107 @@ static void give(const glia_os *os, void *p, int64_t bytes)
     if (p) os->mem_release(os->ctx, p, (size_t)(bytes ? bytes : 64));
 }
 
+glia_status glia_model_take_weights(glia_model *m, glia_error *e)
+{
+    const glia_bytes *b = &m->plan->bytes;
+    m->weights = take(m->options.os, glia_lane_team(m->lane), b->weights);
+    m->packed = take(m->options.os, glia_lane_team(m->lane), b->packed);
+    if (m->weights && m->packed) return GLIA_OK;
+    return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for %lld bytes of weights",
+                     (long long)(b->weights + b->packed));
+}
+
+void glia_model_give_weights(glia_model *m)
+{
+    give(m->options.os, m->weights, m->plan->bytes.weights);
+    give(m->options.os, m->packed, m->plan->bytes.packed);
+    m->weights = m->packed = NULL;
+}
+
+/* The tokenizer needs the header alone, so that a thread of its own builds it while the graph is compiled and
+ * the weights are read. */
+typedef struct vocabulary {
+    glia_model *m;
+    glia_status status;
+    glia_error error;
+    glia_thread thread;
+    bool started;
+} vocabulary;
+
+enum { VOCABULARY_APART = 1 << 20 }; /* bytes of header that are worth a thread */
+
+static void build_vocabulary(void *arg)
+{
+    vocabulary *v = arg;
+    glia_model *m = v->m;
+    v->error = (glia_error)GLIA_ERROR_INIT;
+    v->status = glia_tokenizer_from_gguf(m->options.os, m->file, &m->tokenizer, &v->error);
+}
+
+/* Where one thread is asked for, the header is short, or no thread can be had, vocabulary_end builds it. */
+static void vocabulary_begin(vocabulary *v, glia_model *m)
+{
+    const glia_os *os = m->options.os;
+    *v = (vocabulary){.m = m};
+    v->started = m->options.threads > 1 && glia_gguf_data_offset(m->file) >= VOCABULARY_APART &&
+                 !os->thread_start(os->ctx, build_vocabulary, v, -1, &v->thread);
+}
+
+static glia_status vocabulary_end(vocabulary *v, glia_error *e)
+{
+    glia_model *m = v->m;
+    if (v->started) m->options.os->thread_join(m->options.os->ctx, v->thread);
+    else build_vocabulary(v);
+    if (v->status) return glia_fail_at(e, v->status, v->error.code, v->error.offset, "%s", v->error.text);
+    if (glia_tokenizer_vocab_size(m->tokenizer) <= m->lm.vocab) return GLIA_OK;
+    return glia_fail(e, GLIA_E_FORMAT, "G0504",
+                     "the vocabulary has %lld tokens, `token_embd.weight` only %lld rows",
+                     (long long)glia_tokenizer_vocab_size(m->tokenizer), (long long)m->lm.vocab);
+}
+
 static glia_status load(glia_model *m, glia_error *e)
 {
     const glia_os *os = m->options.os;
     const glia_plan *p = m->plan;
     glia_lane_options lo = {os, m->options.threads, m->options.profile_events};
-    glia_status s = glia_tokenizer_from_gguf(os, m->file, &m->tokenizer, e);
-    if (!s && glia_tokenizer_vocab_size(m->tokenizer) > m->lm.vocab)
-        s = glia_fail(e, GLIA_E_FORMAT, "G0504",
-                      "the vocabulary has %lld tokens, `token_embd.weight` only %lld rows",
-                      (long long)glia_tokenizer_vocab_size(m->tokenizer), (long long)m->lm.vocab);
-    if (!s) s = glia_lane_create(p, &lo, &m->lane, e);
+    glia_status s = glia_lane_create(p, &lo, &m->lane, e);
     if (s) return s;
-    m->weights = take(os, p->bytes.weights);
-    m->packed = take(os, p->bytes.packed);
-    if (!m->weights || !m->packed)
-        return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for %lld bytes of weights",
-                         (long long)(p->bytes.weights + p->bytes.packed));
+    s = glia_pack_open(m, true, e);
+    if (s || m->pack.use == GLIA_PACK_USED) return s;
+    s = glia_model_take_weights(m, e);
+    if (s) return s;
     glia_source sources[1 + GLIA_ADAPTERS_MAX] = {glia_source_from_gguf(m->file)};
     for (int i = 0; i < m->options.adapter_count; i++) sources[1 + i] = glia_source_from_gguf(m->adapters[i]);
-    return glia_load_weights(p, sources, 1 + m->options.adapter_count, os, glia_lane_team(m->lane),
-                             m->weights, m->packed, e);
+    s = glia_load_weights(p, sources, 1 + m->options.adapter_count, os, glia_lane_team(m->lane), m->weights,
+                          m->packed, e);
+    if (!s) glia_pack_make(m);
+    return s;
+}
+
+static glia_status compile(glia_model *m, glia_error *e)
+{
+    glia_status s = build(m, e);
+    if (!s) s = find_ports(m, e);
+    return s ? s : check_limit(m, e);
+}
+
+static glia_status compile_and_look(glia_model *m, glia_error *e)
+{
+    glia_status s = compile(m, e);
+    return s ? s : glia_pack_open(m, false, e);
+}
+
+static glia_status compile_and_load(glia_model *m, glia_error *e)
+{
+    vocabulary v;
+    glia_error ignored = GLIA_ERROR_INIT;
+    vocabulary_begin(&v, m);
+    glia_status s = compile(m, e);
+    if (!s && !v.started) s = vocabulary_end(&v, e);
+    if (!s) s = load(m, e);
+    if (!v.started) return s;
+    glia_status t = vocabulary_end(&v, s ? &ignored : e);
+    return s ? s : t;
 }
 
 static glia_status prepare(const char *path, const glia_model_options *options, bool want_weights,
@@ -209,10 +293,8 @@ static glia_status prepare(const char *path, const glia_model_options *options, 
     m->queue.os = o.os;
     m->observe = observe;
     s = glia_gguf_open(o.os, path, NULL, &m->file, e);
-    if (!s) s = build(m, e);
-    if (!s) s = find_ports(m, e);
-    if (!s) s = check_limit(m, e);
-    if (!s && want_weights) s = load(m, e);
+    if (!s && want_weights) s = compile_and_load(m, e);
+    else if (!s) s = compile_and_look(m, e);
     if (s) {
         glia_model_close(m);
         return s;
@@ -255,10 +337,8 @@ void glia_model_close(glia_model *m)
 {
     if (!m) return;
     const glia_os *os = m->options.os;
-    if (m->plan) {
-        give(os, m->weights, m->plan->bytes.weights);
-        give(os, m->packed, m->plan->bytes.packed);
-    }
+    glia_pack_close(m);
+    if (m->plan) glia_model_give_weights(m);
     glia_lane_destroy(m->lane);
     glia_tokenizer_destroy(m->tokenizer);
     glia_plan_free(m->plan);

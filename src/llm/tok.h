@@ -27,6 +27,7 @@
 #include "llm/tok_regex.h"
 #include "llm/tokenizer.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 enum {
@@ -43,6 +44,7 @@ enum {
 #endif
     TOK_SPECIAL_MAX = 65536 /* control and user-defined tokens */
 };
+enum { TOK_SPELLED = 384 }; /* characters below this have one byte or two, the first of these up to C5 */
 #define TOK_VOCAB_MAX ((int64_t)1 << 24)
 #define TOK_TEXT_MAX ((int64_t)256 << 20)
 #define TOK_NO_RANK UINT32_MAX
@@ -84,6 +86,7 @@ typedef struct tok_scratch { /* of one encode call; grows, never shrinks */
 } tok_scratch;
 
 bool glia_tok_pairs_create(tok_pairs *p, glia_arena *a, int64_t count);
+void glia_tok_pairs_prefetch(const tok_pairs *p, int32_t left, int32_t right);
 /* Keeps the first of equal pairs. False: the table is being attacked. */
 bool glia_tok_pairs_add(tok_pairs *p, int32_t left, int32_t right, uint32_t rank, int32_t merged);
 
@@ -219,13 +222,14 @@ struct glia_tokenizer {
     tok_strings piece; /* [count] raw bytes */
     tok_strings virt;  /* [virtual_count] characters that only occur inside tokens; symbols count.. */
     uint8_t *type;     /* [count] */
-    uint8_t *keyed;    /* [count] 0: no key; 1: piece is its key; 2: merging the key alone
-                          gives this very token, so a word that equals it needs no merging */
-    float *score;      /* [count]; SentencePiece only */
+    _Atomic uint8_t
+        *keyed;   /* [count] TOK_KEY_*: what encoding learns of words is kept here; results are the same */
+    float *score; /* [count]; SentencePiece only */
     tok_table by_text, by_key, by_virt;
     int64_t key_max, piece_max;
     int32_t byte_id[256];
-    int32_t ascii_id[128]; /* symbol of each ASCII character, before merging */
+    int16_t spelled[TOK_SPELLED]; /* byte-level BPE: the byte that a character stands for, or -1 */
+    int32_t ascii_id[128];        /* symbol of each ASCII character, before merging */
     tok_pairs merges;
     const struct tok_pretok *pretok; /* byte-level BPE */
     bool ignore_merges;              /* a word that is a token is that token, reachable or not */
@@ -267,12 +271,39 @@ static inline uint64_t tok_hash(const char *s, int64_t size)
     return tok_hash_end(h);
 }
 
+/* What is known of a token's key. */
+enum {
+    TOK_KEY_NONE,
+    TOK_KEY_IS,    /* its piece is its key */
+    TOK_KEY_WHOLE, /* and merging the key alone gives this very token, so a word that equals it needs no
+                      merging */
+    TOK_KEY_PARTS  /* and merging it gives others */
+};
+static inline int tok_key_get(const glia_tokenizer *t, int64_t id)
+{
+    return atomic_load_explicit(&t->keyed[id], memory_order_relaxed);
+}
+static inline void tok_key_set(const glia_tokenizer *t, int64_t id, int state)
+{
+    atomic_store_explicit(&t->keyed[id], (uint8_t)state, memory_order_relaxed);
+}
+/* A word that equals the key of `id` was merged. */
+static inline void tok_key_learn(const glia_tokenizer *t, int32_t id, const tok_scratch *merged)
+{
+    if (id >= 0 && tok_key_get(t, id) == TOK_KEY_IS)
+        tok_key_set(t, id, merged->used == 1 && merged->id[0] == id ? TOK_KEY_WHOLE : TOK_KEY_PARTS);
+}
+
 bool glia_tok_table_create(tok_table *t, glia_arena *a, int64_t count);
 /* The id of a string in `all` with this hash, or -1. */
 int32_t glia_tok_table_find(const tok_table *t, const tok_strings *all, const char *s, int64_t size,
                             uint64_t hash);
 /* Adds unless an equal string is there. False: the table is being attacked. */
 bool glia_tok_table_add(tok_table *t, const tok_strings *all, int32_t id);
+/* Adds strings 0 to count - 1, those alone that have a key if `keyed`; the id at which the table is being
+ * attacked, or -1. */
+int32_t glia_tok_table_add_all(tok_table *t, const glia_tokenizer *of, const tok_strings *all, int32_t count,
+                               bool keyed);
 static inline int32_t tok_key_find(const glia_tokenizer *t, const char *s, int64_t size)
 {
     return glia_tok_table_find(&t->by_key, &t->piece, s, size, tok_hash(s, size));
@@ -312,10 +343,6 @@ static inline int32_t tok_trie_step(const tok_trie *r, int32_t node, uint8_t b)
 }
 /* The byte of "<0xHH>", or -1. */
 int glia_tok_byte_of_text(const char *s, int64_t size);
-/* Marks with keyed = 2 the keys that merge to themselves; symbols(t, key, scratch) fills the scratch. */
-glia_status glia_tok_mark_whole(glia_tokenizer *t,
-                                bool (*symbols)(const glia_tokenizer *, const char *, int64_t, tok_scratch *),
-                                glia_error *e);
 /* The byte token of b, or unk, or G0609. */
 glia_status glia_tok_emit_byte(const glia_tokenizer *t, uint8_t b, tok_out *out, glia_error *e);
 glia_status glia_tok_nomem(glia_error *e);

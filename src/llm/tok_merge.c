@@ -28,13 +28,18 @@ static inline uint64_t pair_hash(uint64_t key)
 bool glia_tok_pairs_create(tok_pairs *p, glia_arena *a, int64_t count)
 {
     int64_t slots = 16;
-    while (slots < count * 2) slots *= 2;
+    while (slots < count + count / 2) slots *= 2;
     p->slots = GLIA_NEW_ARRAY(a, tok_pair, slots);
     if (!p->slots) return false;
-    for (int64_t i = 0; i < slots; i++) p->slots[i].key = TOK_PAIR_FREE;
+    memset(p->slots, 0xFF, (size_t)slots * sizeof *p->slots); /* keys of TOK_PAIR_FREE */
     p->mask = (uint64_t)slots - 1;
     p->count = 0;
     return true;
+}
+
+void glia_tok_pairs_prefetch(const tok_pairs *p, int32_t left, int32_t right)
+{
+    __builtin_prefetch(&p->slots[pair_hash(pair_key(left, right)) & p->mask], 1);
 }
 
 bool glia_tok_pairs_add(tok_pairs *p, int32_t left, int32_t right, uint32_t rank, int32_t merged)
@@ -51,7 +56,7 @@ bool glia_tok_pairs_add(tok_pairs *p, int32_t left, int32_t right, uint32_t rank
     return false;
 }
 
-/* The table is at most half full, so the walk ends at a free slot. */
+/* The table is at most two thirds full, so the walk ends at a free slot. */
 static inline const tok_pair *pair_find(const tok_pairs *p, int32_t left, int32_t right)
 {
     if ((left | right) < 0) return NULL;

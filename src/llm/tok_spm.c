@@ -80,7 +80,7 @@ static glia_status spm_virtuals(glia_tokenizer *t, glia_error *e)
     int64_t need = 0;
     for (int pass = 0; pass < 2; pass++) {
         for (int32_t i = 0; i < t->count; i++) {
-            if (!t->keyed[i]) continue;
+            if (!tok_key_get(t, i)) continue;
             const char *s = tok_at(&t->piece, i);
             const int64_t size = tok_size(&t->piece, i);
             const int n[2] = {first_char(s, size), last_char(s, size)};
@@ -139,7 +139,7 @@ static glia_status spm_keys(glia_tokenizer *t, const glia_vocab_source *v, glia_
         } else size = unescape(to, text, size);
         t->piece.at[i + 1] = t->piece.at[i] + size;
         if (!has_key(t, i)) continue;
-        t->keyed[i] = 1;
+        tok_key_set(t, i, TOK_KEY_IS);
         t->key_max = glia_max(t->key_max, size);
         for (int64_t k = 1; k < size; k++)
             if (to[k] == ' ' && to[k - 1] != ' ') t->words_end_at_spaces = false;
@@ -238,7 +238,7 @@ static glia_status spm_merges(glia_tokenizer *t, const glia_vocab_source *v, gli
             return glia_fail(e, GLIA_E_LIMIT, "G0608", "the merges are made to collide (merge %lld)",
                              (long long)i);
     }
-    return glia_tok_mark_whole(t, spm_symbols, e);
+    return GLIA_OK;
 }
 
 static glia_status spm_pairs(glia_tokenizer *t, const glia_vocab_source *v, glia_error *e)
@@ -251,16 +251,17 @@ static glia_status spm_pairs(glia_tokenizer *t, const glia_vocab_source *v, glia
     }
     if (t->kind == &glia_tok_kind_gemma || v->pipeline) return spm_merges(t, v, e);
     for (int32_t i = 0; i < t->count; i++)
-        if (t->keyed[i] && tok_key_find(t, tok_at(&t->piece, i), tok_size(&t->piece, i)) == i)
+        if (tok_key_get(t, i) && tok_key_find(t, tok_at(&t->piece, i), tok_size(&t->piece, i)) == i)
             spm_cuts(t, i, false, &count);
     if (!glia_tok_pairs_create(&t->merges, &t->arena, count)) return glia_tok_nomem(e);
     for (int32_t i = 0; i < t->count; i++) {
-        if (!t->keyed[i] || tok_key_find(t, tok_at(&t->piece, i), tok_size(&t->piece, i)) != i) continue;
+        if (!tok_key_get(t, i) || tok_key_find(t, tok_at(&t->piece, i), tok_size(&t->piece, i)) != i)
+            continue;
         if (!spm_cuts(t, i, true, &again))
             return glia_fail(e, GLIA_E_LIMIT, "G0608",
                              "the vocabulary's texts are made to collide (token %d)", (int)i);
     }
-    return glia_tok_mark_whole(t, spm_symbols, e);
+    return GLIA_OK;
 }
 
 /* The bytes of a symbol that is no token. */
@@ -329,18 +330,19 @@ static glia_status spm_encode(const glia_tokenizer *t, const char *text, int64_t
     for (int64_t at = 0, end; at < size; at = end, prefix = false) {
         uint64_t hash;
         end = word_end(t, text, at, size, &hash);
-        if (!prefix && t->words_end_at_spaces && end - at <= t->key_max) {
-            const int32_t id = glia_tok_table_find(&t->by_key, &t->piece, text + at, end - at, hash);
-            if (id >= 0 && t->keyed[id] == 2) {
-                tok_emit(out, id);
-                unknown = false;
-                continue;
-            }
+        int32_t key = -1;
+        if (!prefix && t->words_end_at_spaces && end - at <= t->key_max)
+            key = glia_tok_table_find(&t->by_key, &t->piece, text + at, end - at, hash);
+        if (key >= 0 && tok_key_get(t, key) == TOK_KEY_WHOLE) {
+            tok_emit(out, key);
+            unknown = false;
+            continue;
         }
         s->used = 0;
         if (prefix && !tok_scratch_push(s, t->ascii_id[' '])) return glia_tok_nomem(e);
         if (!spm_symbols(t, text + at, end - at, s)) return glia_tok_nomem(e);
         glia_tok_merge(&t->merges, s);
+        tok_key_learn(t, key, s);
         for (int64_t i = 0; i < s->used; i++) {
             glia_status status = spm_emit(t, s->id[i], &unknown, out, e);
             if (status) return status;

@@ -98,8 +98,8 @@ static glia_status fill_keys(glia_tokenizer *t, tok_trie_build *b, glia_error *e
             memcpy(to, text, (size_t)size);
         else size = unescape(to, text, size);
         t->piece.at[i + 1] = t->piece.at[i] + size;
-        t->keyed[i] = has_key(t, i);
-        if (!t->keyed[i]) continue;
+        tok_key_set(t, i, has_key(t, i) ? TOK_KEY_IS : TOK_KEY_NONE);
+        if (!tok_key_get(t, i)) continue;
         t->key_max = glia_max(t->key_max, tok_size(&t->text, i));
         if (!glia_tok_trie_add(b, text, tok_size(&t->text, i), i))
             return glia_fail(e, GLIA_E_LIMIT, "G0608",

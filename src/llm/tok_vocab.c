@@ -18,7 +18,7 @@ bool glia_tok_table_create(tok_table *t, glia_arena *a, int64_t count)
     while (slots < count * 2) slots *= 2;
     t->slots = GLIA_NEW_ARRAY(a, tok_slot, slots);
     if (!t->slots) return false;
-    for (int64_t i = 0; i < slots; i++) t->slots[i].id = -1;
+    memset(t->slots, 0xFF, (size_t)slots * sizeof *t->slots); /* ids of -1 */
     t->mask = (uint64_t)slots - 1;
     return true;
 }
@@ -35,11 +35,8 @@ int32_t glia_tok_table_find(const tok_table *t, const tok_strings *all, const ch
     }
 }
 
-bool glia_tok_table_add(tok_table *t, const tok_strings *all, int32_t id)
+static inline bool add_hashed(tok_table *t, const tok_strings *all, int32_t id, uint64_t hash)
 {
-    const char *s = tok_at(all, id);
-    const int64_t size = tok_size(all, id);
-    const uint64_t hash = tok_hash(s, size);
     const uint32_t tag = (uint32_t)(hash >> 32);
     uint64_t at = hash & t->mask;
     for (int probe = 0; probe < TOK_PROBE_MAX; probe++, at = (at + 1) & t->mask) {
@@ -48,11 +45,35 @@ bool glia_tok_table_add(tok_table *t, const tok_strings *all, int32_t id)
             t->slots[at] = (tok_slot){tag, id};
             return true;
         }
+        const int64_t size = tok_size(all, id);
         if (t->slots[at].tag == tag && tok_size(all, have) == size &&
-            !memcmp(tok_at(all, have), s, (size_t)size))
+            !memcmp(tok_at(all, have), tok_at(all, id), (size_t)size))
             return true;
     }
     return false;
+}
+
+bool glia_tok_table_add(tok_table *t, const tok_strings *all, int32_t id)
+{
+    return add_hashed(t, all, id, tok_hash(tok_at(all, id), tok_size(all, id)));
+}
+
+/* Slots are asked for some strings ahead: they lie all over the table. */
+int32_t glia_tok_table_add_all(tok_table *t, const glia_tokenizer *of, const tok_strings *all, int32_t count,
+                               bool keyed)
+{
+    enum { AHEAD = 16 };
+    uint64_t hash[AHEAD];
+    for (int32_t i = 0; i < count + AHEAD; i++) {
+        const int32_t due = i - AHEAD;
+        if (due >= 0 && !(keyed && tok_key_get(of, due) == TOK_KEY_NONE) &&
+            !add_hashed(t, all, due, hash[due % AHEAD]))
+            return due;
+        if (i >= count) continue;
+        hash[i % AHEAD] = tok_hash(tok_at(all, i), tok_size(all, i));
+        __builtin_prefetch(&t->slots[hash[i % AHEAD] & t->mask], 1);
+    }
+    return -1;
 }
 
 int glia_tok_byte_of_text(const char *s, int64_t size)
@@ -88,10 +109,10 @@ static glia_status copy_text(glia_tokenizer *t, const glia_vocab_source *v, glia
         t->text.at[i + 1] = at;
     }
     if (!glia_tok_table_create(&t->by_text, &t->arena, v->count)) return glia_tok_nomem(e);
-    for (int64_t i = 0; i < v->count; i++)
-        if (!glia_tok_table_add(&t->by_text, &t->text, (int32_t)i))
-            return glia_fail(e, GLIA_E_LIMIT, "G0608",
-                             "the vocabulary's texts are made to collide (token %lld)", (long long)i);
+    const int32_t attacked = glia_tok_table_add_all(&t->by_text, t, &t->text, t->count, false);
+    if (attacked >= 0)
+        return glia_fail(e, GLIA_E_LIMIT, "G0608", "the vocabulary's texts are made to collide (token %d)",
+                         (int)attacked);
     return GLIA_OK;
 }
 
@@ -202,26 +223,4 @@ glia_status glia_tok_vocab_load(glia_tokenizer *t, const glia_vocab_source *v, g
         t->attributes = attributes;
     }
     return s;
-}
-
-/* ---- whole words */
-
-glia_status glia_tok_mark_whole(glia_tokenizer *t,
-                                bool (*symbols)(const glia_tokenizer *, const char *, int64_t, tok_scratch *),
-                                glia_error *e)
-{
-    tok_scratch s;
-    glia_tok_scratch_init(&s, t->os);
-    for (int32_t i = 0; i < t->count; i++) {
-        if (!t->keyed[i]) continue;
-        s.used = 0;
-        if (!symbols(t, tok_at(&t->piece, i), tok_size(&t->piece, i), &s)) {
-            glia_tok_scratch_free(&s);
-            return glia_tok_nomem(e);
-        }
-        glia_tok_merge(&t->merges, &s);
-        if (s.used == 1 && s.id[0] == i) t->keyed[i] = 2;
-    }
-    glia_tok_scratch_free(&s);
-    return GLIA_OK;
 }

@@ -47,8 +47,9 @@ static glia_status fill_keys(glia_tokenizer *t, tok_trie_build *b, glia_error *e
             size -= 2;
         } else if (size) memcpy(to, text, (size_t)size);
         t->piece.at[i + 1] = t->piece.at[i] + size;
-        t->keyed[i] = plain && size > 0 && size <= TOK_KEY_MAX;
-        if (t->keyed[i] && !glia_tok_trie_add(b, to, size, i))
+        const bool keyed = plain && size > 0 && size <= TOK_KEY_MAX;
+        tok_key_set(t, i, keyed ? TOK_KEY_IS : TOK_KEY_NONE);
+        if (keyed && !glia_tok_trie_add(b, to, size, i))
             return glia_fail(e, GLIA_E_LIMIT, "G0608",
                              "the vocabulary's texts are made to collide (token %d)", (int)i);
     }

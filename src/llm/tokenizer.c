@@ -71,7 +71,7 @@ static glia_status build(glia_tokenizer *t, const glia_vocab_source *v, glia_err
     glia_status s = glia_tok_vocab_load(t, v, e);
     if (s) return s;
     memset(t->byte_id, 0xFF, sizeof t->byte_id);
-    t->keyed = GLIA_NEW_ARRAY(&t->arena, uint8_t, t->count);
+    t->keyed = GLIA_NEW_ARRAY(&t->arena, _Atomic uint8_t, t->count);
     t->pre = glia_arena_strdup(&t->arena, v->pre ? v->pre : "");
     if (!t->keyed || !t->pre) return glia_tok_nomem(e);
     s = v->pipeline ? take_pipeline(t, v->pipeline, e) : make_pipeline(t, v, e);

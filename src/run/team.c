@@ -19,8 +19,9 @@ enum {
     CACHE_LINE = 64,
     SPINS = 1000, /* 10 to 70 us of pauses: longer than a balanced wait, short enough to leave a busy machine
                      alone */
-    IDLE_SPINS = 2000, /* between runs: a token's sampling is shorter than this */
-    FIRST_SPINS = 32   /* before a look at who shares the processor: most waits are shorter */
+    COMMIT_PART = 16 << 20, /* bytes of memory that are worth waking a worker for, whole huge pages */
+    IDLE_SPINS = 2000,      /* between runs: a token's sampling is shorter than this */
+    FIRST_SPINS = 32        /* before a look at who shares the processor: most waits are shorter */
 };
 
 /* A word that workers wait on, alone on its cache line. */
@@ -30,8 +31,7 @@ typedef struct word {
 } word;
 
 typedef struct member {
-    _Alignas(
-        CACHE_LINE) _Atomic int32_t cpu; /* where it ran last; -1: the system does not say */
+    _Alignas(CACHE_LINE) _Atomic int32_t cpu; /* where it ran last; -1: the system does not say */
     glia_team *team;
     int index;
     bool started;
@@ -132,6 +132,31 @@ void glia_team_run(glia_team *t, glia_team_fn fn, void *arg)
     if (t->workers > 1) advance(t, &t->run);
     fn(arg, 0);
     glia_team_meet(t, 0, NULL, NULL);
+}
+
+typedef struct commitment {
+    glia_team *team;
+    uint8_t *p;
+    int64_t bytes, part;
+    _Atomic int error;
+} commitment;
+
+static void commit_part(void *arg, int worker)
+{
+    commitment *c = arg;
+    int64_t begin = worker * c->part, bytes = glia_min(c->part, c->bytes - begin);
+    if (bytes <= 0) return;
+    int error = c->team->os->mem_commit(c->team->os->ctx, c->p + begin, (size_t)bytes);
+    if (error) atomic_store(&c->error, error);
+}
+
+int glia_team_commit(glia_team *t, void *p, int64_t bytes)
+{
+    commitment c = {t, p, bytes, 0, 0};
+    c.part = glia_ceil_div(glia_ceil_div(bytes, t->workers), COMMIT_PART) * COMMIT_PART;
+    if (c.part >= bytes) return t->os->mem_commit(t->os->ctx, p, (size_t)bytes);
+    glia_team_run(t, commit_part, &c);
+    return atomic_load(&c.error);
 }
 
 uint64_t glia_team_meetings(const glia_team *t) { return t->meetings; }

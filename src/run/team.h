@@ -25,6 +25,9 @@ void glia_team_run(glia_team *t, glia_team_fn fn, void *arg);
 /* Only within a run: returns when all workers have called it. The last to arrive runs between(arg), if not
  * null, before the others go on. */
 void glia_team_meet(glia_team *t, int worker, void (*between)(void *), void *arg);
+/* mem_commit of the page-aligned [p, p + bytes) by all workers, each a part: zeroing is what loading large
+ * memory costs first, and a page lies near the worker that met it first. An errno value, 0 for success. */
+int glia_team_commit(glia_team *t, void *p, int64_t bytes);
 /* Meetings held since creation (each counted once). */
 uint64_t glia_team_meetings(const glia_team *t);
 

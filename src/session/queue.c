@@ -69,6 +69,15 @@ glia_status glia_queue_enter(glia_queue *q, uint64_t deadline_ns, const _Atomic 
     return GLIA_OK;
 }
 
+bool glia_queue_try(glia_queue *q)
+{
+    lock(q);
+    bool got = !q->held;
+    q->held = true;
+    unlock(q);
+    return got;
+}
+
 void glia_queue_leave(glia_queue *q)
 {
     lock(q);

@@ -30,6 +30,8 @@ typedef struct glia_queue {
 /* Waits for the turn. GLIA_E_CANCELLED when *cancel becomes non-zero, GLIA_E_DEADLINE, GLIA_E_LIMIT. */
 glia_status glia_queue_enter(glia_queue *q, uint64_t deadline_ns, const _Atomic uint32_t *cancel,
                              glia_error *e);
+/* Takes the turn if nobody has it. */
+bool glia_queue_try(glia_queue *q);
 void glia_queue_leave(glia_queue *q);
 
 #endif

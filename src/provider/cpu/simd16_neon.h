@@ -226,13 +226,11 @@ GLIA_INLINE float v16_tree(v16 x)
     const float32x4_t t = vpaddq_f32(vpaddq_f32(x.a, x.b), vpaddq_f32(x.c, x.d)), u = vpaddq_f32(t, t);
     return vgetq_lane_f32(vpaddq_f32(u, u), 0);
 }
-
-/* The lanes' sum in the fixed tree. */
-GLIA_INLINE float v16_tree(v16 x)
-{
-    const float32x4_t ab = vpaddq_f32(x.a, x.b), cd = vpaddq_f32(x.c, x.d), q = vpaddq_f32(ab, cd);
-    const float32x2_t h = vpadd_f32(vget_low_f32(q), vget_high_f32(q));
-    return vget_lane_f32(vpadd_f32(h, h), 0);
-}
 /* The greatest lane, where none is NaN. */
 GLIA_INLINE float v16_most(v16 x) { return vmaxvq_f32(vmaxq_f32(vmaxq_f32(x.a, x.b), vmaxq_f32(x.c, x.d))); }
+/* p 2^n for p of about 1 and a whole n, rounded once; a NaN stays one. */
+GLIA_INLINE v16 v16_scale(v16 p, v16 n)
+{
+    const v16i k = v16_to_int(n), a = v16i_half(k);
+    return v16_mul(v16_mul(p, v16_power_of_2(a)), v16_power_of_2(v16i_sub(k, a)));
+}
