@@ -725,10 +725,20 @@ static void binding(void)
     CHECK(glia_cpu_layout(GLIA_F64, 16, 64, all, 0) == GLIA_LAYOUT_PLAIN);
 }
 
+/* Rows of matrix tiles pass few rows of activations on to a row of AVX-512 VNNI that they name by its place. */
+static void tiles_name_their_vector_rows(void)
+{
+    enum { FIRST = 14 };
+    const glia_cpu_isa *tiles = glia_cpu_isa_find("amx"), *vectors = glia_cpu_isa_find("avx512vnni");
+    for (int i = 0; tiles && vectors && i < tiles->count; i++)
+        CHECK(!strcmp(tiles->rows[i].types, vectors->rows[FIRST + 2 * i].types));
+}
+
 int main(void)
 {
     RUN(binding);
     RUN(pages_of_q8_0);
+    RUN(tiles_name_their_vector_rows);
     RUN(every_row_equals_its_reference);
 #if defined(EMULATED_AVXVNNI)
     RUN(every_row_of_avxvnni_emulated);

@@ -49,7 +49,7 @@ typedef struct glia_model_options {
                                embedding is F32, else F16 */
     int32_t profile_events; /* room for so many events a thread; 0: no profile */
     int64_t memory_limit;   /* bytes of all classes together; 0: none. Checked before loading (G0804) */
-    const char *isa;        /* the name of an instruction set (docs/kernels.md): no faster one; null: the best */
+    const char *isa; /* the name of an instruction set (docs/kernels.md): no faster one; null: the best */
     const glia_adapter *adapters; /* [adapter_count]; their effects add up */
     int32_t adapter_count;        /* 0 to 16 */
     int64_t cache_tokens; /* tokens that a cache has room for, in pages of 32; 0: sequences times context */

@@ -9,8 +9,7 @@
 #include <string.h>
 
 enum { PAGE = 4096 };
-/* Of a tile; one token's weights are read in longer runs, which memory gives faster. */
-static const double TILE_SECONDS = 1e-5, STREAM_SECONDS = 5e-5;
+static const double TILE_SECONDS = 1e-5; /* of a tile, at least */
 
 glia_status glia_value_bytes_max(const glia_graph *g, const glia_type *t, const int64_t *symbols,
                                  int64_t *out, glia_error *e)
@@ -235,9 +234,9 @@ static glia_status compile_variant(glia_plan *p, glia_variant *v, const glia_nod
     if (g->symbol_count) symbols[0] = v->symbol_max;
     if (!s) estimate(p, v, parts, symbols, &v->cost_seconds, &v->alone_most);
     if (!s) s = glia_encode_variant(p, v, bind, parts, phases, symbols, e);
-    /* One token's weights stay in the cache of the slot that has read them, where they fit. */
-    bool cached = v->symbol_max == 1 && p->bytes.weights + p->bytes.packed <= GLIA_CACHED_BYTES;
-    if (!s && !cached) s = glia_plan_cut_tiles(p, v, v->symbol_max == 1 ? STREAM_SECONDS : TILE_SECONDS, e);
+    /* One token's weights are read in runs as long as they can be: static shares measured faster than tiles.
+     */
+    if (!s && v->symbol_max > 1) s = glia_plan_cut_tiles(p, v, TILE_SECONDS, e);
     if (!s) s = glia_plan_validate(p, v, e);
 done:
     glia_arena_free(&scratch);

@@ -250,8 +250,8 @@ static inline void glia_share(int64_t size, int64_t granule, int64_t slots, int6
 
 /* Proves that no item of a phase writes what another slot writes or reads; validate.c. */
 glia_status glia_plan_validate(const glia_plan *p, const glia_variant *v, glia_error *e);
-/* The same of one phase; also true where memory for the proof is missing. */
-bool glia_plan_phase_races(const glia_plan *p, const glia_variant *v, int32_t phase);
+/* The same of one phase: GLIA_OK, what validate says of a race, or GLIA_E_NOMEM. */
+glia_status glia_plan_phase_check(const glia_plan *p, const glia_variant *v, int32_t phase);
 
 /* Sizes at the upper bound of every symbol. */
 glia_status glia_value_bytes_max(const glia_graph *g, const glia_type *t, const int64_t *symbols,

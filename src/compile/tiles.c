@@ -10,7 +10,8 @@
 #include "base/check.h"
 
 enum {
-    TILES_PER_SLOT_MOST = 32,
+    TILES_PER_SLOT_MOST = 8,
+    TILE_GRANULES = 12,      /* of a product: what is unpacked for one is shared by all rows of activations */
     TILES_PER_SLOT_LEAST = 4 /* of fewer, one slot may be left with half a share too much */
 };
 
@@ -67,7 +68,7 @@ static int64_t tiles_worth(const cutter *c, const glia_item *items, uint32_t cou
             /* Where each tile would read all of the weights again there are none. */
             if (axis + 1 < s.out[0].rank) return 0;
             w.bytes *= rates->cache / rates->stream;
-            int64_t panels = n->op->granule ? n->op->granule(&s.k, axis) * GLIA_PIECE_GRANULES : 1;
+            int64_t panels = n->op->granule ? n->op->granule(&s.k, axis) * TILE_GRANULES : 1;
             if (c->seconds > 0) tiles = glia_min(tiles, s.out[0].dims[axis] / glia_max(1, panels));
         }
         sum += w.flops > w.bytes ? w.flops : w.bytes;
@@ -101,7 +102,8 @@ static bool cut(cutter *c, int32_t phase)
     }
     ph->tiles = (uint32_t)tiles;
     ph->own = own;
-    if (!glia_plan_phase_races(c->p, c->v, phase)) return true;
+    const glia_status races = glia_plan_phase_check(c->p, c->v, phase);
+    if (!races || races == GLIA_E_NOMEM) return !races;
     for (uint32_t i = 0; i < count; i++) items[i].granule = granules[i];
     ph->tiles = ph->own = 0;
     return true;

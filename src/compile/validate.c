@@ -205,7 +205,7 @@ glia_status glia_plan_validate(const glia_plan *p, const glia_variant *v, glia_e
     return check_phases(p, v, 0, v->phase_count, e);
 }
 
-bool glia_plan_phase_races(const glia_plan *p, const glia_variant *v, int32_t phase)
+glia_status glia_plan_phase_check(const glia_plan *p, const glia_variant *v, int32_t phase)
 {
-    return check_phases(p, v, phase, 1, NULL) != GLIA_OK;
+    return check_phases(p, v, phase, 1, NULL);
 }

@@ -8,7 +8,7 @@
 enum {
     GLIA_UNPACKED_ROWS = 24,        /* with fewer rows of activations unpacking does not pay */
     GLIA_UNPACKED_PANELS = 16,      /* most panels at a time */
-    GLIA_UNPACKED_CACHE = 1 << 20,  /* bytes of panels that should stay in a second-level cache */
+    GLIA_UNPACKED_CACHE = 3 << 19,  /* bytes of panels that should stay in a second-level cache */
     GLIA_UNPACKED_BLOCK = 1184,     /* bytes of 32 positions of a panel: two bytes an element, scales */
     GLIA_UNPACKED_FIXED = 144 << 10 /* activations and results of the rows at hand */
 };

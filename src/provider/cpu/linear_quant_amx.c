@@ -1,10 +1,9 @@
-/* linear over R16 panels with matrix tiles (AMX), for many rows of activations; with fewer the vector kernels
- * of AVX-512 VNNI run. Built alone with its flags.
+/* linear over R16 panels of super-blocks with matrix tiles (AMX), for many rows of activations; with fewer
+ * the vector kernels of AVX-512 VNNI run, and so they do for blocks of 32: what follows each block's sum
+ * there is float arithmetic that vectors do no slower than tiles beside vectors. Built alone with its flags.
  *
- * The tiles give sums that are exact integers, so the bits are those of docs/numerics.md; what follows a
- * block's sum is the same float arithmetic in the same order. linear_amx.h has the walk, linear_amx32.h and
- * linear_amx256.h the two kinds of products. Bytes become quants by the unpacking that all R16 kernels share.
- */
+ * The tiles give sums that are exact integers, so the bits are those of docs/numerics.md. linear_amx.h has
+ * the walk, linear_amx256.h the products. Bytes become quants by the unpacking that all R16 kernels share. */
 #include "base/cpu.h"
 #include "ops/ops.h"
 #include "provider/cpu/kernel.h"
@@ -15,27 +14,20 @@
 
 #define AMX_INLINE static inline __attribute__((always_inline))
 #include "provider/cpu/linear_amx256.h"
-#include "provider/cpu/linear_amx32.h"
 
 extern const glia_cpu_isa glia_cpu_avx512vnni;
 
-/* The place of each format among the rows of R16_KERNEL_ROWS, two of each. */
+/* The place of each format's product among the rows of AVX-512 VNNI (R16_KERNEL_ROWS); a test holds the names
+ * together. */
 enum amx_format {
-    Q8_0,
-    Q4_0,
-    Q4_1,
-    Q5_0,
-    Q5_1,
-    IQ4_NL,
-    MXFP4,
-    Q2_K,
-    Q3_K,
-    Q4_K,
-    Q5_K,
-    Q6_K,
-    IQ4_XS,
-    TQ1_0,
-    TQ2_0
+    Q2_K = 14,
+    Q3_K = 16,
+    Q4_K = 18,
+    Q5_K = 20,
+    Q6_K = 22,
+    IQ4_XS = 24,
+    TQ1_0 = 26,
+    TQ2_0 = 28
 };
 
 /* A row of the table: tiles, or the vector kernel. Function bodies are in the headers; this only names them.
@@ -44,18 +36,7 @@ enum amx_format {
     static void linear_##name(const glia_kargs *k)                                                           \
     {                                                                                                        \
         static const amx_kernel f = kernel;                                                                  \
-        if (!amx_linear(k, &f)) glia_cpu_avx512vnni.rows[2 * format].run(k);                                 \
-    }
-#define AMX_32(name, format, multiply, small)                                                                \
-    static void unpack_##name(const uint8_t *panel, int64_t depth, uint8_t *to)                              \
-    {                                                                                                        \
-        const r16_format f = r16_##name;                                                                     \
-        amx32_unpack(f, r16_block_##name, small, panel, depth, to);                                          \
-    }                                                                                                        \
-    AMX_LINEAR(name, format, AMX_32_KERNEL(unpack_##name, multiply))
-#define AMX_32_KERNEL(unpack, multiply)                                                                      \
-    {                                                                                                        \
-        AMX32_CHUNK, 32, sizeof(amx32_weights), unpack, amx32_ready_rows, multiply                           \
+        if (!amx_linear(k, &f)) glia_cpu_avx512vnni.rows[format].run(k);                                     \
     }
 #define AMX_256(name, format, split, chunk, scales, multiply)                                                \
     static void unpack_##name(const uint8_t *panel, int64_t depth, uint8_t *to)                              \
@@ -69,13 +50,6 @@ enum amx_format {
         AMX256_CHUNK, 256, sizeof(amx256_weights), unpack, amx256_ready_rows, multiply                       \
     }
 
-AMX_32(q8_0, Q8_0, amx32_plain, false)
-AMX_32(q4_0, Q4_0, amx32_plain, true)
-AMX_32(q4_1, Q4_1, amx32_affine, true)
-AMX_32(q5_0, Q5_0, amx32_plain, true)
-AMX_32(q5_1, Q5_1, amx32_affine, true)
-AMX_32(iq4_nl, IQ4_NL, amx32_plain, false)
-AMX_32(mxfp4, MXFP4, amx32_plain, true)
 AMX_256(q2_k, Q2_K, AMX_SMALL, r16_chunk_q2_k, r16_scales_q2_k, amx256_affine)
 AMX_256(q3_k, Q3_K, AMX_MINUS, r16_chunk_q3_k, r16_scales_q3_k, amx256_plain)
 AMX_256(q4_k, Q4_K, AMX_THREES, r16_chunk_q4_k, r16_scales_q4_k, amx256_threes)
@@ -85,15 +59,13 @@ AMX_256(iq4_xs, IQ4_XS, AMX_SEVENS, r16_chunk_iq4_xs, r16_scales_iq4_xs, amx256_
 AMX_256(tq1_0, TQ1_0, AMX_UNIT, r16_chunk_tq1_0, r16_no_scales, amx256_plain)
 AMX_256(tq2_0, TQ2_0, AMX_UNIT, r16_chunk_tq2_0, r16_no_scales, amx256_plain)
 
-#define AMX_ROW(name, activation)                                                                            \
+#define AMX_ROW(name)                                                                                        \
     {                                                                                                        \
-        &glia_op_linear, activation "," #name ":r16,f32?->f32", linear_##name, "linear_" #name "_r16_amx"    \
+        &glia_op_linear, "a8x256," #name ":r16,f32?->f32", linear_##name, "linear_" #name "_r16_amx"         \
     }
 static const glia_cpu_kernel kernels[] = {
-    AMX_ROW(q8_0, "a8x32"),    AMX_ROW(q4_0, "a8x32"),   AMX_ROW(q4_1, "a8x32"),   AMX_ROW(q5_0, "a8x32"),
-    AMX_ROW(q5_1, "a8x32"),    AMX_ROW(iq4_nl, "a8x32"), AMX_ROW(mxfp4, "a8x32"),  AMX_ROW(q2_k, "a8x256"),
-    AMX_ROW(q3_k, "a8x256"),   AMX_ROW(q4_k, "a8x256"),  AMX_ROW(q5_k, "a8x256"),  AMX_ROW(q6_k, "a8x256"),
-    AMX_ROW(iq4_xs, "a8x256"), AMX_ROW(tq1_0, "a8x256"), AMX_ROW(tq2_0, "a8x256"),
+    AMX_ROW(q2_k), AMX_ROW(q3_k),   AMX_ROW(q4_k),  AMX_ROW(q5_k),
+    AMX_ROW(q6_k), AMX_ROW(iq4_xs), AMX_ROW(tq1_0), AMX_ROW(tq2_0),
 };
 
 extern const glia_cpu_isa glia_cpu_amx;

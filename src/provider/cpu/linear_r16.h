@@ -34,10 +34,11 @@ enum {
     R16_WORDS = R16_DEPTH / 4,
     R16_BLOCKS = R16_DEPTH / 32,
     R16_SUPERS = R16_DEPTH / 256,
-    R16_MANY = 48,       /* rows that share an unpacked panel */
-    R16_TREE = 48 * 128, /* floats per row of a level times levels: 4 levels of 48 rows of 32 floats */
-    R16_STREAMS = 4,     /* panels that one row runs through side by side */
-    R16_FEW = 8,         /* rows that meet weights in registers */
+    R16_MANY = 132,            /* rows that share an unpacked panel: whole tiles of any height */
+    R16_TREE = R16_MANY * 128, /* floats of sums: 4 levels of so many rows of 32 floats */
+    R16_FEW_TREE = 48 * 128,   /* likewise: 12 levels of 8 rows of 64 floats */
+    R16_STREAMS = 4,           /* panels that one row runs through side by side */
+    R16_FEW = 8,               /* rows that meet weights in registers */
 };
 
 #ifndef R16_AHEAD
@@ -444,18 +445,18 @@ static void r16_rows(const r16_kernel *f, const glia_linear_call *c, r16_work *w
 }
 
 /* How many rows the tree has room for: the levels are those of the last push. */
-static int r16_rows_at_once(int64_t depth, int most, int floats)
+static int r16_rows_at_once(int64_t depth, int most, int room, int floats)
 {
     int levels = 1;
     for (int64_t s = glia_ceil_div(depth, GLIA_SEGMENT_QUANT); s > 1; s >>= 1) levels++;
-    return (int)glia_min(most, R16_TREE / (floats * levels));
+    return (int)glia_min(most, room / (floats * levels));
 }
 
 static void r16_many(const r16_kernel *f, const glia_linear_call *c, int64_t panel, int panels,
                      glia_row_run run)
 {
     r16_work work;
-    const int64_t most = r16_rows_at_once(c->depth, R16_MANY, R16_PANELS * 16),
+    const int64_t most = r16_rows_at_once(c->depth, R16_MANY, R16_TREE, R16_PANELS * 16),
                   chunks = glia_ceil_div(run.count, most);
     const int64_t each = glia_ceil_div(glia_ceil_div(run.count, chunks), R16_ROWS) * R16_ROWS;
     for (int p = 0; p < panels; p += R16_PANELS)
@@ -474,7 +475,7 @@ typedef struct r16_few {
     int64_t stride;
     int rows;
     float sum[R16_FEW][R16_STREAMS][16] __attribute__((aligned(64)));
-    float tree[R16_TREE] __attribute__((aligned(64))); /* [level][row][panel][16] */
+    float tree[R16_FEW_TREE] __attribute__((aligned(64))); /* [level][row][panel][16] */
     int32_t start[R16_FEW][16] __attribute__((aligned(64)));
     int32_t pairs[R16_FEW][8];
     int32_t total[R16_FEW][16] __attribute__((aligned(64)));
@@ -626,7 +627,7 @@ R16_INLINE void r16_few_super(const r16_format f, r16_chunk_fn *chunk, r16_scale
 static void r16_by_few(const r16_kernel *f, const glia_linear_call *c, int64_t panel, int panels,
                        glia_row_run run)
 {
-    const int most = r16_rows_at_once(c->depth, R16_FEW, R16_FEW_FLOATS);
+    const int most = r16_rows_at_once(c->depth, R16_FEW, R16_FEW_TREE, R16_FEW_FLOATS);
     for (int64_t r = 0; r < run.count; r += most)
         f->few(c, run.first + r, (int)glia_min(most, run.count - r), panel, panels);
 }
