@@ -152,14 +152,21 @@ SPINE glia_model *spine_open(const char *path, const glia_model_options *o)
 
 /* Small models are not worth waking a team, so a run would take the one-slot variant: this makes the team
  * worth it, and the work of every phase that can be cut worth handing out in tiles. */
-SPINE void spine_force_team(glia_model *m)
+SPINE glia_status spine_try_force_team(glia_model *m, glia_error *e)
 {
     glia_plan *p = (glia_plan *)(uintptr_t)glia_model_plan(m);
-    for (int i = 1; i < p->variant_count; i++) {
+    glia_status s = GLIA_OK;
+    for (int i = 1; i < p->variant_count && !s; i++) {
         p->variants[i].alone_least = p->variants[i].alone_most = 1e9;
-        if (glia_plan_cut_tiles(p, &p->variants[i], 0, NULL) || glia_plan_validate(p, &p->variants[i], NULL))
-            check_case_failures++;
+        s = glia_plan_cut_tiles(p, &p->variants[i], 0, e);
+        if (!s) s = glia_plan_validate(p, &p->variants[i], e);
     }
+    return s;
+}
+
+SPINE void spine_force_team(glia_model *m)
+{
+    if (spine_try_force_team(m, NULL)) check_case_failures++;
 }
 
 /* Steps ids[0..count) of one sequence in pieces; the logits of all of them go to out [count, vocab]. The

@@ -40,7 +40,7 @@ static glia_status whole_life(const char *path, const glia_os *os, glia_error *e
     g.tokens_max = 2;
     g.ignore_end = 1;
     glia_status st = glia_model_open(path, &o, &m, e);
-    if (!st) spine_force_team(m);
+    if (!st) st = spine_try_force_team(m, e);
     if (!st) st = glia_session_create(m, &s, e);
     if (!st) st = glia_session_generate(s, prompt, 3, &g, &made, e);
     if (!st) CHECK_I64(made, 2);
