@@ -478,7 +478,6 @@ typedef struct r16_few {
     float tree[R16_FEW_TREE] __attribute__((aligned(64))); /* [level][row][panel][16] */
     int32_t start[R16_FEW][16] __attribute__((aligned(64)));
     int32_t pairs[R16_FEW][8];
-    int32_t total[R16_FEW][16] __attribute__((aligned(64)));
 } r16_few;
 
 static void r16_few_begin(r16_few *t, const glia_linear_call *c, int64_t row, int rows, int block)
@@ -508,13 +507,13 @@ R16_INLINE int64_t r16_ahead(const glia_linear_call *c, int64_t at)
 
 /* Block i of a group of one panel: block b of the rows. */
 R16_INLINE void r16_few_block(const r16_format f, r16_block_fn *unpack, const uint8_t *w, const int i,
-                              int64_t b, int p, r16_few *t)
+                              int64_t b, const int rows, int p, r16_few *t)
 {
     r16_int q[8];
     const uint8_t *x = t->x + b * 32, *d = t->d + b * 4, *sum = t->sums + b * 4;
     const r16_float dw = r16_scale_of(f, w, i), m = f.affine ? f_half(w + 64 + 32 * i) : f_zero();
     unpack(w, i, q);
-    for (int r = 0; r < t->rows; r++, x += t->stride, d += t->stride, sum += t->stride) {
+    for (int r = 0; r < rows; r++, x += t->stride, d += t->stride, sum += t->stride) {
         r16_int s = i_every(&t->start[r][i]);
         s = r16_dot_of(f.sums.most, s, q, x, 8);
         const r16_float da = f_every(d);
@@ -524,8 +523,8 @@ R16_INLINE void r16_few_block(const r16_format f, r16_block_fn *unpack, const ui
     }
 }
 
-R16_INLINE void r16_few_32(const r16_format f, r16_block_fn *unpack, const glia_linear_call *c, int64_t row,
-                           int rows, int64_t panel, int panels)
+R16_INLINE void r16_few_32_of(const r16_format f, r16_block_fn *unpack, const glia_linear_call *c,
+                              int64_t row, const int rows, int64_t panel, int panels)
 {
     const uint8_t *const begin = c->w + panel * c->panel_bytes, *w = begin;
     const int64_t blocks = c->depth / 32;
@@ -546,7 +545,7 @@ R16_INLINE void r16_few_32(const r16_format f, r16_block_fn *unpack, const glia_
             r16_prefetch(group + ahead, f.group_bytes);
             R16_UNROLL
             for (int i = 0; i < f.blocks; i++)
-                if (i < count) r16_few_block(f, unpack, group, i, b + i, p, &t);
+                if (i < count) r16_few_block(f, unpack, group, i, b + i, rows, p, &t);
         }
         b += count;
         if (b % (GLIA_SEGMENT_QUANT / 32) == 0 || b == blocks)
@@ -555,13 +554,21 @@ R16_INLINE void r16_few_32(const r16_format f, r16_block_fn *unpack, const glia_
     r16_few_end(&t, c, row, panel, panels, segments);
 }
 
+/* One row alone, which is what decoding does, is compiled apart: its sums stay in registers. */
+R16_INLINE void r16_few_32(const r16_format f, r16_block_fn *unpack, const glia_linear_call *c, int64_t row,
+                           int rows, int64_t panel, int panels)
+{
+    if (rows == 1) r16_few_32_of(f, unpack, c, row, 1, panel, panels);
+    else r16_few_32_of(f, unpack, c, row, rows, panel, panels);
+}
+
 /* Chunk c of super-block b of one panel: onto the rows' totals. */
 R16_INLINE void r16_few_chunk(const r16_sums f, const int c, const r16_int *q, const r16_int *scale,
-                              int64_t b, r16_few *t)
+                              int64_t b, const int rows, const r16_few *t, r16_int *totals)
 {
     const uint8_t *x = t->x + b * 256;
-    for (int r = 0; r < t->rows; r++, x += t->stride) {
-        r16_int s = i_zero(), total = i_load(t->total[r]);
+    for (int r = 0; r < rows; r++, x += t->stride) {
+        r16_int s = i_zero(), total = totals[r];
         R16_UNROLL
         for (int v = 0; v < R16_CHUNK; v += f.group) {
             const int first = r16_word(f, c, v);
@@ -569,30 +576,31 @@ R16_INLINE void r16_few_chunk(const r16_sums f, const int c, const r16_int *q, c
             s = r16_dot_of(f.most, s, q + v, x + 4 * first, f.group);
             if (f.sub < 64) total = r16_scaled(f, total, s, scale[first / f.sub]);
         }
-        i_store(t->total[r], f.sub < 64 ? total : i_add(total, s));
+        totals[r] = f.sub < 64 ? total : i_add(total, s);
     }
 }
 
 /* Super-block b of one panel, block i of its group. */
 R16_INLINE void r16_few_block_super(const r16_format f, r16_chunk_fn *chunk, r16_scales_fn *scales,
-                                    const uint8_t *w, int i, int64_t b, int p, int64_t ahead, r16_few *t)
+                                    const uint8_t *w, int i, int64_t b, const int rows, int p, int64_t ahead,
+                                    r16_few *t)
 {
     const r16_sums k = f.sums;
     const uint8_t *words = w + f.scalar_bytes + i * f.word_bytes, *da = t->d + b * 4;
-    r16_int scale[16], min[8];
+    r16_int scale[16], min[8], total[R16_FEW];
     scales(w + 32 * i, words, scale, min);
-    for (int r = 0; r < t->rows; r++) i_store(t->total[r], k.sub == 64 ? i_every(t->start[r]) : i_zero());
+    for (int r = 0; r < rows; r++) total[r] = k.sub == 64 ? i_every(t->start[r]) : i_zero();
     R16_UNROLL
     for (int c = 0; c < 4; c++) {
         r16_int q[R16_CHUNK];
         r16_prefetch(words + ahead + c * (f.word_bytes / 4), f.word_bytes / 4 + 16);
         chunk(words, c, q);
-        r16_few_chunk(k, c, q, scale, b, t);
+        r16_few_chunk(k, c, q, scale, b, rows, t, total);
     }
     const r16_float d = f_half(w + 32 * i), dmin = k.pairs ? f_minus(f_half(w + 32)) : f_zero();
-    for (int r = 0; r < t->rows; r++, da += t->stride) {
+    for (int r = 0; r < rows; r++, da += t->stride) {
         const r16_float a = f_every(da);
-        r16_float sum = f_fma(f_mul(d, a), f_of_int(i_load(t->total[r])), f_load(t->sum[r][p]));
+        r16_float sum = f_fma(f_mul(d, a), f_of_int(total[r]), f_load(t->sum[r][p]));
         r16_int m = i_zero();
         R16_UNROLL
         for (int j = 0; j < k.pairs; j++) m = i_mad(m, min[j], i_every(&t->pairs[r][j]));
@@ -601,8 +609,9 @@ R16_INLINE void r16_few_block_super(const r16_format f, r16_chunk_fn *chunk, r16
     }
 }
 
-R16_INLINE void r16_few_super(const r16_format f, r16_chunk_fn *chunk, r16_scales_fn *scales,
-                              const glia_linear_call *c, int64_t row, int rows, int64_t panel, int panels)
+R16_INLINE void r16_few_super_of(const r16_format f, r16_chunk_fn *chunk, r16_scales_fn *scales,
+                                 const glia_linear_call *c, int64_t row, const int rows, int64_t panel,
+                                 int panels)
 {
     const uint8_t *const begin = c->w + panel * c->panel_bytes, *w = begin;
     const int64_t blocks = c->depth / 256;
@@ -615,13 +624,20 @@ R16_INLINE void r16_few_super(const r16_format f, r16_chunk_fn *chunk, r16_scale
         for (int r = 0; r < rows; r++)
             r16_super_sums(f.sums, i_load(t.sums + r * t.stride + 64 * b), t.start[r], t.pairs[r]);
         for (int p = 0; p < panels; p++)
-            r16_few_block_super(f, chunk, scales, w + p * c->panel_bytes, i, b, p, ahead, &t);
+            r16_few_block_super(f, chunk, scales, w + p * c->panel_bytes, i, b, rows, p, ahead, &t);
         if (i == f.blocks - 1) w += f.group_bytes;
         b++;
         if (b % (GLIA_SEGMENT_QUANT / 256) == 0 || b == blocks)
             r16_tree_push(t.tree, segments++, rows * R16_FEW_FLOATS, &t.sum[0][0][0]);
     }
     r16_few_end(&t, c, row, panel, panels, segments);
+}
+
+R16_INLINE void r16_few_super(const r16_format f, r16_chunk_fn *chunk, r16_scales_fn *scales,
+                              const glia_linear_call *c, int64_t row, int rows, int64_t panel, int panels)
+{
+    if (rows == 1) r16_few_super_of(f, chunk, scales, c, row, 1, panel, panels);
+    else r16_few_super_of(f, chunk, scales, c, row, rows, panel, panels);
 }
 
 static void r16_by_few(const r16_kernel *f, const glia_linear_call *c, int64_t panel, int panels,

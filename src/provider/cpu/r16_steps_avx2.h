@@ -8,12 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define R16_INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define R16_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define R16_UNROLL _Pragma("GCC unroll 64") /* the loops whose arrays have to become registers */
-#endif
+#include "provider/cpu/r16_inline.h"
 
 /* Three rows of two panels hold twelve registers of sums. */
 #define R16_ROWS 3
