@@ -679,7 +679,7 @@ static void random_graphs(void)
         glia_plan_free(p);
         pull_up(&a);
     }
-    CHECK(tiled > 100);
+    CHECK(tiled > (SPINE_SLOW ? 20 : 100)); /* fewer graphs, fewer phases in tiles */
 }
 
 int main(void)
