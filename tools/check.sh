@@ -4,8 +4,8 @@
 # Each test is one line, "ok NAME", "FAIL NAME" or "skip NAME: why"; then come the skipped and the failed ones again,
 # and the last line is "N passed, N failed, N skipped". The exit status is 0 when nothing failed.
 #
-# usage: tools/check.sh [PART...]     PART: gcc clang tests asan tsan hostile fuzz tree cli aarch64 install
-#        (default: all of these), and arm: every kernel row of AArch64, which takes minutes under emulation
+# usage: tools/check.sh [PART...]     PART: gcc clang tests asan tsan hostile fuzz tree cli install (default: all of
+#        these), and, which take many minutes: aarch64 (the same logits, emulated), arm (its kernel rows)
 #
 # FUZZ_RUNS: executions of each fuzz target (3000). GLIA_TEST_DATA: the folder of outside data; what needs it is
 # skipped by name without it. Objects stay in build/, so a second run compiles only what has changed.
@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.." || exit 2
 results=$(mktemp) && log=$(mktemp) || exit 2
 trap 'rm -f "$results" "$log"' EXIT
 jobs=$(nproc)
-parts=${*:-gcc clang tests asan tsan hostile fuzz tree cli aarch64 install}
+parts=${*:-gcc clang tests asan tsan hostile fuzz tree cli install}
 # Programs whose threads are worth ThreadSanitizer's time.
 thread_tests='test_session test_team test_lane'
 # Programs whose buffers and waits the hostile build makes small and odd; the others are in the build of asan alone.
