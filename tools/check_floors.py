@@ -9,7 +9,7 @@ import sys
 FLOORS = {
     "base": 0, "tensor": 1, "graph": 2, "ops": 3, "provider": 4, "compile": 5, "format": 5, "text": 5,
     "run": 6, "session": 7,
-    "llm": 8, "learn": 9, "mind": 10, "serve": 11, "cli": 12,
+    "llm": 8, "net": 8, "learn": 9, "mind": 10, "serve": 11, "cli": 12,
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<(glia/[^>]+)>)')
 

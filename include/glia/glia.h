@@ -10,5 +10,6 @@
 #include "model.h"
 #include "convert.h"
 #include "sampler.h"
+#include "net.h"
 
 #endif
