@@ -4,7 +4,7 @@
 #include "base/check.h"
 #include "base/cpu.h"
 #include "llm/adapter.h"
-#include "llm/load.h"
+#include "run/load.h"
 
 #include <string.h>
 
