@@ -26,8 +26,8 @@ typedef struct glia_onnx_text {
 
 /* A tensor of a file. Data are row-major little-endian elements of `dtype`, one element after the other (low-bit
  * types unpacked, one element a byte: tensor/lowbit.h), or strings. They are aligned to their size, and lie in the
- * file's own memory, in the arena, or are read from an external file by glia_onnx_tensor_read. Complex numbers are pairs: `complex` with dtype F32 or F64 and a last axis
- * of 2 appended to dims. */
+ * file's own memory, in the arena, or are read from an external file by glia_onnx_tensor_read. Complex numbers are
+ * pairs: `complex` with dtype F32 or F64 and a last axis of 2 appended to dims. */
 typedef struct glia_onnx_tensor {
     glia_onnx_text name;
     int32_t onnx_type; /* TensorProto.DataType */
