@@ -16,6 +16,7 @@ void glia_unary_run(const glia_kargs *k, const glia_unary *f)
     for (glia_box b = glia_box_rows(k, glia_leading(y)); b.more; glia_box_next(&b)) {
         for (int64_t i = b.row * n + glia_box_begin(k), e = b.row * n + glia_box_end(k); i < e; i++) {
             if (!floats) glia_set_i64(y, i, f->i64(glia_get_i64(x, i), k->attr));
+            else if (f->alone) glia_set_f64(y, i, f->alone(glia_get_f64(x, i)));
             else if (y->dtype == GLIA_F64) glia_set_f64(y, i, f->f64(glia_get_f64(x, i), k->attr));
             else glia_set_f32(y, i, f->f32(glia_get_f32(x, i), k->attr));
         }

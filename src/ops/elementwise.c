@@ -646,9 +646,25 @@ static void div_grad(glia_graph *g, const glia_node *n, const glia_value *dout, 
 
 static float pow_f32(float x, float y) { return glia_powf(x, y); }
 static double pow_f64(double x, double y) { return glia_pow(x, y); }
+/* Integers wrap; a negative exponent cuts towards zero, so that only 1 and -1 are left. */
+static int64_t pow_i64(int64_t x, int64_t y)
+{
+    uint64_t base = (uint64_t)x, p = 1;
+    if (y < 0) return x == 1 ? 1 : x == -1 ? (y & 1 ? -1 : 1) : 0;
+    for (; y; y >>= 1, base *= base)
+        if (y & 1) p *= base;
+    return (int64_t)p;
+}
+static uint64_t pow_u64(uint64_t x, uint64_t y)
+{
+    uint64_t p = 1;
+    for (; y; y >>= 1, x *= x)
+        if (y & 1) p *= x;
+    return p;
+}
 static void pow_reference(const glia_kargs *k)
 {
-    static const glia_binary f = {pow_f32, pow_f64, NULL, NULL};
+    static const glia_binary f = {pow_f32, pow_f64, pow_i64, pow_u64};
     glia_binary_run(k, &f);
 }
 /* dx = dy * y x^(y-1), dy = z log(x); the logarithm counts only where x > 0, else the exponent's gradient is
@@ -700,6 +716,28 @@ static void max_grad(glia_graph *g, const glia_node *n, const glia_value *dout, 
     choose_grad(g, n, dout, din, "gt");
 }
 
+/* prelu: x if x > 0, else x * slope; the slope broadcasts. */
+static float prelu_f32(float x, float slope) { return x > 0.0f ? x : x * slope; }
+static double prelu_f64(double x, double slope) { return x > 0.0 ? x : x * slope; }
+static int64_t prelu_i64(int64_t x, int64_t slope) { return x > 0 ? x : mul_i64(x, slope); }
+static uint64_t prelu_u64(uint64_t x, uint64_t slope)
+{
+    (void)slope;
+    return x;
+}
+static void prelu_reference(const glia_kargs *k)
+{
+    static const glia_binary f = {prelu_f32, prelu_f64, prelu_i64, prelu_u64};
+    glia_binary_run(k, &f);
+}
+static void prelu_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
+{
+    glia_value x = n->in[0], zero = glia_build_scalar(g, dout[0], 0.0);
+    glia_value slope = positive_part_slope(g, x, dout[0], call2(g, "mul", dout[0], n->in[1]));
+    din[0] = glia_build_sum_to(g, slope, x);
+    din[1] = glia_build_sum_to(g, positive_part_slope(g, x, zero, call2(g, "mul", dout[0], x)), n->in[1]);
+}
+
 #define BOTH (GLIA_INPLACE_0 | GLIA_INPLACE_1 | GLIA_ELEMENTWISE)
 #define BINARY_SIG "a: T[..x], b: T[..y] -> z: T[..x^y]"
 #define BINARY(op, more, gradient, price, sampler)                                                           \
@@ -727,10 +765,11 @@ BINARY(mul, GLIA_COMMUTATIVE, mul_grad, cheap_cost, binary_sample);
 BINARY(div, 0, div_grad, cheap_cost, quotient_sample);
 BINARY(min, 0, min_grad, cheap_cost, binary_sample);
 BINARY(max, 0, max_grad, cheap_cost, binary_sample);
+BINARY(prelu, 0, prelu_grad, cheap_cost, binary_sample);
 const glia_op glia_op_pow = {.name = "pow",
-                             .signature = "a: F[..x], b: F[..y] -> z: F[..x^y]",
+                             .signature = BINARY_SIG,
                              .traits = BOTH,
-                             .infer = glia_infer_plain,
+                             .infer = numbers_infer,
                              .grad = pow_grad,
                              .cost = heavy_cost,
                              .reference = pow_reference,
