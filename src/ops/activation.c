@@ -82,7 +82,7 @@ static double silu_op_f64(double x, const glia_attr *a)
 }
 static void silu_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {silu_op_f32, silu_op_f64, NULL};
+    static const glia_unary f = {silu_op_f32, silu_op_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 
@@ -132,7 +132,7 @@ static double gelu_op_f64(double x, const glia_attr *a)
 }
 static void gelu_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {gelu_op_f32, gelu_op_f64, NULL};
+    static const glia_unary f = {gelu_op_f32, gelu_op_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 
@@ -177,7 +177,7 @@ static double gelu_erf_op_f64(double x, const glia_attr *a)
 }
 static void gelu_erf_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {gelu_erf_op_f32, gelu_erf_op_f64, NULL};
+    static const glia_unary f = {gelu_erf_op_f32, gelu_erf_op_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 

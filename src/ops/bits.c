@@ -66,17 +66,29 @@ static int64_t right_i64(int64_t x, int64_t y)
 }
 static uint64_t right_u64(uint64_t x, uint64_t y) { return y > 63 ? 0 : x >> y; }
 
-static void bit_and_reference(const glia_kargs *k) { glia_binary_run(k, &(const glia_binary){.i64 = and_i64}); }
-static void bit_or_reference(const glia_kargs *k) { glia_binary_run(k, &(const glia_binary){.i64 = or_i64}); }
-static void bit_xor_reference(const glia_kargs *k) { glia_binary_run(k, &(const glia_binary){.i64 = xor_i64}); }
-static void bit_not_reference(const glia_kargs *k) { glia_unary_run(k, &(const glia_unary){.i64 = not_i64}); }
+static void bit_and_reference(const glia_kargs *k)
+{
+    glia_binary_run(k, &(const glia_binary){NULL, NULL, and_i64, NULL});
+}
+static void bit_or_reference(const glia_kargs *k)
+{
+    glia_binary_run(k, &(const glia_binary){NULL, NULL, or_i64, NULL});
+}
+static void bit_xor_reference(const glia_kargs *k)
+{
+    glia_binary_run(k, &(const glia_binary){NULL, NULL, xor_i64, NULL});
+}
+static void bit_not_reference(const glia_kargs *k)
+{
+    glia_unary_run(k, &(const glia_unary){NULL, NULL, not_i64, NULL});
+}
 static void shift_left_reference(const glia_kargs *k)
 {
-    glia_binary_run(k, &(const glia_binary){.i64 = left_i64, .u64 = left_u64});
+    glia_binary_run(k, &(const glia_binary){NULL, NULL, left_i64, left_u64});
 }
 static void shift_right_reference(const glia_kargs *k)
 {
-    glia_binary_run(k, &(const glia_binary){.i64 = right_i64, .u64 = right_u64});
+    glia_binary_run(k, &(const glia_binary){NULL, NULL, right_i64, right_u64});
 }
 
 static void pair_sample(glia_sample *s, double lo, double hi)
@@ -158,10 +170,12 @@ static void bit_cast_reference(const glia_kargs *k)
 
 static bool bit_cast_infer(glia_infer *x)
 {
-    const glia_dtype_info *from = glia_dtype_get(x->in[0].dtype), *to = glia_dtype_get((glia_dtype)x->attr[0].i);
+    const glia_dtype_info *from = glia_dtype_get(x->in[0].dtype),
+                          *to = glia_dtype_get((glia_dtype)x->attr[0].i);
     if (from->block_elements != 1 || to->block_elements != 1 || from->block_bytes != to->block_bytes)
-        return glia_infer_fail(x, GLIA_E_DTYPE, "G0190", "`bit_cast` from %s to %s: their elements differ in size",
-                               from->name, to->name);
+        return glia_infer_fail(x, GLIA_E_DTYPE, "G0190",
+                               "`bit_cast` from %s to %s: their elements differ in size", from->name,
+                               to->name);
     x->out[0].dtype = (glia_dtype)x->attr[0].i;
     return glia_infer_plain(x);
 }

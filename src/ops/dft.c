@@ -14,9 +14,10 @@
 #include "ops/build.h"
 #include "ops/ops.h"
 
-static const glia_attr_spec dft_attrs[] = {{"length", GLIA_ATTR_INT, true, 0}, {"bins", GLIA_ATTR_INT, true, 0},
-                                           {"parts", GLIA_ATTR_INT, false, 2}, {"inverse", GLIA_ATTR_INT, false, 0},
-                                           {"half", GLIA_ATTR_INT, false, 0},  {0}};
+static const glia_attr_spec dft_attrs[] = {
+    {"length", GLIA_ATTR_INT, true, 0}, {"bins", GLIA_ATTR_INT, true, 0},
+    {"parts", GLIA_ATTR_INT, false, 2}, {"inverse", GLIA_ATTR_INT, false, 0},
+    {"half", GLIA_ATTR_INT, false, 0},  {0}};
 enum { LENGTH, BINS, PARTS, INVERSE, HALF };
 
 typedef struct complex_number {
@@ -171,9 +172,10 @@ static bool dft_infer(glia_infer *x)
     const glia_dim last = x->in[0].dims[x->in[0].rank - 1];
     if ((last != 1 && last != 2) || length < 1 || length > 1 << 24 || bins < 1 || bins > length ||
         (parts != 1 && parts != 2))
-        return glia_infer_fail(x, GLIA_E_SHAPE, "G0192",
-                               "`dft`: %lld bins of %lld parts from a signal of length %lld whose last axis is %lld",
-                               (long long)bins, (long long)parts, (long long)length, (long long)last);
+        return glia_infer_fail(
+            x, GLIA_E_SHAPE, "G0192",
+            "`dft`: %lld bins of %lld parts from a signal of length %lld whose last axis is %lld",
+            (long long)bins, (long long)parts, (long long)length, (long long)last);
     return glia_infer_plain(x);
 }
 
@@ -181,8 +183,11 @@ static void dft_sample(glia_sample *s)
 {
     const int64_t length = s->pick(s->ctx, 1, 20), half = s->pick(s->ctx, 0, 2) == 0;
     s->in_count = 1;
-    s->in[0] = (glia_type){
-        GLIA_F32, 3, 0, {s->pick(s->ctx, 1, 3), half ? length / 2 + 1 : s->pick(s->ctx, 1, 22), half ? 2 : s->pick(s->ctx, 1, 2)}};
+    s->in[0] = (glia_type){GLIA_F32,
+                           3,
+                           0,
+                           {s->pick(s->ctx, 1, 3), half ? length / 2 + 1 : s->pick(s->ctx, 1, 22),
+                            half ? 2 : s->pick(s->ctx, 1, 2)}};
     s->lo[0] = -1, s->hi[0] = 1;
     s->attrs[0] = (glia_attr_arg)GLIA_INT("length", length);
     s->attrs[1] = (glia_attr_arg)GLIA_INT("bins", s->pick(s->ctx, 1, length));

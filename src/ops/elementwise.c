@@ -74,7 +74,7 @@ static int64_t neg_i64(int64_t x, const glia_attr *a)
 }
 static void neg_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {neg_f32, neg_f64, neg_i64};
+    static const glia_unary f = {neg_f32, neg_f64, neg_i64, NULL};
     glia_unary_run(k, &f);
 }
 static void neg_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -100,7 +100,7 @@ static int64_t abs_i64(int64_t x, const glia_attr *a)
 }
 static void abs_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {abs_f32, abs_f64, abs_i64};
+    static const glia_unary f = {abs_f32, abs_f64, abs_i64, NULL};
     glia_unary_run(k, &f);
 }
 static void abs_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -120,7 +120,7 @@ static double exp_f64(double x, const glia_attr *a)
 }
 static void exp_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {exp_f32, exp_f64, NULL};
+    static const glia_unary f = {exp_f32, exp_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static void exp_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -140,7 +140,7 @@ static double log_f64(double x, const glia_attr *a)
 }
 static void log_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {log_f32, log_f64, NULL};
+    static const glia_unary f = {log_f32, log_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static void log_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -160,7 +160,7 @@ static double sqrt_f64(double x, const glia_attr *a)
 }
 static void sqrt_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {sqrt_f32, sqrt_f64, NULL};
+    static const glia_unary f = {sqrt_f32, sqrt_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 /* 0.5 / sqrt(x) */
@@ -181,7 +181,7 @@ static double rsqrt_f64(double x, const glia_attr *a)
 }
 static void rsqrt_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {rsqrt_f32, rsqrt_f64, NULL};
+    static const glia_unary f = {rsqrt_f32, rsqrt_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 /* -0.5 y / x */
@@ -203,7 +203,7 @@ static double reciprocal_f64(double x, const glia_attr *a)
 }
 static void reciprocal_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {reciprocal_f32, reciprocal_f64, NULL};
+    static const glia_unary f = {reciprocal_f32, reciprocal_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 /* -y^2 */
@@ -224,7 +224,7 @@ static double sin_f64(double x, const glia_attr *a)
 }
 static void sin_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {sin_f32, sin_f64, NULL};
+    static const glia_unary f = {sin_f32, sin_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static void sin_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -244,7 +244,7 @@ static double cos_f64(double x, const glia_attr *a)
 }
 static void cos_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {cos_f32, cos_f64, NULL};
+    static const glia_unary f = {cos_f32, cos_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static void cos_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -264,7 +264,7 @@ static double tanh_f64(double x, const glia_attr *a)
 }
 static void tanh_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {tanh_f32, tanh_f64, NULL};
+    static const glia_unary f = {tanh_f32, tanh_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 /* 1 - y^2 */
@@ -286,7 +286,7 @@ static double erf_f64(double x, const glia_attr *a)
 }
 static void erf_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {erf_f32, erf_f64, NULL};
+    static const glia_unary f = {erf_f32, erf_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 /* 2 / sqrt(pi) exp(-x^2) */
@@ -308,7 +308,7 @@ static double sigmoid_f64(double x, const glia_attr *a)
 }
 static void sigmoid_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {sigmoid_f32, sigmoid_f64, NULL};
+    static const glia_unary f = {sigmoid_f32, sigmoid_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 /* y - y^2 */
@@ -335,7 +335,7 @@ static int64_t relu_i64(int64_t x, const glia_attr *a)
 }
 static void relu_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {relu_f32, relu_f64, relu_i64};
+    static const glia_unary f = {relu_f32, relu_f64, relu_i64, NULL};
     glia_unary_run(k, &f);
 }
 /* The slope at 0 is 0. */
@@ -356,7 +356,7 @@ static float leaky_relu_f32(float x, const glia_attr *a) { return x > 0.0f ? x :
 static double leaky_relu_f64(double x, const glia_attr *a) { return x > 0.0 ? x : x * a[0].f; }
 static void leaky_relu_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {leaky_relu_f32, leaky_relu_f64, NULL};
+    static const glia_unary f = {leaky_relu_f32, leaky_relu_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static void leaky_relu_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -380,7 +380,7 @@ static double elu_f64(double x, const glia_attr *a)
 }
 static void elu_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {elu_f32, elu_f64, NULL};
+    static const glia_unary f = {elu_f32, elu_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 /* For x <= 0 the slope is alpha exp(x). */
@@ -407,7 +407,7 @@ static double softplus_f64(double x, const glia_attr *a)
 }
 static void softplus_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {softplus_f32, softplus_f64, NULL};
+    static const glia_unary f = {softplus_f32, softplus_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static void softplus_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -427,7 +427,7 @@ static double floor_f64(double x, const glia_attr *a)
 }
 static void floor_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {floor_f32, floor_f64, NULL};
+    static const glia_unary f = {floor_f32, floor_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static float ceil_f32(float x, const glia_attr *a)
@@ -442,7 +442,7 @@ static double ceil_f64(double x, const glia_attr *a)
 }
 static void ceil_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {ceil_f32, ceil_f64, NULL};
+    static const glia_unary f = {ceil_f32, ceil_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static float round_f32(float x, const glia_attr *a)
@@ -457,7 +457,7 @@ static double round_f64(double x, const glia_attr *a)
 }
 static void round_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {round_f32, round_f64, NULL};
+    static const glia_unary f = {round_f32, round_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static float sign_f32(float x, const glia_attr *a)
@@ -477,7 +477,7 @@ static int64_t sign_i64(int64_t x, const glia_attr *a)
 }
 static void sign_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {sign_f32, sign_f64, sign_i64};
+    static const glia_unary f = {sign_f32, sign_f64, sign_i64, NULL};
     glia_unary_run(k, &f);
 }
 /* Steps: the gradient is zero almost everywhere, a symbolic zero here. */
@@ -496,7 +496,7 @@ static float clip_f32(float x, const glia_attr *a)
 static double clip_f64(double x, const glia_attr *a) { return x < a[0].f ? a[0].f : x > a[1].f ? a[1].f : x; }
 static void clip_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {clip_f32, clip_f64, NULL};
+    static const glia_unary f = {clip_f32, clip_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static void clip_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)

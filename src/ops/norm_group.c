@@ -67,8 +67,8 @@ static bool group_norm_infer(glia_infer *x)
 {
     const double eps = x->attr[0].f;
     if (!(eps >= 0) || eps > 1e30)
-        return glia_infer_fail(x, GLIA_E_ARG, "G0151", "`group_norm`: eps is %g; it has to be finite and not negative",
-                               eps);
+        return glia_infer_fail(x, GLIA_E_ARG, "G0151",
+                               "`group_norm`: eps is %g; it has to be finite and not negative", eps);
     return glia_infer_plain(x);
 }
 
@@ -89,8 +89,8 @@ static void group_norm_grad(glia_graph *g, const glia_node *n, const glia_value 
     const glia_dim by_channel[] = {t.dims[1], t.dims[2], 1};
     glia_value centred = glia_build_call(g, "sub", 2, x, glia_build_attr(g, "mean", mean, 1, x));
     glia_value variance = glia_build_attr(g, "mean", mean, 1, glia_build_call(g, "mul", 2, centred, centred));
-    glia_value r = glia_build_call(g, "rsqrt", 1,
-                                   glia_build_call(g, "add", 2, variance, glia_build_scalar(g, x, n->attr[0].f)));
+    glia_value r = glia_build_call(
+        g, "rsqrt", 1, glia_build_call(g, "add", 2, variance, glia_build_scalar(g, x, n->attr[0].f)));
     glia_value c = glia_build_call(g, "mul", 2, centred, r);
     glia_value h = glia_build_call(g, "mul", 2, dy, glia_build_reshape(g, w, by_channel, 3));
     glia_value ch = glia_build_attr(g, "mean", mean, 1, glia_build_call(g, "mul", 2, c, h));
@@ -133,9 +133,11 @@ static const glia_attr_spec lrn_attrs[] = {{"size", GLIA_ATTR_INT, true, 0},
                                            {"bias", GLIA_ATTR_FLOAT, false, 1},
                                            {0}};
 
-static float lrn_f32(const glia_tensor *x, const glia_attr *a, int64_t at, int64_t c, int64_t channels, int64_t places)
+static float lrn_f32(const glia_tensor *x, const glia_attr *a, int64_t at, int64_t c, int64_t channels,
+                     int64_t places)
 {
-    const int64_t size = a[0].i, first = glia_max(c - (size - 1) / 2, 0), last = glia_min(c + size / 2, channels - 1);
+    const int64_t size = a[0].i, first = glia_max(c - (size - 1) / 2, 0),
+                  last = glia_min(c + size / 2, channels - 1);
     float s = 0;
     for (int64_t i = first; i <= last; i++) {
         const float v = glia_get_f32(x, at + (i - c) * places);
@@ -145,9 +147,11 @@ static float lrn_f32(const glia_tensor *x, const glia_attr *a, int64_t at, int64
     return glia_get_f32(x, at) / (a[2].f == 0.75 ? sqrtf(v) * sqrtf(sqrtf(v)) : glia_powf(v, (float)a[2].f));
 }
 
-static double lrn_f64(const glia_tensor *x, const glia_attr *a, int64_t at, int64_t c, int64_t channels, int64_t places)
+static double lrn_f64(const glia_tensor *x, const glia_attr *a, int64_t at, int64_t c, int64_t channels,
+                      int64_t places)
 {
-    const int64_t size = a[0].i, first = glia_max(c - (size - 1) / 2, 0), last = glia_min(c + size / 2, channels - 1);
+    const int64_t size = a[0].i, first = glia_max(c - (size - 1) / 2, 0),
+                  last = glia_min(c + size / 2, channels - 1);
     double s = 0;
     for (int64_t i = first; i <= last; i++) {
         const double v = glia_get_f64(x, at + (i - c) * places);
@@ -164,7 +168,8 @@ static void lrn_reference(const glia_kargs *k)
     for (glia_box b = glia_box_rows(k, 2); b.more; glia_box_next(&b))
         for (int64_t i = glia_box_begin(k); i < glia_box_end(k); i++) {
             const int64_t at = b.row * places + i;
-            if (y->dtype == GLIA_F64) glia_set_f64(y, at, lrn_f64(x, k->attr, at, b.index[1], channels, places));
+            if (y->dtype == GLIA_F64)
+                glia_set_f64(y, at, lrn_f64(x, k->attr, at, b.index[1], channels, places));
             else glia_set_f32(y, at, lrn_f32(x, k->attr, at, b.index[1], channels, places));
         }
 }
@@ -172,14 +177,16 @@ static void lrn_reference(const glia_kargs *k)
 static bool lrn_infer(glia_infer *x)
 {
     if (x->attr[0].i < 1)
-        return glia_infer_fail(x, GLIA_E_ARG, "G0193", "`lrn`: a window of %lld channels", (long long)x->attr[0].i);
+        return glia_infer_fail(x, GLIA_E_ARG, "G0193", "`lrn`: a window of %lld channels",
+                               (long long)x->attr[0].i);
     return glia_infer_plain(x);
 }
 
 static void lrn_sample(glia_sample *s)
 {
     s->in_count = 1;
-    s->in[0] = (glia_type){GLIA_F32, 3, 0, {s->pick(s->ctx, 1, 2), s->pick(s->ctx, 1, 7), s->pick(s->ctx, 1, 9)}};
+    s->in[0] =
+        (glia_type){GLIA_F32, 3, 0, {s->pick(s->ctx, 1, 2), s->pick(s->ctx, 1, 7), s->pick(s->ctx, 1, 9)}};
     s->lo[0] = -2, s->hi[0] = 2;
     s->attrs[0] = (glia_attr_arg)GLIA_INT("size", s->pick(s->ctx, 1, 5));
     s->attrs[1] = (glia_attr_arg)GLIA_FLOAT("alpha", 0.5);

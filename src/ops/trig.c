@@ -16,38 +16,41 @@ static void near_sample(glia_sample *s) { sample_between(s, -0.9, 0.9); }
 static void far_sample(glia_sample *s) { sample_between(s, -2, 2); }
 static void above_sample(glia_sample *s) { sample_between(s, 1.25, 4); }
 
-static void tan_reference(const glia_kargs *k) { glia_unary_run(k, &(const glia_unary){.alone = glia_tan}); }
+static void tan_reference(const glia_kargs *k)
+{
+    glia_unary_run(k, &(const glia_unary){NULL, NULL, NULL, glia_tan});
+}
 static void asin_reference(const glia_kargs *k)
 {
-    glia_unary_run(k, &(const glia_unary){.alone = glia_asin});
+    glia_unary_run(k, &(const glia_unary){NULL, NULL, NULL, glia_asin});
 }
 static void acos_reference(const glia_kargs *k)
 {
-    glia_unary_run(k, &(const glia_unary){.alone = glia_acos});
+    glia_unary_run(k, &(const glia_unary){NULL, NULL, NULL, glia_acos});
 }
 static void atan_reference(const glia_kargs *k)
 {
-    glia_unary_run(k, &(const glia_unary){.alone = glia_atan});
+    glia_unary_run(k, &(const glia_unary){NULL, NULL, NULL, glia_atan});
 }
 static void sinh_reference(const glia_kargs *k)
 {
-    glia_unary_run(k, &(const glia_unary){.alone = glia_sinh});
+    glia_unary_run(k, &(const glia_unary){NULL, NULL, NULL, glia_sinh});
 }
 static void cosh_reference(const glia_kargs *k)
 {
-    glia_unary_run(k, &(const glia_unary){.alone = glia_cosh});
+    glia_unary_run(k, &(const glia_unary){NULL, NULL, NULL, glia_cosh});
 }
 static void asinh_reference(const glia_kargs *k)
 {
-    glia_unary_run(k, &(const glia_unary){.alone = glia_asinh});
+    glia_unary_run(k, &(const glia_unary){NULL, NULL, NULL, glia_asinh});
 }
 static void acosh_reference(const glia_kargs *k)
 {
-    glia_unary_run(k, &(const glia_unary){.alone = glia_acosh});
+    glia_unary_run(k, &(const glia_unary){NULL, NULL, NULL, glia_acosh});
 }
 static void atanh_reference(const glia_kargs *k)
 {
-    glia_unary_run(k, &(const glia_unary){.alone = glia_atanh});
+    glia_unary_run(k, &(const glia_unary){NULL, NULL, NULL, glia_atanh});
 }
 
 /* sign * x^2 + number */
