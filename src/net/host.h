@@ -6,10 +6,13 @@
 #include <glia/net.h>
 
 #include "net/emit.h"
+#include "net/object.h"
 
 /* The node at hand. */
 const glia_os *glia_host_os(const glia_host *h);
 glia_error *glia_host_error(glia_host *h);
+glia_account *
+glia_host_account(const glia_host *h); /* what objects of this run are charged to; may be null */
 int64_t glia_host_version(const glia_host *h);
 int glia_host_in_count(const glia_host *h);
 int glia_host_out_count(const glia_host *h);
