@@ -684,6 +684,39 @@ static void def_attend(define *d)
         }
 }
 
+static void sdpa_any(define *d, bool tokens)
+{
+    int th = tokens ? 2 : 1, tt = tokens ? 1 : 2;
+    int64_t H = d->dims[0][th], T = d->dims[0][tt], D = d->dims[0][3], G = d->dims[1][th], S = d->dims[1][tt],
+            E = d->dims[2][3], past = d->attr[2].i < 0 ? S - T : d->attr[2].i;
+    bool has_mask = d->in_count > 3 && d->in[3];
+    for (int64_t n = 0; n < d->dims[0][0]; n++)
+        for (int64_t h = 0; h < H; h++)
+            for (int64_t t = 0; t < T; t++) {
+                int64_t g = h * G / H, qi = tokens ? (n * T + t) * H + h : (n * H + h) * T + t;
+                double *y = d->out[0] + qi * E, total = 0;
+                for (int64_t i = 0; i < E; i++) y[i] = 0;
+                for (int64_t j = 0; j < S; j++) {
+                    int64_t kj = tokens ? (n * S + j) * G + g : (n * G + g) * S + j, at = 0;
+                    const int64_t full[4] = {n, h, t, j};
+                    double s = 0;
+                    if (d->attr[1].i && j > t + past) continue;
+                    for (int64_t i = 0; i < D; i++) s += d->in[0][qi * D + i] * d->in[1][kj * D + i];
+                    s *= d->attr[0].f;
+                    if (d->attr[3].f > 0) s = d->attr[3].f * tanh(s / d->attr[3].f);
+                    for (int a = 0; has_mask && a < d->rank[3]; a++)
+                        at = at * d->dims[3][a] + (d->dims[3][a] == 1 ? 0 : full[4 - d->rank[3] + a]);
+                    if (has_mask)
+                        s += d->in[3][at]; /* a mask of booleans is all true here: the same for all keys */
+                    total += exp(s);
+                    for (int64_t i = 0; i < E; i++) y[i] += exp(s) * d->in[2][kj * E + i];
+                }
+                for (int64_t i = 0; i < E; i++) y[i] /= total;
+            }
+}
+static void def_sdpa(define *d) { sdpa_any(d, false); }
+static void def_sdpa_tokens(define *d) { sdpa_any(d, true); }
+
 /* ---- optimiser updates ---- */
 
 static void def_sgd(define *d)
@@ -748,6 +781,8 @@ static const struct {
     {"rope", def_rope},
     {"kv_put", def_kv_put},
     {"attend", def_attend},
+    {"sdpa", def_sdpa},
+    {"sdpa_tokens", def_sdpa_tokens},
     {"where", def_where},
     {"sgd", def_sgd},
     {"adamw", def_adamw},

@@ -231,8 +231,9 @@ static bool check_definition(one_case *c, const eval *e, bool wide)
 /* Ops that compute in f32 alone, or not in floats. */
 static bool only_narrow(const glia_op *op)
 {
-    static const char *const names[] = {"attend",  "kv_put", "quantise", "pack", "rope_table", "guard_range",
-                                        "one_hot", "not",    "and",      "or",   "xor"};
+    static const char *const names[] = {"sdpa", "sdpa_tokens", "attend",      "kv_put",  "quantise",
+                                        "pack", "rope_table",  "guard_range", "one_hot", "not",
+                                        "and",  "or",          "xor"};
     for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
         if (!strcmp(names[i], op->name)) return true;
     return false;

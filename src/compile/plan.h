@@ -26,6 +26,7 @@ typedef enum {
     GLIA_BASE_ARENA,
     GLIA_BASE_STATE,
     GLIA_BASE_TABLE,
+    GLIA_BASE_ABSOLUTE, /* address 0: weights that live elsewhere, glia_plan_bind_weights */
     GLIA_BASE_COUNT
 } glia_base;
 
@@ -173,6 +174,13 @@ typedef struct glia_compile_options {
 glia_status glia_compile(const glia_graph *source, const glia_compile_options *options, glia_plan **out,
                          glia_error *e);
 void glia_plan_free(glia_plan *p);
+
+/* Weights that live elsewhere: gives each weight record the address that resolve answers, of memory that holds
+ * record->bytes in record->layout (packed layouts: aligned to 64) and outlives the plan. Several plans may share
+ * it. Afterwards the plan's records cannot be moved, and runs need neither `weights` nor `packed`. A null address
+ * is refused by the weight's name (G0230) and leaves the plan as it was. Before any lane of the plan. bind.c */
+typedef const void *(*glia_weight_resolve)(void *ctx, const glia_plan *p, const glia_weight_record *record);
+glia_status glia_plan_bind_weights(glia_plan *p, glia_weight_resolve resolve, void *ctx, glia_error *e);
 
 /* The passes alone: a new graph, equal in value. passes.c */
 glia_status glia_passes_run(const glia_graph *source, const glia_compile_options *options, glia_graph **out,

@@ -4,7 +4,7 @@
 #include "base/check.h"
 #include "base/cpu.h"
 #include "llm/adapter.h"
-#include "llm/load.h"
+#include "run/load.h"
 
 #include <string.h>
 
@@ -236,7 +236,8 @@ static glia_status load(glia_model *m, glia_error *e)
 {
     const glia_os *os = m->options.os;
     const glia_plan *p = m->plan;
-    glia_lane_options lo = {os, m->options.threads, m->options.profile_events};
+    glia_lane_options lo = {
+        .os = os, .workers = m->options.threads, .profile_events = m->options.profile_events};
     glia_status s = glia_lane_create(p, &lo, &m->lane, e);
     if (s) return s;
     s = glia_pack_open(m, true, e);

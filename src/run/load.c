@@ -1,6 +1,6 @@
 /* Reads the weights of a file into their places: the workers take chunks of rows from a counter, read or copy
  * them, and pack them. */
-#include "llm/load.h"
+#include "run/load.h"
 
 #include "base/check.h"
 #include "base/number.h"

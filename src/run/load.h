@@ -1,6 +1,6 @@
 /* Loading a model's weights from its file into their planned places and layouts. */
-#ifndef GLIA_LLM_LOAD_H
-#define GLIA_LLM_LOAD_H
+#ifndef GLIA_RUN_LOAD_H
+#define GLIA_RUN_LOAD_H
 
 #include "compile/plan.h"
 #include "format/source.h"
