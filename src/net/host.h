@@ -34,6 +34,8 @@ glia_status glia_host_no_object(glia_host *h);
 glia_object *glia_host_tensor(glia_host *h, glia_dtype t, int rank, const int64_t *dims, void **data);
 glia_status glia_host_fail(glia_host *h, const char *format, ...) GLIA_PRINTF(2, 3);   /* G1031 */
 glia_status glia_host_refuse(glia_host *h, const char *format, ...) GLIA_PRINTF(2, 3); /* G1030 */
+/* What only data can do wrong, GLIA_E_GUARD: a position, a key, shapes that differ between iterations. */
+glia_status glia_host_wrong(glia_host *h, const char *code, const char *format, ...) GLIA_PRINTF(3, 4);
 
 /* Any operator that has an emit function, run on objects at once (a plan of one node, kept for the shapes): for
  * sequences of tensors, bodies, and operators that are compositions. attrs as in a file, count of them. */

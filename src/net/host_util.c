@@ -2,46 +2,23 @@
  * after the other, since each is a reference. */
 #include "net/host_util.h"
 #include "base/check.h"
-#include "base/error.h"
 #include "tensor/dtype.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-
-glia_status glia_host_nomem(glia_host *h)
-{
-    glia_account *a = glia_host_account(h);
-    if (!glia_account_refused(a))
-        return glia_fail(glia_host_error(h), GLIA_E_NOMEM, "G0801", "no memory for an object");
-    return glia_fail(glia_host_error(h), GLIA_E_LIMIT, "G1047",
-                     "objects of this run hold %lld bytes, and more would pass the limit of %lld bytes",
-                     (long long)glia_account_used(a), (long long)glia_account_limit(a));
-}
-
-glia_status glia_host_wrong(glia_host *h, const char *code, const char *format, ...)
-{
-    char text[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    return glia_fail(glia_host_error(h), GLIA_E_GUARD, code, "%s", text);
-}
 
 /* ---- making */
 
 glia_object *glia_host_strings(glia_host *h, int rank, const int64_t *dims)
 {
     glia_object *o = glia_object_strings_in(glia_host_os(h), glia_host_account(h), rank, dims, NULL, NULL);
-    if (!o) glia_host_nomem(h);
+    if (!o) glia_host_no_object(h);
     return o;
 }
 
 glia_object *glia_host_sequence(glia_host *h, glia_object *const *items, int64_t count)
 {
     glia_object *o = glia_object_sequence_in(glia_host_os(h), glia_host_account(h), items, count);
-    if (!o) glia_host_nomem(h);
+    if (!o) glia_host_no_object(h);
     return o;
 }
 
@@ -83,7 +60,7 @@ glia_object *glia_host_empty(glia_host *h, const glia_onnx_type *type, int extra
     if (type->kind == GLIA_ONNX_SEQUENCE) o = glia_host_sequence(h, NULL, 0);
     else if (type->kind == GLIA_ONNX_OPTIONAL &&
              !(o = glia_object_optional_in(glia_host_os(h), glia_host_account(h), NULL)))
-        glia_host_nomem(h);
+        glia_host_no_object(h);
     else if (!o) glia_host_refuse(h, "an output without a value, of a type that has none when empty");
     if (!o) return NULL;
     o->of_strings = strings;
@@ -212,7 +189,7 @@ glia_object *glia_host_join(glia_host *h, glia_object *const *in, int64_t count,
             return NULL;
         }
         if (!glia_add(along, stack ? 1 : in[i]->dims[axis], &along)) {
-            glia_host_nomem(h);
+            glia_host_no_object(h);
             return NULL;
         }
     }

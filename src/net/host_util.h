@@ -6,11 +6,6 @@
 #include "net/host.h"
 #include "net/object.h"
 
-/* What is said where an object could not be made: the limit of the run (GLIA_E_LIMIT), or the os (GLIA_E_NOMEM). */
-glia_status glia_host_nomem(glia_host *h);
-/* An error of the operator's data, with a code of errors.def. */
-glia_status glia_host_wrong(glia_host *h, const char *code, const char *format, ...) GLIA_PRINTF(3, 4);
-
 /* ---- making; null: an error is set */
 glia_object *glia_host_strings(glia_host *h, int rank, const int64_t *dims); /* empty ones */
 /* items null: to be filled */

@@ -10,17 +10,12 @@
  * outputs grow by doubling, and are charged to the run like every object: a loop without an end meets the limit of
  * nodes, of memory, the deadline, or cancellation. */
 #include "base/check.h"
+#include "net/emitter.h"
 #include "net/host_util.h"
 
 #include <string.h>
 
 /* ---- bodies */
-
-static const glia_onnx_graph *body_graph(const glia_host *h, const char *attr)
-{
-    const glia_onnx_attr *a = glia_host_attr(h, attr);
-    return a ? a->g : NULL;
-}
 
 /* Runs body b on in[], and keeps what it returns in a sequence object of `outs`, emptied before. */
 static glia_status body_run(glia_host *h, int b, glia_object *const *in, glia_object *outs)
@@ -217,7 +212,7 @@ static glia_status loop_step(glia_host *h, loop *l, int64_t i)
 
 static glia_status loop_end(glia_host *h, loop *l)
 {
-    const glia_onnx_graph *g = body_graph(h, "body");
+    const glia_onnx_graph *g = glia_host_body_graph(h, glia_host_body_of(h, "body"));
     for (int i = 0; i < glia_host_out_count(h); i++) {
         glia_object *o;
         if (i < l->carried) {
@@ -412,7 +407,7 @@ static glia_status scan_holders(glia_host *h, scan *s)
 /* Hands the results out; outputs without a slice are empty as the body declares them. */
 static glia_status scan_end(glia_host *h, scan *s)
 {
-    const glia_onnx_graph *g = body_graph(h, "body");
+    const glia_onnx_graph *g = glia_host_body_graph(h, glia_host_body_of(h, "body"));
     for (int i = 0; i < glia_host_out_count(h); i++) {
         glia_object **o = &glia_object_items(s->result)[i];
         if (!*o) {
@@ -488,7 +483,7 @@ static glia_status host_scan_8(glia_host *h)
     if (!status) status = scan_length(h, &s, 1);
     if (!status) status = scan_holders(h, &s);
     if (!status && (!glia_mul(s.states, s.batch, &all) || !(s.finals = glia_host_sequence(h, NULL, all))))
-        status = glia_host_nomem(h);
+        status = glia_host_no_object(h);
     for (int64_t b = 0; !status && b < s.batch; b++) status = scan_8_batch(h, &s, b);
     for (int64_t i = 0; !status && s.batch && i < s.states; i++) {
         glia_object_items(s.result)[i] =
@@ -544,7 +539,7 @@ static glia_status map_begin(glia_host *h, int b, int64_t *length)
 /* What an output of SequenceMap holds when it is empty. */
 static void map_declare(glia_host *h, glia_object *o, int output)
 {
-    const glia_onnx_graph *g = body_graph(h, "body");
+    const glia_onnx_graph *g = glia_host_body_graph(h, glia_host_body_of(h, "body"));
     if (o->count) {
         glia_object_holds(o, glia_object_items(o)[0]);
     } else if (g && output < g->output_count) {
@@ -580,7 +575,7 @@ static glia_status host_sequence_map(glia_host *h)
 }
 
 const glia_net_op glia_net_ops_control[] = {
-    {"", "If", NULL, host_if, 0},
+    {"", "If", glia_emit_if, host_if, 0},
     {"", "Loop", NULL, host_loop, 0},
     {"", "Scan", NULL, host_scan, 0},
     {"", "SequenceMap", NULL, host_sequence_map, 0},

@@ -195,7 +195,7 @@ static glia_status optional(glia_host *h)
     glia_object *item = glia_host_in(h, 0);
     const glia_onnx_attr *type = glia_host_attr(h, "type");
     glia_object *o = glia_object_optional_in(glia_host_os(h), glia_host_account(h), item);
-    if (!o) return glia_host_nomem(h);
+    if (!o) return glia_host_no_object(h);
     if (!item && type && type->type) {
         const glia_onnx_type *t = type->type;
         if (t->kind == GLIA_ONNX_OPTIONAL && t->of) t = t->of;
