@@ -6,6 +6,7 @@
 #include "os.h"
 #include "dtype.h"
 #include "graph.h"
+#include "op.h"
 #include "chat.h"
 #include "model.h"
 #include "convert.h"
