@@ -12,5 +12,6 @@
 #include "convert.h"
 #include "sampler.h"
 #include "net.h"
+#include "tensors.h"
 
 #endif

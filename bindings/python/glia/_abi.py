@@ -87,6 +87,11 @@ class CRunOptions(Structure):
     _fields_ = [("size", c_uint32), ("deadline_ns", c_uint64), ("cancel", POINTER(c_uint32)), ("nodes_max", c_int64)]
 
 
+class CTensorInfo(Structure):
+    _fields_ = [("size", c_uint32), ("name", c_char_p), ("type_name", c_char_p), ("dtype", c_int), ("rank", c_int32),
+                ("dims", c_int64 * RANK_MAX), ("bytes", c_int64)]
+
+
 class COpInfo(Structure):
     _fields_ = [("size", c_uint32), ("name", c_char_p), ("signature", c_char_p), ("no_grad", c_char_p),
                 ("attr_count", c_int32)]
@@ -131,6 +136,11 @@ _FUNCTIONS = {
     "glia_op_count": (c_int, []),
     "glia_op_describe": (c_int, [c_int, POINTER(COpInfo)]),
     "glia_op_attribute": (c_char_p, [c_int, c_int, POINTER(c_int)]),
+    "glia_tensors_open": (c_int, [c_char_p, c_void_p, POINTER(c_void_p), _error]),
+    "glia_tensors_close": (None, [c_void_p]),
+    "glia_tensors_count": (c_int64, [c_void_p]),
+    "glia_tensors_at": (c_int, [c_void_p, c_int64, POINTER(CTensorInfo)]),
+    "glia_tensors_read": (c_int, [c_void_p, c_int64, c_void_p, c_int64, _error]),
     "glia_object_borrow": (c_void_p, [c_void_p, c_int, c_int, _int64s, c_void_p, RELEASE, c_void_p]),
     "glia_object_strings": (c_void_p, [c_void_p, c_int, _int64s, POINTER(c_char_p), _int64s]),
     "glia_object_sequence": (c_void_p, [c_void_p, POINTER(c_void_p), c_int64]),
