@@ -256,7 +256,7 @@ const glia_op glia_op_one_hot = {
     .sample = one_hot_sample,
 };
 
-/* ---- cumsum along an axis: one ascending chain (reverse: descending), each sum with its own element ---- */
+/* ---- cumsum, cumprod along an axis: one ascending chain (reverse: descending), each with its own element ---- */
 
 static const glia_attr_spec cumsum_attrs[] = {
     {"axis", GLIA_ATTR_INT, false, 0}, {"reverse", GLIA_ATTR_INT, false, 0}, {0}};
@@ -264,21 +264,22 @@ static const glia_attr_spec cumsum_attrs[] = {
 /* A hand rule: an element reads all those before it, which no signature says. */
 static bool cumsum_infer(glia_infer *x)
 {
-    if (x->in_count < 1 || !glia_is_class(x->in[0].dtype, GLIA_CLASS_FLOAT))
-        return glia_infer_fail(x, GLIA_E_DTYPE, "G0166", "`cumsum` takes floats");
+    if (x->in_count < 1 || !glia_is_class(x->in[0].dtype, GLIA_CLASS_FLOAT | GLIA_CLASS_INT))
+        return glia_infer_fail(x, GLIA_E_DTYPE, "G0166", "`%s` takes floats or integers", x->op->name);
     if (x->attr[0].i < 0 || x->attr[0].i >= x->in[0].rank)
-        return glia_infer_fail(x, GLIA_E_ARG, "G0161", "`cumsum`: axis %lld of a tensor of rank %d",
+        return glia_infer_fail(x, GLIA_E_ARG, "G0161", "`%s`: axis %lld of a tensor of rank %d", x->op->name,
                                (long long)x->attr[0].i, x->in[0].rank);
     x->out_count = 1;
     x->out[0] = x->in[0];
     return glia_infer_plain(x);
 }
 
-/* Sums start at the axis' own end, wherever the box begins. */
-static void cumsum_reference(const glia_kargs *k)
+/* Chains start at the axis' own end, wherever the box begins. The one that the output's dtype names is kept. */
+static void cumulate(const glia_kargs *k, bool product)
 {
     const glia_tensor *x = &k->in[0], *y = &k->out[0];
     int axis = (int)k->attr[0].i;
+    const bool floats = glia_is_float(y->dtype);
     int64_t n = y->dims[axis], inner = 1, begin[GLIA_RANK_MAX], end[GLIA_RANK_MAX];
     for (int a = axis + 1; a < y->rank; a++) inner *= y->dims[a];
     memcpy(begin, k->begin, sizeof(int64_t) * (size_t)y->rank);
@@ -289,18 +290,28 @@ static void cumsum_reference(const glia_kargs *k)
     lines.begin = begin;
     lines.end = end;
     for (glia_box b = glia_box_rows(&lines, y->rank); b.more; glia_box_next(&b)) {
-        double wide = 0;
-        float sum = 0;
+        double wide = product;
+        float sum = product;
+        uint64_t whole = product;
         for (int64_t i = 0; i < n; i++) {
             int64_t j = k->attr[1].i ? n - 1 - i : i, at = b.row + j * inner;
-            sum += glia_get_f32(x, at);
-            wide += glia_get_f64(x, at);
+            if (!floats) {
+                uint64_t v = (uint64_t)glia_get_i64(x, at);
+                whole = product ? whole * v : whole + v;
+            } else if (y->dtype == GLIA_F64) {
+                wide = product ? wide * glia_get_f64(x, at) : wide + glia_get_f64(x, at);
+            } else {
+                sum = product ? sum * glia_get_f32(x, at) : sum + glia_get_f32(x, at);
+            }
             if (j < k->begin[axis] || j >= k->end[axis]) continue;
-            if (y->dtype == GLIA_F64) glia_set_f64(y, at, wide);
+            if (!floats) glia_set_i64(y, at, (int64_t)whole);
+            else if (y->dtype == GLIA_F64) glia_set_f64(y, at, wide);
             else glia_set_f32(y, at, sum);
         }
     }
 }
+static void cumsum_reference(const glia_kargs *k) { cumulate(k, false); }
+static void cumprod_reference(const glia_kargs *k) { cumulate(k, true); }
 
 static void cumsum_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
 {
@@ -317,6 +328,15 @@ static void cumsum_sample(glia_sample *s)
     s->attrs[0] = (glia_attr_arg)GLIA_INT("axis", s->pick(s->ctx, 0, 2));
     s->attrs[1] = (glia_attr_arg)GLIA_INT("reverse", s->pick(s->ctx, 0, 1));
 }
+
+const glia_op glia_op_cumprod = {
+    .name = "cumprod",
+    .attrs = cumsum_attrs,
+    .infer = cumsum_infer,
+    .no_grad = "the products that zeros leave have no rule by division",
+    .reference = cumprod_reference,
+    .sample = cumsum_sample,
+};
 
 const glia_op glia_op_cumsum = {
     .name = "cumsum",

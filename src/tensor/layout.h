@@ -33,17 +33,31 @@
  *
  * So Q4_0's word j holds positions 4j..4j+3 in its low nibbles and 16+4j..16+4j+3 in the high ones, as in the
  * plain block. The size is that of the plain rows but for the padding.
+ *
+ * C16: weights of convolutions [m, c, taps..] in panels of 16 rows, along (taps.., c) with c fastest, which is the
+ * order of their sums; the last panel is padded with zeros.
+ *
+ *   F32      [ceil(m/16)][taps..][c][16]
+ *   I8, U8   for each panel: words [ceil(k/4)][16 rows] of four bytes of a row side by side, k = taps * c; then the
+ *            16 sums of the rows, I32. U8 is stored as I8, less 128; what pads k is 0.
  */
 #ifndef GLIA_TENSOR_LAYOUT_H
 #define GLIA_TENSOR_LAYOUT_H
 
 #include "tensor/dtype.h"
 
-enum { GLIA_LAYOUT_PLAIN = 0, GLIA_LAYOUT_R16 = 1, GLIA_LAYOUT_COUNT };
+enum { GLIA_LAYOUT_PLAIN = 0, GLIA_LAYOUT_R16 = 1, GLIA_LAYOUT_C16 = 2, GLIA_LAYOUT_COUNT };
 
-const char *glia_layout_name(int layout); /* "plain", "r16" */
+const char *glia_layout_name(int layout); /* "plain", "r16", "c16" */
 /* False if the format has no such layout, or on overflow. */
 bool glia_layout_bytes(int layout, glia_dtype t, int64_t n, int64_t k, int64_t *out);
+/* The same of a tensor, for every layout. */
+bool glia_layout_tensor_bytes(int layout, glia_dtype t, int rank, const int64_t *dims, int64_t *out);
+/* Packs rows [row_begin, row_end) of a plain weight [m, c, taps..] to C16; row_begin is a multiple of 16. */
+void glia_layout_pack_taps(glia_dtype t, int rank, const int64_t *dims, const void *from, int64_t row_begin,
+                           int64_t row_end, void *to);
+/* Bytes of a panel of C16 with k elements a row; 0 if the dtype has no such layout. */
+int64_t glia_layout_taps_panel(glia_dtype t, int64_t k);
 /* Packs rows [row_begin, row_end) of a plain tensor [n, k]; row_begin is a multiple of 16. `from` points at
  * row row_begin (rows may arrive panel by panel), `to` at the start of the packed tensor. */
 void glia_layout_pack(int layout, glia_dtype t, int64_t n, int64_t k, const void *from, int64_t row_begin,
