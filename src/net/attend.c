@@ -6,9 +6,29 @@
 #include <math.h>
 #include <string.h>
 
-static glia_value swap_heads(glia_emit *m, glia_value v)
+glia_value glia_emit_swap_heads(glia_emit *m, glia_value v)
 {
-    return glia_emit_transpose(m, v, (int64_t[]){0, 2, 1, 3});
+    return v.id ? glia_emit_transpose(m, v, (int64_t[]){0, 2, 1, 3}) : v;
+}
+
+glia_value glia_emit_split_heads(glia_emit *m, glia_value v, int64_t heads)
+{
+    const int64_t width = glia_emit_dim(m, v, 2);
+    if (!v.id || glia_emit_rank(m, v) != 3) return v;
+    if (heads < 1 || width % heads) {
+        glia_emit_fail(m, "%lld heads of a width of %lld", (long long)heads, (long long)width);
+        return (glia_value){0};
+    }
+    const int64_t dims[4] = {glia_emit_dim(m, v, 0), glia_emit_dim(m, v, 1), heads, width / heads};
+    return glia_emit_reshape(m, v, 4, dims);
+}
+
+glia_value glia_emit_rows_at(glia_emit *m, glia_value table, glia_value positions)
+{
+    const glia_attr_arg guard[] = {GLIA_INT("max", glia_emit_dim(m, table, 0)), {0}},
+                        axis[] = {GLIA_INT("axis", 0), {0}};
+    positions = glia_emit_node(m, "guard_range", guard, 1, positions);
+    return glia_emit_node(m, "gather", axis, 2, table, positions);
 }
 
 glia_value glia_emit_sum_of(glia_emit *m, glia_value a, glia_value b)
@@ -174,18 +194,18 @@ glia_value glia_emit_attend(glia_emit *m, glia_attend *a)
     if (!whole) {
         glia_attend outside = *a;
         outside.tokens = false;
-        outside.q = glia_emit_cast(m, a->tokens ? swap_heads(m, a->q) : a->q, work);
-        outside.k = glia_emit_cast(m, a->tokens ? swap_heads(m, a->k) : a->k, work);
-        outside.v = glia_emit_cast(m, a->tokens ? swap_heads(m, a->v) : a->v, work);
+        outside.q = glia_emit_cast(m, a->tokens ? glia_emit_swap_heads(m, a->q) : a->q, work);
+        outside.k = glia_emit_cast(m, a->tokens ? glia_emit_swap_heads(m, a->k) : a->k, work);
+        outside.v = glia_emit_cast(m, a->tokens ? glia_emit_swap_heads(m, a->v) : a->v, work);
         y = stepwise(m, &outside, blank);
         a->scores = glia_emit_cast(m, outside.scores, t);
-        return glia_emit_cast(m, a->tokens ? swap_heads(m, y) : y, t);
+        return glia_emit_cast(m, a->tokens ? glia_emit_swap_heads(m, y) : y, t);
     }
     a->k = glia_emit_cast(m, a->k, t);
     a->v = glia_emit_cast(m, a->v, t);
     y = fused(m, a);
     if (!blank.id) return y;
-    if (a->tokens) blank = swap_heads(m, blank);
+    if (a->tokens) blank = glia_emit_swap_heads(m, blank);
     return glia_emit_node(m, "where", NULL, 3, blank, glia_emit_scalar(m, t, 0), y);
 }
 

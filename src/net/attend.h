@@ -33,6 +33,13 @@ glia_value glia_emit_first_keys(glia_emit *m, glia_dtype t, glia_value count, in
 /* a + b; a null one counts nothing. */
 glia_value glia_emit_sum_of(glia_emit *m, glia_value a, glia_value b);
 
+/* [b, t, h * d] as [b, t, h, d]; what has another rank stays. */
+glia_value glia_emit_split_heads(glia_emit *m, glia_value v, int64_t heads);
+/* [b, t, h, d] as [b, h, t, d], or back. */
+glia_value glia_emit_swap_heads(glia_emit *m, glia_value v);
+/* Rows of a table [p, r] for positions [b, t], which the run checks. */
+glia_value glia_emit_rows_at(glia_emit *m, glia_value table, glia_value positions);
+
 /* x [b, t, h, d] (or [b, h, t, d]) turned by cosines and sines [b, t, r / 2]; r <= d. */
 glia_value glia_emit_turned(glia_emit *m, glia_value x, bool tokens, glia_value cosines, glia_value sines,
                             bool interleaved);

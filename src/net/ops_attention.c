@@ -6,24 +6,6 @@
 
 enum { Q, K, V, MASK, PAST_K, PAST_V, NONPAD }; /* inputs of Attention */
 
-/* [b, t, h * d] as [b, t, h, d]. */
-static glia_value split_heads(glia_emit *m, glia_value v, int64_t heads)
-{
-    const int64_t width = glia_emit_dim(m, v, 2);
-    if (!v.id) return v;
-    if (heads < 1 || width % heads) {
-        glia_emit_fail(m, "%lld heads of a width of %lld", (long long)heads, (long long)width);
-        return (glia_value){0};
-    }
-    const int64_t dims[4] = {glia_emit_dim(m, v, 0), glia_emit_dim(m, v, 1), heads, width / heads};
-    return glia_emit_reshape(m, v, 4, dims);
-}
-
-static glia_value swap_heads(glia_emit *m, glia_value v)
-{
-    return v.id ? glia_emit_transpose(m, v, (int64_t[]){0, 2, 1, 3}) : v;
-}
-
 /* ---- masks ---- */
 
 /* The mask as an addition, its last axis filled up with what is hidden. */
@@ -81,12 +63,12 @@ static glia_value joined(glia_emit *m, glia_value v, int past, int present, bool
 {
     glia_value before = glia_emit_in(m, past);
     if (!before.id && !glia_emit_wants(m, present)) return v;
-    glia_value outside = *tokens ? swap_heads(m, v) : v;
+    glia_value outside = *tokens ? glia_emit_swap_heads(m, v) : v;
     if (before.id)
         outside = glia_emit_concat(
             m, 2, 2, (glia_value[]){before, glia_emit_cast(m, outside, glia_emit_dtype(m, before))});
     glia_emit_set(m, present, outside);
-    return before.id && *tokens ? swap_heads(m, outside) : before.id ? outside : v;
+    return before.id && *tokens ? glia_emit_swap_heads(m, outside) : before.id ? outside : v;
 }
 
 static bool emit_attention(glia_emit *m)
@@ -97,9 +79,9 @@ static bool emit_attention(glia_emit *m)
     if (rank != 3 && rank != 4) return glia_emit_fail(m, "q has rank %d", rank);
     a.tokens = rank == 3;
     if (a.tokens) {
-        a.q = split_heads(m, a.q, heads);
-        a.k = split_heads(m, a.k, groups);
-        a.v = split_heads(m, a.v, groups);
+        a.q = glia_emit_split_heads(m, a.q, heads);
+        a.k = glia_emit_split_heads(m, a.k, groups);
+        a.v = glia_emit_split_heads(m, a.v, groups);
     }
     if (!a.q.id || !a.k.id || !a.v.id) return false;
     const bool before = glia_emit_has(m, PAST_K);
@@ -126,23 +108,14 @@ static bool emit_attention(glia_emit *m)
 
 /* ---- rotary positions ---- */
 
-/* Rows of a cache [p, r] for positions [b, t]; checked by the run. */
-static glia_value rows_at(glia_emit *m, glia_value cache, glia_value positions)
-{
-    const glia_attr_arg guard[] = {GLIA_INT("max", glia_emit_dim(m, cache, 0)), {0}},
-                        axis[] = {GLIA_INT("axis", 0), {0}};
-    positions = glia_emit_node(m, "guard_range", guard, 1, positions);
-    return glia_emit_node(m, "gather", axis, 2, cache, positions);
-}
-
 static bool emit_rotary(glia_emit *m)
 {
     glia_value x = glia_emit_in(m, 0), cosines = glia_emit_in(m, 1), sines = glia_emit_in(m, 2),
                at = glia_emit_in(m, 3);
     const bool inside = glia_emit_rank(m, x) == 3;
-    if (inside) x = split_heads(m, x, glia_emit_int(m, "num_heads", 0));
+    if (inside) x = glia_emit_split_heads(m, x, glia_emit_int(m, "num_heads", 0));
     if (glia_emit_rank(m, x) != 4) return glia_emit_fail(m, "x has rank 3 or 4");
-    if (at.id) cosines = rows_at(m, cosines, at), sines = rows_at(m, sines, at);
+    if (at.id) cosines = glia_emit_rows_at(m, cosines, at), sines = glia_emit_rows_at(m, sines, at);
     const int64_t turned = glia_emit_int(m, "rotary_embedding_dim", 0), half = glia_emit_dim(m, cosines, -1);
     if (glia_emit_rank(m, cosines) != 3 || glia_emit_rank(m, sines) != 3)
         return glia_emit_fail(m, "the tables of cosines and sines have another rank");
@@ -168,11 +141,11 @@ static bool emit_linear_attention(glia_emit *m)
         return glia_emit_fail(m, "update rule `%.40s`", rule);
     if (gated != glia_emit_has(m, 4) || delta != glia_emit_has(m, 5))
         return glia_emit_fail(m, "update rule `%s` goes with other inputs", rule);
-    glia_value in[6] = {split_heads(m, glia_emit_in(m, 0), heads),
-                        split_heads(m, glia_emit_in(m, 1), groups),
-                        split_heads(m, glia_emit_in(m, 2), groups),
+    glia_value in[6] = {glia_emit_split_heads(m, glia_emit_in(m, 0), heads),
+                        glia_emit_split_heads(m, glia_emit_in(m, 1), groups),
+                        glia_emit_split_heads(m, glia_emit_in(m, 2), groups),
                         glia_emit_in(m, 3),
-                        gated ? split_heads(m, glia_emit_in(m, 4), groups) : (glia_value){0},
+                        gated ? glia_emit_split_heads(m, glia_emit_in(m, 4), groups) : (glia_value){0},
                         glia_emit_in(m, 5)};
     const glia_dtype state = in[3].id ? glia_emit_dtype(m, in[3]) : t;
     if (!in[0].id || !in[1].id || !in[2].id) return false;
