@@ -1,8 +1,8 @@
-/* TfIdfVectorizer: counts of the n-grams of a pool in each row, with up to max_skip_count elements left out between two
- * of an n-gram.
+/* TfIdfVectorizer: counts of the n-grams of a pool in each row, with up to max_skip_count elements left out between
+ * two of an n-gram.
  *
- * Elements of the pool are numbered (equal ones alike); n-grams are the paths of a tree whose edges {node, element} lie
- * in one hash table:
+ * Elements of the pool are numbered (equal ones alike); n-grams are the paths of a tree whose edges {node, element}
+ * lie in one hash table:
  *
  *     pool 1-grams: a b   2-grams: a b, b a       root -a-> 1 -b-> 3      a node may end an n-gram: its number + 1
  *                                                 root -b-> 2 -a-> 4

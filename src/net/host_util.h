@@ -33,8 +33,8 @@ glia_object *glia_host_need_numbers(glia_host *h, int i); /* a tensor */
 bool glia_host_axis(glia_host *h, int64_t given, int rank, int *axis);
 
 /* ---- moving blocks of elements */
-/* Copies rows of `from` (all but axis 0 as the box below) into `to`: for every index of the axes before `axis`, `count`
- * indices of it from from_at on, to to_at on. The axes before and after must agree. */
+/* Copies rows of `from` (all but axis 0 as the box below) into `to`: for every index of the axes before `axis`,
+ * `count` indices of it from from_at on, to to_at on. The axes before and after must agree. */
 void glia_object_copy_axis(glia_object *to, int64_t to_at, const glia_object *from, int64_t from_at,
                            int64_t count, int64_t before, int64_t to_dim, int64_t from_dim, int64_t after);
 /* Indices [begin, end) of one axis; drop: the axis, of one index, goes. */

@@ -1,5 +1,5 @@
-/* Operators on tensors of strings. Texts are UTF-8; bytes that are none pass unchanged. ImageDecoder is refused by name:
- * image formats are not part of this library. */
+/* Operators on tensors of strings. Texts are UTF-8; bytes that are none pass unchanged. ImageDecoder is refused by
+ * name: image formats are not part of this library. */
 #include "base/check.h"
 #include "base/utf8.h"
 #include "net/host_ops.h"
@@ -270,8 +270,7 @@ static int64_t *kept_words(glia_host *h, glia_arena *a, const glia_object *x, in
     for (int64_t i = 0; !nomem && i < x->count; i++) {
         int64_t size;
         const char *s = glia_object_string(x, i, &size);
-        const bool drop = stops &&
-                          is_stopword(&work, stops, s, size, exact, &nomem);
+        const bool drop = stops && is_stopword(&work, stops, s, size, exact, &nomem);
         if (!drop) kept[(*count)++] = i;
         glia_arena_free(&work);
     }

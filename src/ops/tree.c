@@ -2,14 +2,14 @@
  *
  *     y[row, target] = sum (or least, most, mean) over the trees of the votes of the leaf that the row reaches
  *
- * Nodes of all trees lie in one table, [m, 3]: what to compare, where to go if it holds, where if not. A place >= 0 is a
- * node, -1 - l is leaf l. What to compare: feature << 4 | missing << 3 | mode; mode 0 to 5 is x <= s, <, >=, >, ==, !=
- * with the node's split s, and a NaN goes the way of "holds" where missing is 1, else it is compared like any number.
- * Leaf l has the votes leaves[l] to leaves[l + 1]: targets and weights.
+ * Nodes of all trees lie in one table, [m, 3]: what to compare, where to go if it holds, where if not. A place >= 0
+ * is a node, -1 - l is leaf l. What to compare: feature << 4 | missing << 3 | mode; mode 0 to 5 is x <= s, <, >=, >,
+ * ==, != with the node's split s, and a NaN goes the way of "holds" where missing is 1, else it is compared like any
+ * number. Leaf l has the votes leaves[l] to leaves[l + 1]: targets and weights.
  *
- * Sums are one chain in f64 over the trees in the order of the roots, rounded once. Tables are not trusted: a place or
- * target out of range gives no vote, and no walk is longer than there are nodes. Eight walks go on at once, since each
- * waits for memory at every node. */
+ * Sums are one chain in f64 over the trees in the order of the roots, rounded once. Tables are not trusted: a place
+ * or target out of range gives no vote, and no walk is longer than there are nodes. Eight walks go on at once, since
+ * each waits for memory at every node. */
 #include <math.h>
 
 #include "ops/box.h"
