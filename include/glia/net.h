@@ -98,10 +98,11 @@ typedef struct glia_port { /* an input or output */
     int32_t rank;                         /* -1: open */
     int64_t dims[GLIA_RANK_MAX];          /* -1: given by each run */
     const char *dim_names[GLIA_RANK_MAX]; /* the file's name of such a dim, or null */
+    int32_t has_default;                  /* of inputs: not 0: may be left out of a run */
 } glia_port;
 #define GLIA_PORT_INIT                                                                                       \
     {                                                                                                        \
-        sizeof(glia_port), 0, GLIA_OBJECT_TENSOR, GLIA_DTYPE_NONE, 0, {0}, { 0 }                             \
+        sizeof(glia_port), 0, GLIA_OBJECT_TENSOR, GLIA_DTYPE_NONE, 0, {0}, {0}, 0                             \
     }
 
 /* Opens an ONNX file (external data: in its folder alone) or a .glia container. GLIA_E_IO, GLIA_E_FORMAT,
