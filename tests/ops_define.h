@@ -936,6 +936,7 @@ typedef struct def_window {
 
 static def_window def_windows(int rank, const int64_t *in, const int64_t *out, const int64_t *kernel,
                               const glia_attr *a)
+{
     def_window w = {.plane_in = 1, .plane_out = 1, .taps = 1};
     for (int i = 0; i < 3; i++) {
         int at = i - (3 - rank);
@@ -949,9 +950,11 @@ static def_window def_windows(int rank, const int64_t *in, const int64_t *out, c
         w.plane_in *= w.in[i], w.plane_out *= w.out[i], w.taps *= w.kernel[i];
     }
     return w;
+}
 
 /* Input element for output p and tap t, or -1. */
 static int64_t def_window_at(const def_window *w, int64_t p, int64_t t)
+{
     int64_t o[3], k[3], at = 0;
     def_unravel(3, w->out, p, o);
     def_unravel(3, w->kernel, t, k);
@@ -961,10 +964,12 @@ static int64_t def_window_at(const def_window *w, int64_t p, int64_t t)
         at = at * w->in[a] + i;
     }
     return at;
+}
 
 /* Visits every product of a convolution y = x * w; one of the three is summed into. */
 static void def_conv_walk(const def_window *g, int64_t n, int64_t c, int64_t m, int64_t group, double *x,
                           double *w, double *y, int into)
+{
     for (int64_t i = 0; i < n * m * g->plane_out; i++)
         for (int64_t j = 0; j < c * g->taps; j++) {
             int64_t p = i % g->plane_out, o = i / g->plane_out % m, t = j % g->taps;
@@ -976,27 +981,36 @@ static void def_conv_walk(const def_window *g, int64_t n, int64_t c, int64_t m, 
             else if (into == 1) *we += *xe * y[i];
             else y[i] += *xe * *we;
         }
+}
 
 static void def_bias(define *d, int64_t plane)
+{
     for (int64_t i = 0; d->in_count > 2 && d->in[2] && i < def_out_elements(d); i++)
         d->out[0][i] += d->in[2][i / plane % d->out_dims[1]];
+}
 
 static void def_conv(define *d)
+{
     def_window g = def_windows(d->rank[0] - 2, d->dims[0] + 2, d->out_dims + 2, d->dims[1] + 2, d->attr);
     def_conv_walk(&g, d->dims[0][0], d->dims[1][1], d->dims[1][0], d->attr[3].i,
                   (double *)(uintptr_t)d->in[0], (double *)(uintptr_t)d->in[1], d->out[0], 2);
     def_bias(d, g.plane_out);
+}
 
 static void def_conv_transpose(define *d)
+{
     def_window g = def_windows(d->rank[0] - 2, d->out_dims + 2, d->dims[0] + 2, d->dims[1] + 2, d->attr);
     def_conv_walk(&g, d->dims[0][0], d->dims[1][1], d->dims[1][0], d->attr[3].i, d->out[0],
                   (double *)(uintptr_t)d->in[1], (double *)(uintptr_t)d->in[0], 0);
     def_bias(d, g.plane_in);
+}
 
 static void def_conv_weight_grad(define *d)
+{
     def_window g = def_windows(d->rank[0] - 2, d->dims[0] + 2, d->dims[1] + 2, d->attr[4].ints, d->attr);
     def_conv_walk(&g, d->dims[0][0], d->out_dims[1], d->out_dims[0], d->attr[3].i,
                   (double *)(uintptr_t)d->in[0], d->out[0], (double *)(uintptr_t)d->in[1], 1);
+}
 
 /* ---- optimiser updates ---- */
 

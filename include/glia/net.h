@@ -62,6 +62,8 @@ GLIA_API int64_t glia_object_count(const glia_object *o); /* elements; items of 
 GLIA_API int64_t glia_object_bytes(const glia_object *o); /* of a TENSOR's data */
 GLIA_API const void *
 glia_object_data(const glia_object *o); /* TENSOR: row-major, aligned to 64 when it was copied */
+/* Whether somebody else holds the object, or its elements are another's: then they are not to be written. */
+GLIA_API int glia_object_shared(const glia_object *o);
 GLIA_API const char *glia_object_string(const glia_object *o, int64_t i, int64_t *size);
 GLIA_API glia_object *glia_object_item(const glia_object *o, int64_t i); /* borrowed; null out of range */
 GLIA_API glia_object *glia_object_keys(const glia_object *o);            /* of a MAP, borrowed */

@@ -345,6 +345,13 @@ glia_value glia_graph_output_of(glia_graph *g, glia_value v, int i)
     return glia_graph_fail(g, GLIA_E_ARG, "G0119", "`%.300s` has no output %d", info->name, i);
 }
 
+int glia_graph_output_count_of(const glia_graph *g, glia_value v)
+{
+    if (!g || glia_is_null(v) || v.id >= g->value_count) return 0;
+    const int32_t producer = g->values[v.id].producer;
+    return producer < 0 ? 0 : g->nodes[producer].out_count;
+}
+
 const char *glia_type_text(const glia_graph *g, const glia_type *t, char *buf, int size)
 {
     char dim[128];

@@ -403,6 +403,11 @@ const int64_t *glia_object_dims(const glia_object *o) { return o ? o->dims : NUL
 int64_t glia_object_count(const glia_object *o) { return o ? o->count : 0; }
 int64_t glia_object_bytes(const glia_object *o) { return o ? o->bytes : 0; }
 
+int glia_object_shared(const glia_object *o)
+{
+    return o && (atomic_load_explicit(&o->refs, memory_order_acquire) > 1 || o->base || o->release);
+}
+
 const void *glia_object_data(const glia_object *o)
 {
     return o && o->kind == GLIA_OBJECT_TENSOR ? o->data : NULL;

@@ -44,8 +44,12 @@ static bool find_ports(glia_net *net, glia_net_part *p)
 glia_status glia_net_part_finish(glia_net *net, glia_net_part *p, const glia_graph *g, glia_error *e)
 {
     const glia_net_options *no = &net->options;
-    glia_compile_options co = {
-        .os = no->os, .slots = no->slots, .features = glia_cpu_features(), .isa_max = no->isa};
+    glia_compile_options co = {.os = no->os,
+                               .slots = no->slots,
+                               .features = glia_cpu_features(),
+                               .isa_max = no->isa,
+                               .level = no->level,
+                               .plain = no->plain};
     co.symbol_max = g->symbol_count ? g->symbols[0].max : 1;
     glia_lane_options lo = {
         .os = no->os, .workers = no->threads, .profile_events = no->profile_events, .team = net->team};
