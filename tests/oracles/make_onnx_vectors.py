@@ -91,7 +91,8 @@ def main():
         helper.make_tensor_value_info("z", T.FLOAT, None)])
     node = helper.make_node(
         "Everything", ["x", "", "texts"], ["y"], "all", domain="test", f=0.5, i=-3, s=b"a\x00b",
-        t=numpy_helper.from_array(np.arange(3, dtype=np.int32), "t"), g=inner, floats=[1.0, -0.25], ints=[1, -1, 1 << 40],
+        t=numpy_helper.from_array(np.arange(3, dtype=np.int32), "t"), g=inner, floats=[1.0, -0.25],
+        ints=[1, -1, 1 << 40],
         strings=[b"p", b""], graphs=[inner, inner], none=helper.make_tensor_type_proto(T.INT8, [2]))
     node.attribute.append(helper.make_attribute("tensors", [numpy_helper.from_array(np.array([7], np.int64))] * 2))
     node.attribute.append(helper.make_attribute("sparse", flat))
