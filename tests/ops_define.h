@@ -514,7 +514,8 @@ static void def_gather_pairs(define *d, int64_t size, int64_t inner, double *x, 
     for (int64_t o = 0; o < outer; o++)
         for (int64_t i = 0; i < count; i++)
             for (int64_t e = 0; e < inner; e++) {
-                double *from = &x[(o * size + (int64_t)d->in[1][i]) * inner + e],
+                int64_t at = (int64_t)d->in[1][i];
+                double *from = &x[(o * size + (at < 0 ? at + size : at)) * inner + e],
                        *to = &y[(o * count + i) * inner + e];
                 if (forward) *to = *from;
                 else *from += *to;
