@@ -96,10 +96,8 @@ static inline bool eval_shape(eval *e, glia_value v, int64_t *dims, int64_t *byt
     for (int a = 0; a < t->rank; a++)
         if (!glia_dim_eval(e->g, t->dims[a], e->symbols, &dims[a]))
             return eval_fail(e, "value %u: axis %d has no size", v.id, a);
-    int64_t rows = 1;
-    for (int i = 0; i + 1 < t->rank; i++) rows *= dims[i];
     if (t->layout)
-        return glia_layout_bytes(t->layout, t->dtype, rows, dims[t->rank - 1], bytes) ||
+        return glia_layout_tensor_bytes(t->layout, t->dtype, t->rank, dims, bytes) ||
                eval_fail(e, "value %u: no such layout", v.id);
     return glia_dtype_tensor_bytes(t->dtype, t->rank, dims, bytes) ||
            eval_fail(e, "value %u: no size in bytes", v.id);

@@ -19,14 +19,7 @@ glia_status glia_value_bytes_max(const glia_graph *g, const glia_type *t, const 
         if (t->dims[i] >= 0) dims[i] = t->dims[i];
         else if (!glia_dim_eval(g, t->dims[i], symbols, &dims[i])) goto too_large;
     }
-    if (t->layout == GLIA_LAYOUT_PLAIN && glia_dtype_tensor_bytes(t->dtype, t->rank, dims, out))
-        return GLIA_OK;
-    int64_t rows = 1;
-    for (int i = 0; i + 1 < t->rank; i++)
-        if (!glia_mul(rows, dims[i], &rows)) goto too_large;
-    if (t->layout != GLIA_LAYOUT_PLAIN && t->rank >= 2 &&
-        glia_layout_bytes(t->layout, t->dtype, rows, dims[t->rank - 1], out))
-        return GLIA_OK;
+    if (glia_layout_tensor_bytes(t->layout, t->dtype, t->rank, dims, out)) return GLIA_OK;
 too_large:
     return glia_fail(e, GLIA_E_LIMIT, "G0202", "a tensor's size cannot be represented");
 }

@@ -52,7 +52,8 @@ enum {
     GLIA_REPLICABLE = 32, /* cheap enough to be computed by every slot for itself */
     GLIA_GUARD = 64,      /* checks data, sets fault; out is a copy-free view of input 0 */
     GLIA_NO_FOLD = 128,   /* never evaluated at build time (packs, states, random numbers) */
-    GLIA_PRODUCT = 256 /* input 1 is a weight kept by rows, which may be packed; input 0 may be quantised */
+    GLIA_PRODUCT = 256, /* input 1 is a weight kept by rows, which may be packed; input 0 may be quantised */
+    GLIA_TAPS = 512 /* input 1 is a weight [m, c, taps..] of a convolution, which may be packed (C16) */
 };
 
 typedef struct glia_attr_spec {
@@ -92,6 +93,8 @@ typedef struct glia_sample {
     int64_t ints[32]; /* storage for INTS attributes */
 } glia_sample;
 
+struct glia_regions; /* graph/graph.h */
+
 struct glia_op {
     const char *name;
     const char *signature; /* see docs/types.md; null only with infer */
@@ -110,6 +113,9 @@ struct glia_op {
     int64_t (*granule)(const glia_kargs *k, int axis);
     /* The portable kernel: the bits. It looks at dtypes itself (F32 and F64 for float ops). */
     glia_kernel reference;
+    /* For hand rules: which boxes of inputs a box of out[0] needs, and which axes may be split. `out` comes cleared:
+     * every axis whole, nothing split. Null: the signature says it, and without one nothing is split. */
+    bool (*regions)(const glia_graph *g, const glia_node *n, struct glia_regions *out);
     void (*sample)(glia_sample *s); /* null: not sampled (a test lists them) */
 };
 

@@ -297,6 +297,11 @@ bool glia_node_regions(const glia_graph *g, const glia_node *n, glia_regions *ou
 {
     clear(out);
     if (n->in_count > GLIA_COUNT(out->in) || n->out_count > GLIA_COUNT(out->out)) return false;
+    if (n->op->regions) {
+        if (n->op->regions(g, n, out)) return true;
+        clear(out);
+        return false;
+    }
     if (!n->op->signature) {
         if (!(n->op->traits & GLIA_VIEW) || n->in_count < 1) return false;
         read_view(g, n, out);

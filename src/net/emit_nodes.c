@@ -187,15 +187,21 @@ glia_value glia_emit_transpose(glia_emit *m, glia_value v, const int64_t *perm)
 glia_value glia_emit_slice(glia_emit *m, glia_value v, int axis, int64_t begin, int64_t end)
 {
     if (begin == 0 && end == glia_emit_dim(m, v, axis)) return v;
-    const glia_attr_arg attrs[] = {
-        GLIA_INT("axis", axis), GLIA_INT("begin", begin), GLIA_INT("end", end), {0}};
+    const glia_type t = *glia_emit_type(m, v);
+    int64_t from[GLIA_RANK_MAX] = {0}, dims[GLIA_RANK_MAX];
+    if (axis < 0) axis += t.rank;
+    if (!v.id || axis < 0 || axis >= t.rank) return (glia_value){0};
+    memcpy(dims, t.dims, sizeof dims);
+    from[axis] = begin;
+    dims[axis] = end - begin;
+    const glia_attr_arg attrs[] = {GLIA_INTS("begin", from, t.rank), GLIA_INTS("dims", dims, t.rank), {0}};
     return glia_emit_node(m, "slice", attrs, 1, v);
 }
 
 glia_value glia_emit_concat(glia_emit *m, int axis, int count, const glia_value *in)
 {
     const glia_attr_arg attrs[] = {GLIA_INT("axis", axis), {0}};
-    enum { AT_ONCE = GLIA_IN_MAX };
+    enum { AT_ONCE = 14 }; /* what `concat` takes */
     glia_value have = count > 0 ? in[0] : (glia_value){0};
     for (int at = 1; at < count;) {
         glia_value some[AT_ONCE];

@@ -138,7 +138,7 @@ glia_status glia_net_run_graph(glia_net *net, glia_object *const *in, glia_objec
     for (int32_t i = 0; i < net->input_count && !s; i++)
         if (p->inputs[i].used && p->inputs[i].bytes)
             memcpy(p->inputs[i].to, glia_object_data(in[i]), (size_t)p->inputs[i].bytes);
-    glia_run run = {p->weights, p->packed, NULL, NULL, net->run->deadline_ns};
+    glia_run run = {.deadline_ns = net->run->deadline_ns};
     if (net->run->cancel) run.cancel = (const _Atomic uint32_t *)(uintptr_t)net->run->cancel;
     if (!s) s = glia_lane_run(p->lane, &run, e);
     for (int32_t i = 0; i < net->output_count && !s; i++) {

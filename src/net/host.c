@@ -101,6 +101,15 @@ glia_status glia_host_refuse(glia_host *h, const char *format, ...)
     return h->status;
 }
 
+glia_status glia_host_wrong(glia_host *h, const char *code, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    stop(h, GLIA_E_GUARD, code, format, ap);
+    va_end(ap);
+    return h->status;
+}
+
 /* Why an object could not be made. */
 static glia_status no_object(glia_net *net, glia_error *e)
 {

@@ -11,6 +11,8 @@
 /* The node at hand. */
 const glia_os *glia_host_os(const glia_host *h);
 glia_error *glia_host_error(glia_host *h);
+glia_account *
+glia_host_account(const glia_host *h); /* what objects of this run are charged to; may be null */
 int64_t glia_host_version(const glia_host *h);
 const char *glia_host_op(const glia_host *h);
 glia_account *glia_host_account(const glia_host *h); /* for object.h's functions */
@@ -32,6 +34,8 @@ glia_status glia_host_no_object(glia_host *h);
 glia_object *glia_host_tensor(glia_host *h, glia_dtype t, int rank, const int64_t *dims, void **data);
 glia_status glia_host_fail(glia_host *h, const char *format, ...) GLIA_PRINTF(2, 3);   /* G1031 */
 glia_status glia_host_refuse(glia_host *h, const char *format, ...) GLIA_PRINTF(2, 3); /* G1030 */
+/* What only data can do wrong, GLIA_E_GUARD: a position, a key, shapes that differ between iterations. */
+glia_status glia_host_wrong(glia_host *h, const char *code, const char *format, ...) GLIA_PRINTF(3, 4);
 
 /* Any operator that has an emit function, run on objects at once (a plan of one node, kept for the shapes): for
  * sequences of tensors, bodies, and operators that are compositions. attrs as in a file, count of them. */

@@ -24,6 +24,7 @@ enum {
 
 typedef struct glia_net_block glia_net_block;
 typedef struct glia_net_part glia_net_part;
+typedef struct glia_net_weight glia_net_weight;
 
 typedef struct glia_net_node {
     const char *name; /* for messages: the file's, or the operator with a number */
@@ -84,9 +85,9 @@ struct glia_net_part {
     int32_t input_count, output_count;
     glia_plan *plan; /* null: nothing is left to compute */
     glia_lane *lane;
-    void *weights, *packed;
-    const char *why; /* why it ends where it ends */
-    int64_t bytes;   /* memory of plan, lane and weights */
+    glia_net_weight *weights; /* of its own */
+    const char *why;          /* why it ends where it ends */
+    int64_t bytes;            /* memory of plan and lane */
 };
 
 struct glia_net {
@@ -100,9 +101,11 @@ struct glia_net {
     glia_port *inputs, *outputs;
     int32_t *input_slots; /* of the block; graph: value ids */
     int32_t input_count, output_count;
-    bool *given;          /* [input_count] what the last run was given for inputs with a default */
-    glia_net_part *whole; /* the one part that is the network, or null */
-    bool ready;           /* whole: its memory exists, and every output is the plan's */
+    bool *given;              /* [input_count] what the last run was given for inputs with a default */
+    glia_team *team;          /* of all lanes */
+    glia_net_weight *weights; /* of all parts */
+    glia_net_part *whole;     /* the one part that is the network, or null */
+    bool ready;               /* whole: its memory exists, and every output is the plan's */
     _Atomic uint32_t busy;
     int64_t part_count, bytes;
     glia_account *account; /* objects of runs are charged to it */

@@ -2,6 +2,7 @@
 #include "net/internal.h"
 
 #include "base/check.h"
+#include "net/store.h"
 #include "provider/cpu/kernel.h"
 
 #include <stdatomic.h>
@@ -51,9 +52,11 @@ static glia_status create(const glia_net_options *options, glia_net **out, glia_
     net->arena = a;
     net->options = o;
     net->account = glia_account_create(o.os, o.memory_limit);
-    if (!net->account) {
+    s = net->account ? glia_team_create(o.os, o.threads, &net->team, e)
+                     : glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a network");
+    if (s) {
         glia_net_close(net);
-        return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a network");
+        return s;
     }
     *out = net;
     return GLIA_OK;
@@ -195,6 +198,8 @@ void glia_net_close(glia_net *net)
     for (int64_t i = 0; net->slots && i < net->slot_count + GLIA_NET_CALL_SLOTS && net->file; i++)
         if (i < net->slot_capacity) glia_object_release(net->slots[i].value);
     glia_net_flush(net, &net->main);
+    glia_net_store_free(net, net->weights);
+    glia_team_destroy(net->team);
     glia_onnx_close(net->file);
     glia_account_release(net->account);
     glia_arena a = net->arena;
@@ -474,7 +479,7 @@ void *glia_net_input_data(glia_net *net, int i)
     return NULL;
 }
 
-const void *glia_net_output_data(glia_net *net, int i)
+const void *glia_net_output_data(const glia_net *net, int i)
 {
     if (!net || !net->ready || i < 0 || i >= net->output_count) return NULL;
     for (int32_t j = 0; j < net->whole->output_count; j++)
@@ -490,7 +495,7 @@ glia_status glia_net_step(glia_net *net, glia_error *e)
         return glia_fail(e, GLIA_E_STATE, "G1035", "the network is not one plan of fixed shapes");
     if (!atomic_compare_exchange_strong(&net->busy, &idle, 1))
         return glia_fail(e, GLIA_E_BUSY, "G1034", "the network is running already");
-    glia_run run = {net->whole->weights, net->whole->packed, NULL, NULL, 0};
+    const glia_run run = {0};
     glia_status s = glia_lane_run(net->whole->lane, &run, e);
     atomic_store(&net->busy, 0);
     return s;

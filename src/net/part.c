@@ -3,19 +3,9 @@
 
 #include "base/check.h"
 #include "base/cpu.h"
-#include "net/weights.h"
+#include "net/store.h"
 
 #include <string.h>
-
-static void *take(const glia_os *os, int64_t bytes)
-{
-    void *p = os->mem_reserve(os->ctx, (size_t)glia_max(bytes, 64));
-    if (p && os->mem_commit(os->ctx, p, (size_t)glia_max(bytes, 64))) {
-        os->mem_release(os->ctx, p, (size_t)glia_max(bytes, 64));
-        p = NULL;
-    }
-    return p;
-}
 
 static glia_status check_limit(const glia_net *net, const glia_plan *plan, glia_error *e)
 {
@@ -25,22 +15,6 @@ static glia_status check_limit(const glia_net *net, const glia_plan *plan, glia_
     return glia_fail(e, GLIA_E_LIMIT, "G0804",
                      "the network needs %lld bytes with this part; the limit is %lld", (long long)total,
                      (long long)net->options.memory_limit);
-}
-
-static glia_status load(glia_net *net, glia_net_part *p, glia_error *e)
-{
-    const glia_os *os = net->options.os;
-    const glia_bytes *b = &p->plan->bytes;
-    p->weights = take(os, b->weights);
-    p->packed = take(os, b->packed);
-    if (!p->weights || !p->packed)
-        return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for %lld bytes of weights",
-                         (long long)(b->weights + b->packed));
-    glia_net_weights w = {net->file, net->slots, net->slot_count, p->plan->graph};
-    glia_source source = glia_net_weights_source(&w);
-    p->bytes = b->weights + b->packed + b->arena + b->scratch + b->tables;
-    net->bytes += p->bytes;
-    return glia_load_weights(p->plan, &source, 1, os, glia_lane_team(p->lane), p->weights, p->packed, e);
 }
 
 static uint32_t output_value(const glia_plan *plan, const char *name)
@@ -71,11 +45,16 @@ glia_status glia_net_part_finish(glia_net *net, glia_net_part *p, const glia_gra
 {
     const glia_net_options *no = &net->options;
     glia_compile_options co = {no->os, no->slots, glia_cpu_features(), no->isa, 1, no->level, no->plain};
-    glia_lane_options lo = {no->os, no->threads, no->profile_events};
+    glia_lane_options lo = {
+        .os = no->os, .workers = no->threads, .profile_events = no->profile_events, .team = net->team};
     glia_status s = glia_compile(g, &co, &p->plan, e);
     if (!s) s = check_limit(net, p->plan, e);
+    if (!s) s = glia_net_store_bind(net, p, e);
     if (!s) s = glia_lane_create(p->plan, &lo, &p->lane, e);
-    if (!s) s = load(net, p, e);
+    if (!s) {
+        p->bytes = p->plan->bytes.arena + p->plan->bytes.scratch + p->plan->bytes.tables;
+        net->bytes += p->bytes;
+    }
     if (!s) s = glia_lane_begin(p->lane, NULL, e);
     if (!s && !find_ports(net, p))
         s = glia_fail(e, GLIA_E_INTERNAL, "G1036", "the plan of a part has lost one of its outputs");
@@ -85,10 +64,8 @@ glia_status glia_net_part_finish(glia_net *net, glia_net_part *p, const glia_gra
 void glia_net_part_free(glia_net *net, glia_net_part *p)
 {
     if (!p) return;
-    const glia_os *os = net->options.os;
     for (int32_t i = 0; i < p->output_count; i++) glia_object_release(p->outputs[i].fixed);
-    if (p->weights) os->mem_release(os->ctx, p->weights, (size_t)glia_max(p->plan->bytes.weights, 64));
-    if (p->packed) os->mem_release(os->ctx, p->packed, (size_t)glia_max(p->plan->bytes.packed, 64));
+    glia_net_store_free(net, p->weights);
     glia_lane_destroy(p->lane);
     glia_plan_free(p->plan);
     net->bytes -= p->bytes;
@@ -145,7 +122,7 @@ glia_status glia_net_part_run(glia_net *net, glia_net_part *p, glia_error *e)
             memcpy(p->inputs[i].to, glia_object_data(net->slots[p->inputs[i].slot].value),
                    (size_t)p->inputs[i].bytes);
     if (p->plan) {
-        glia_run run = {p->weights, p->packed, NULL, NULL, net->run ? net->run->deadline_ns : 0};
+        glia_run run = {.deadline_ns = net->run ? net->run->deadline_ns : 0};
         if (net->run && net->run->cancel) run.cancel = (const _Atomic uint32_t *)(uintptr_t)net->run->cancel;
         s = glia_lane_run(p->lane, &run, e);
     }

@@ -5,6 +5,7 @@
  * of a block is refused. */
 #include "ops/box.h"
 #include "ops/build.h"
+#include "ops/move.h"
 #include "ops/ops.h"
 
 static bool bad(const glia_infer *x) { return x->g->error.status != GLIA_OK; }
@@ -58,25 +59,17 @@ static void move_cost(const glia_kargs *k, glia_cost *out)
 /* out[index] = in[base + sum of index[a] * stride[a]] for the whole box. */
 static void strided_copy(const glia_kargs *k, int64_t base, const int64_t *stride)
 {
-    const glia_tensor *x = &k->in[0], *y = &k->out[0];
-    int64_t n = glia_last_dim(y), size = glia_dtype_get(y->dtype)->block_bytes;
-    int lead = glia_leading(y);
-    for (glia_box b = glia_box_rows(k, lead); b.more; glia_box_next(&b)) {
-        int64_t from = base;
-        for (int a = 0; a < lead; a++) from += b.index[a] * stride[a];
-        for (int64_t i = glia_box_begin(k); i < glia_box_end(k); i++)
-            memcpy((char *)y->data + (b.row * n + i) * size,
-                   (const char *)x->data + (from + (y->rank ? i * stride[lead] : 0)) * size, (size_t)size);
+    const glia_tensor *y = &k->out[0];
+    glia_move m = {.rank = y->rank};
+    int64_t size = glia_dtype_get(y->dtype)->block_bytes, to = 0;
+    glia_dense_strides(y, m.to_stride);
+    for (int a = 0; a < y->rank; a++) {
+        m.dims[a] = k->end[a] - k->begin[a];
+        m.from_stride[a] = stride[a];
+        to += k->begin[a] * m.to_stride[a];
+        base += k->begin[a] * stride[a];
     }
-}
-
-static void dense_strides(const glia_tensor *t, int64_t *stride)
-{
-    int64_t step = 1;
-    for (int a = t->rank - 1; a >= 0; a--) {
-        stride[a] = step;
-        step *= t->dims[a];
-    }
+    glia_move_run(&m, (char *)y->data + to * size, (const char *)k->in[0].data + base * size, size);
 }
 
 /* ---- reshape ---- */
@@ -191,7 +184,7 @@ static bool transpose_infer(glia_infer *x)
 static void transpose_reference(const glia_kargs *k)
 {
     int64_t dense[GLIA_RANK_MAX], stride[GLIA_RANK_MAX];
-    dense_strides(&k->in[0], dense);
+    glia_dense_strides(&k->in[0], dense);
     for (int a = 0; a < k->out[0].rank; a++) stride[a] = dense[k->attr[0].ints[a]];
     strided_copy(k, 0, stride);
 }
@@ -265,22 +258,21 @@ static void concat_reference(const glia_kargs *k)
 {
     const glia_tensor *y = &k->out[0];
     int axis = run_axis(&k->attr[0], y);
-    int64_t size = glia_dtype_get(y->dtype)->block_bytes, inner = 1, start = 0;
-    for (int a = axis + 1; a < y->rank; a++) inner *= y->dims[a];
+    int64_t size = glia_dtype_get(y->dtype)->block_bytes, start = 0;
     for (int i = 0; i < k->in_count; i++) {
-        int64_t width = k->in[i].dims[axis], begin[GLIA_RANK_MAX], end[GLIA_RANK_MAX];
-        memcpy(begin, k->begin, sizeof(int64_t) * (size_t)y->rank);
-        memcpy(end, k->end, sizeof(int64_t) * (size_t)y->rank);
-        begin[axis] = glia_max(begin[axis], start);
-        end[axis] = glia_min(end[axis], start + width);
-        glia_kargs part = *k;
-        part.begin = begin;
-        part.end = end;
-        for (glia_box b = glia_box_rows(&part, y->rank); b.more; glia_box_next(&b)) {
-            int64_t outer = b.row / (inner * y->dims[axis]), rest = b.row % (inner * y->dims[axis]);
-            int64_t from = outer * width * inner + rest - start * inner;
-            memcpy((char *)y->data + b.row * size, (const char *)k->in[i].data + from * size, (size_t)size);
+        const glia_tensor *x = &k->in[i];
+        glia_move m = {.rank = y->rank};
+        int64_t to = 0, from = 0, width = x->dims[axis];
+        glia_dense_strides(y, m.to_stride);
+        glia_dense_strides(x, m.from_stride);
+        for (int a = 0; a < y->rank; a++) {
+            int64_t low = a == axis ? glia_max(k->begin[a], start) : k->begin[a],
+                    high = a == axis ? glia_min(k->end[a], start + width) : k->end[a];
+            m.dims[a] = high - low;
+            to += low * m.to_stride[a];
+            from += (low - (a == axis ? start : 0)) * m.from_stride[a];
         }
+        glia_move_run(&m, (char *)y->data + to * size, (const char *)x->data + from * size, size);
         start += width;
     }
 }
@@ -364,7 +356,7 @@ static void concat_part_reference(const glia_kargs *k)
 {
     int axis = run_axis(&k->attr[0], &k->out[0]);
     int64_t stride[GLIA_RANK_MAX], start = 0;
-    dense_strides(&k->in[0], stride);
+    glia_dense_strides(&k->in[0], stride);
     for (int i = 1; i < k->in_count - 1; i++) start += k->in[i].dims[axis];
     strided_copy(k, start * stride[axis], stride);
 }
@@ -447,7 +439,7 @@ static bool slice_infer(glia_infer *x)
 static void slice_reference(const glia_kargs *k)
 {
     int64_t stride[GLIA_RANK_MAX], base = 0;
-    dense_strides(&k->in[0], stride);
+    glia_dense_strides(&k->in[0], stride);
     for (int a = 0; a < k->out[0].rank; a++) {
         base += k->attr[0].ints[a] * stride[a];
         stride[a] *= step_of(k->attr, a);
@@ -523,23 +515,30 @@ static bool pad_infer(glia_infer *x)
     return !bad(x);
 }
 
+/* The box is filled where it is not wholly inside, then the input's part of it is copied. */
 static void pad_reference(const glia_kargs *k)
 {
     const glia_tensor *x = &k->in[0], *y = &k->out[0];
-    int64_t stride[GLIA_RANK_MAX], size = glia_dtype_get(y->dtype)->block_bytes;
-    dense_strides(x, stride);
-    for (glia_box b = glia_box_rows(k, y->rank); b.more; glia_box_next(&b)) {
-        int64_t from = 0;
-        bool inside = true;
-        for (int a = 0; a < y->rank; a++) {
-            int64_t i = b.index[a] - k->attr[0].ints[a];
-            inside = inside && i >= 0 && i < x->dims[a];
-            from += i * stride[a];
-        }
-        if (inside) memcpy((char *)y->data + b.row * size, (const char *)x->data + from * size, (size_t)size);
-        else if (glia_is_float(y->dtype)) glia_set_f64(y, b.row, k->attr[2].f);
-        else glia_set_i64(y, b.row, (int64_t)k->attr[2].f);
+    int64_t size = glia_dtype_get(y->dtype)->block_bytes, n = glia_last_dim(y), to = 0, from = 0, value = 0;
+    const glia_tensor one = {&value, NULL, 0, 0, y->dtype};
+    glia_move m = {.rank = y->rank};
+    bool covered = true;
+    glia_dense_strides(y, m.to_stride);
+    glia_dense_strides(x, m.from_stride);
+    for (int a = 0; a < y->rank; a++) {
+        int64_t before = k->attr[0].ints[a], low = glia_max(k->begin[a], before),
+                high = glia_min(k->end[a], before + x->dims[a]);
+        covered = covered && low == k->begin[a] && high == k->end[a];
+        m.dims[a] = high - low;
+        to += low * m.to_stride[a];
+        from += (low - before) * m.from_stride[a];
     }
+    if (glia_is_float(y->dtype)) glia_set_f64(&one, 0, k->attr[2].f);
+    else glia_set_i64(&one, 0, (int64_t)k->attr[2].f);
+    for (glia_box b = glia_box_rows(k, glia_leading(y)); !covered && b.more; glia_box_next(&b))
+        glia_move_fill((char *)y->data + (b.row * n + glia_box_begin(k)) * size, &value,
+                       glia_box_end(k) - glia_box_begin(k), size);
+    glia_move_run(&m, (char *)y->data + to * size, (const char *)x->data + from * size, size);
 }
 
 static void pad_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -640,7 +639,7 @@ static void flip_reference(const glia_kargs *k)
 {
     int64_t stride[GLIA_RANK_MAX];
     int axis = run_axis(&k->attr[0], &k->in[0]);
-    dense_strides(&k->in[0], stride);
+    glia_dense_strides(&k->in[0], stride);
     int64_t base = (k->in[0].dims[axis] - 1) * stride[axis];
     stride[axis] = -stride[axis];
     strided_copy(k, base, stride);

@@ -96,6 +96,14 @@ static void pack_reference(const glia_kargs *k)
 {
     const glia_tensor *w = &k->in[0];
     const int last = w->rank - 1;
+    if (k->out[0].layout == GLIA_LAYOUT_C16) {
+        const int64_t row =
+            glia_tensor_elements(w) / glia_max(w->dims[0], 1) * glia_dtype_get(w->dtype)->block_bytes;
+        if (k->end[0] > k->begin[0])
+            glia_layout_pack_taps(w->dtype, w->rank, w->dims, (const char *)w->data + k->begin[0] * row,
+                                  k->begin[0], k->end[0], k->out[0].data);
+        return;
+    }
     int64_t n = w->dims[last - 1], depth = w->dims[last], row = 0;
     glia_dtype_row_bytes(w->dtype, depth, &row);
     for (glia_box b = glia_box_rows(k, last - 1); b.more; glia_box_next(&b)) {
@@ -116,16 +124,16 @@ static bool pack_infer(glia_infer *x)
     if (w->layout != GLIA_LAYOUT_PLAIN)
         return glia_infer_fail(x, GLIA_E_ARG, "G0156", "`pack`: the weight is packed already (%s)",
                                glia_layout_name(w->layout));
-    if (w->rank != 2 && w->rank != 3)
+    if (layout != GLIA_LAYOUT_C16 && w->rank != 2 && w->rank != 3)
         return glia_infer_fail(x, GLIA_E_SHAPE, "G0156", "`pack`: a weight is [n, k], or a stack [e, n, k]");
     for (int a = 0; a < w->rank; a++)
         if (w->dims[a] < 1)
             return glia_infer_fail(x, GLIA_E_SHAPE, "G0156", "`pack`: a weight's dims have to be constants");
-    if (w->rank == 3 && layout != GLIA_LAYOUT_PLAIN && w->dims[1] % 16)
+    if (w->rank == 3 && layout == GLIA_LAYOUT_R16 && w->dims[1] % 16)
         return glia_infer_fail(x, GLIA_E_SHAPE, "G0156",
                                "`pack`: matrices of a stack have whole panels of 16 rows, not %lld",
                                (long long)w->dims[1]);
-    if (!glia_layout_bytes((int)layout, w->dtype, w->dims[w->rank - 2], w->dims[w->rank - 1], &bytes))
+    if (!glia_layout_tensor_bytes((int)layout, w->dtype, w->rank, w->dims, &bytes))
         return glia_infer_fail(x, GLIA_E_UNSUPPORTED, "G0156", "`pack`: %s has no layout %s",
                                glia_dtype_name(w->dtype), glia_layout_name((int)layout));
     x->out[0].layout = (int16_t)layout;
@@ -135,6 +143,7 @@ static bool pack_infer(glia_infer *x)
 static int64_t pack_granule(const glia_kargs *k, int axis)
 {
     const int last = k->in[0].rank - 1;
+    if (k->out[0].layout == GLIA_LAYOUT_C16) return axis ? glia_max(k->in[0].dims[axis], 1) : 16;
     return axis == last ? glia_max(k->in[0].dims[last], 1) : axis == last - 1 ? 16 : 1;
 }
 
@@ -151,7 +160,7 @@ static void pack_sample(glia_sample *s)
 
 const glia_op glia_op_pack = {
     .name = "pack",
-    .signature = "w: F|Q[.., n, k!] -> y: like(w)",
+    .signature = "w: F|Q|I[.., n, k!] -> y: like(w)",
     .traits = GLIA_NO_FOLD,
     .attrs = pack_attrs,
     .infer = pack_infer,

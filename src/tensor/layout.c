@@ -42,7 +42,7 @@ static const packing *packing_of(glia_dtype t)
 
 const char *glia_layout_name(int layout)
 {
-    static const char *const names[GLIA_LAYOUT_COUNT] = {"plain", "r16"};
+    static const char *const names[GLIA_LAYOUT_COUNT] = {"plain", "r16", "c16"};
     return (unsigned)layout < GLIA_LAYOUT_COUNT ? names[layout] : "none";
 }
 
@@ -247,5 +247,72 @@ void glia_layout_row(int layout, glia_dtype t, int64_t n, int64_t k, const void 
         const int64_t count = glia_min(each, blocks - b);
         get_group(t, p, lane, (int)count, plain);
         info->decode(plain, out + b * info->block_elements, count * info->block_elements);
+    }
+}
+
+/* ---- C16 */
+
+int64_t glia_layout_taps_panel(glia_dtype t, int64_t k)
+{
+    if (t == GLIA_F32) return k * ROWS * 4;
+    return t == GLIA_I8 || t == GLIA_U8 ? glia_ceil_div(k, 4) * ROWS * 4 + ROWS * 4 : 0;
+}
+
+bool glia_layout_tensor_bytes(int layout, glia_dtype t, int rank, const int64_t *dims, int64_t *out)
+{
+    int64_t rows = 1, k = 1, padded;
+    if (layout == GLIA_LAYOUT_PLAIN) return glia_dtype_tensor_bytes(t, rank, dims, out);
+    if (rank < 2) return false;
+    if (layout != GLIA_LAYOUT_C16) {
+        for (int a = 0; a + 1 < rank; a++)
+            if (!glia_mul(rows, dims[a], &rows)) return false;
+        return glia_layout_bytes(layout, t, rows, dims[rank - 1], out);
+    }
+    for (int a = 1; a < rank; a++)
+        if (dims[a] < 0 || !glia_mul(k, dims[a], &k)) return false;
+    /* room for the padding of a row and of the last panel */
+    if (dims[0] < 0 || !glia_add(k, 8, &padded) || !glia_mul(padded, ROWS * 4, &padded)) return false;
+    const int64_t panel = glia_layout_taps_panel(t, k);
+    return panel > 0 && glia_mul(glia_ceil_div(dims[0], ROWS), panel, out);
+}
+
+/* Rows [0, count) of a panel; [c, taps] becomes [taps, c]. */
+static void put_taps_f32(const float *from, int64_t c, int64_t taps, int count, float *to)
+{
+    if (count < ROWS) memset(to, 0, (size_t)(c * taps * ROWS) * sizeof *to);
+    for (int r = 0; r < count; r++, from += c * taps)
+        for (int64_t i = 0; i < c; i++)
+            for (int64_t t = 0; t < taps; t++) to[(t * c + i) * ROWS + r] = from[i * taps + t];
+}
+
+static void put_taps_i8(const uint8_t *from, int64_t c, int64_t taps, int count, uint8_t flip, uint8_t *to)
+{
+    const int64_t k = c * taps, words = glia_ceil_div(k, 4);
+    int32_t sums[ROWS] = {0};
+    memset(to, 0, (size_t)(words * ROWS * 4));
+    for (int r = 0; r < count; r++, from += k)
+        for (int64_t i = 0; i < k; i++) {
+            const int64_t at = i % taps * c + i / taps;
+            const uint8_t v = from[i] ^ flip;
+            to[at / 4 * (ROWS * 4) + r * 4 + at % 4] = v;
+            sums[r] += (int8_t)v;
+        }
+    memcpy(to + words * ROWS * 4, sums, sizeof sums);
+}
+
+void glia_layout_pack_taps(glia_dtype t, int rank, const int64_t *dims, const void *from, int64_t row_begin,
+                           int64_t row_end, void *to)
+{
+    int64_t taps = 1;
+    for (int a = 2; a < rank; a++) taps *= dims[a];
+    const int64_t c = dims[1], k = c * taps, panel = glia_layout_taps_panel(t, k);
+    for (int64_t r = row_begin; r < row_end; r += ROWS) {
+        const int count = (int)glia_min(ROWS, row_end - r);
+        uint8_t *p = (uint8_t *)to + r / ROWS * panel;
+        if (t == GLIA_F32)
+            put_taps_f32((const float *)from + (r - row_begin) * k, c, taps, count, (float *)p);
+        else
+            put_taps_i8((const uint8_t *)from + (r - row_begin) * k, c, taps, count, t == GLIA_U8 ? 0x80 : 0,
+                        p);
     }
 }
