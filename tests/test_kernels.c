@@ -624,6 +624,8 @@ static void check_kv_put(const glia_cpu_kernel *row)
     }
 }
 
+#include "kernels_recurrent.h"
+
 static void check_row(const glia_cpu_kernel *row)
 {
     const glia_op *op = row->op;
@@ -642,6 +644,8 @@ static void check_row(const glia_cpu_kernel *row)
     else if (op == &glia_op_attend) check_attend(row);
     else if (op == &glia_op_rope) check_rope(row);
     else if (op == &glia_op_kv_put) check_kv_put(row);
+    else if (op == &glia_op_lstm || op == &glia_op_gru) check_recurrent(row);
+    else if (op == &glia_op_resample) check_resample(row);
     else {
         fprintf(stderr, "%s: no test for this op\n", row->name);
         CHECK(false);

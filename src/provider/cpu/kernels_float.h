@@ -14,6 +14,8 @@
 
 #include "provider/cpu/attend.h"
 
+#include "provider/cpu/recurrent_rows.h"
+
 #include "ops/expert.h"
 
 /* The same products over stacked matrices. */
