@@ -86,10 +86,14 @@ typedef struct glia_net_options {
     int32_t fixed;        /* not 0: refuse a network that is not one plan (G1032) */
     int32_t plans_max;    /* of each part, for different shapes; 0: 8 */
     int64_t profile_events;
+    const glia_op_desc *const
+        *ops; /* operations of one's own (op.h), for ONNX files: descriptors that outlive the
+                                       network. Those of a graph are its own */
+    int64_t op_count;
 } glia_net_options;
 #define GLIA_NET_OPTIONS_INIT                                                                                \
     {                                                                                                        \
-        sizeof(glia_net_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                               \
+        sizeof(glia_net_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                         \
     }
 
 typedef struct glia_port { /* an input or output */
@@ -104,7 +108,7 @@ typedef struct glia_port { /* an input or output */
 } glia_port;
 #define GLIA_PORT_INIT                                                                                       \
     {                                                                                                        \
-        sizeof(glia_port), 0, GLIA_OBJECT_TENSOR, GLIA_DTYPE_NONE, 0, {0}, {0}, 0                             \
+        sizeof(glia_port), 0, GLIA_OBJECT_TENSOR, GLIA_DTYPE_NONE, 0, {0}, {0}, 0                            \
     }
 
 /* Opens an ONNX file (external data: in its folder alone) or a .glia container. GLIA_E_IO, GLIA_E_FORMAT,

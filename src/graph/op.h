@@ -23,7 +23,8 @@ enum {
     GLIA_GUARD = 64,      /* checks data, sets fault; out is a copy-free view of input 0 */
     GLIA_NO_FOLD = 128,   /* never evaluated at build time (packs, states, random numbers) */
     GLIA_PRODUCT = 256, /* input 1 is a weight kept by rows, which may be packed; input 0 may be quantised */
-    GLIA_TAPS = 512 /* input 1 is a weight [m, c, taps..] of a convolution, which may be packed (C16) */
+    GLIA_WHOLE = 65536, /* never split */
+    GLIA_TAPS = 512     /* input 1 is a weight [m, c, taps..] of a convolution, which may be packed (C16) */
 };
 
 typedef struct glia_node glia_node;
@@ -79,6 +80,9 @@ struct glia_op {
     /* For hand rules: which boxes of inputs a box of out[0] needs, and which axes may be split. `out` comes cleared:
      * every axis whole, nothing split. Null: the signature says it, and without one nothing is split. */
     bool (*regions)(const glia_graph *g, const glia_node *n, struct glia_regions *out);
+    const glia_op_kernel
+        *kernels; /* of operations from outside: what the tables of a provider are to others */
+    int32_t kernel_count;
     void (*sample)(glia_sample *s); /* null: not sampled (a test lists them) */
 };
 

@@ -263,3 +263,18 @@ glia_value glia_emit_transposed_weight(glia_emit *m, glia_value v)
     m->pairs = p;
     return w;
 }
+
+glia_value glia_emit_as_weight(glia_emit *m, glia_value v)
+{
+    const glia_value_info *info = v.id && !m->status ? &m->g->values[v.id] : NULL;
+    int64_t bytes;
+    if (!info || info->kind != GLIA_VALUE_CONSTANT ||
+        !glia_dtype_tensor_bytes(info->type.dtype, info->type.rank, info->type.dims, &bytes))
+        return v;
+    const glia_type t = info->type;
+    const char *name = glia_arena_printf(&m->scratch, "%.700s.w%lld", info->name, (long long)m->names++);
+    void *copy = glia_arena_alloc(&m->part->arena, bytes, 64); /* the graph does not outlive the emission */
+    if (!name || !copy) return v;
+    memcpy(copy, info->data, (size_t)bytes);
+    return glia_graph_weight(m->g, name, &t, copy, NULL);
+}

@@ -58,6 +58,11 @@ static glia_status create(const glia_net_options *options, glia_net **out, glia_
         glia_net_close(net);
         return s;
     }
+    s = glia_net_custom(net, e);
+    if (s) {
+        glia_net_close(net);
+        return s;
+    }
     *out = net;
     return GLIA_OK;
 }

@@ -269,7 +269,8 @@ class OpInfo:
         self.attributes: dict[str, int] = {}
         for i in range(info.attr_count):
             kind = c_int()
-            self.attributes[lib.glia_op_attribute(index, i, byref(kind)).decode()] = kind.value
+            name = lib.glia_op_attribute(index, i, byref(kind)).decode()
+            self.attributes[name] = kind.value
 
 
 @functools.lru_cache(None)
