@@ -12,6 +12,8 @@
 
 #include "provider/cpu/rowwise.h"
 
+#include "provider/cpu/reduce_rows.h"
+
 #include "provider/cpu/linear_act.h"
 
 #include "provider/cpu/attend.h"
