@@ -345,6 +345,32 @@ static void def_linear(define *d)
         }
 }
 
+static double def_act(int64_t act, double x, double a, double b)
+{
+    double line = fmin(fmax(x * a + b, 0), 1);
+    const double all[] = {x,
+                          fmax(x, 0),
+                          fmin(fmax(x, a), b),
+                          x / (1 + exp(-x)),
+                          1 / (1 + exp(-x)),
+                          tanh(x),
+                          0.5 * x * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x))),
+                          0.5 * x * erfc(-x / sqrt(2)),
+                          x > 0 ? x : x * a,
+                          line,
+                          x * line};
+    return all[act];
+}
+
+static void def_linear_act(define *d)
+{
+    def_linear(d);
+    for (int64_t i = 0; i < def_out_elements(d); i++) {
+        if (d->in_count > 3 && d->in[3]) d->out[0][i] += d->in[3][i];
+        d->out[0][i] = def_act(d->attr[0].i, d->out[0][i], d->attr[1].f, d->attr[2].f);
+    }
+}
+
 static void def_matmul(define *d)
 {
     int64_t k = def_last(d, 0), index[GLIA_RANK_MAX], n = d->out_dims[d->out_rank - 1];
@@ -1074,6 +1100,7 @@ static const struct {
     void (*f)(define *);
 } def_ops[] = {
     {"linear", def_linear},
+    {"linear_act", def_linear_act},
     {"matmul", def_matmul},
     {"conv", def_conv},
     {"conv_transpose", def_conv_transpose},
