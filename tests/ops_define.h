@@ -540,7 +540,8 @@ static void def_gather_pairs(define *d, int64_t size, int64_t inner, double *x, 
     for (int64_t o = 0; o < outer; o++)
         for (int64_t i = 0; i < count; i++)
             for (int64_t e = 0; e < inner; e++) {
-                double *from = &x[(o * size + (int64_t)d->in[1][i]) * inner + e],
+                int64_t at = (int64_t)d->in[1][i];
+                double *from = &x[(o * size + (at < 0 ? at + size : at)) * inner + e],
                        *to = &y[(o * count + i) * inner + e];
                 if (forward) *to = *from;
                 else *from += *to;
@@ -582,6 +583,41 @@ static void def_cumulate(define *d, bool product)
 }
 static void def_cumsum(define *d) { def_cumulate(d, false); }
 static void def_cumprod(define *d) { def_cumulate(d, true); }
+
+/* One walk after the other, from each root, of at most as many steps as there are nodes. */
+static int64_t def_tree_leaf(const define *d, int64_t row, int64_t place)
+{
+    const int64_t m = d->dims[1][0], f = d->dims[0][1];
+    for (int64_t step = 0; step < m && place >= 0 && place < m; step++) {
+        const double *n = &d->in[1][3 * place], s = d->in[2][place];
+        const int64_t what = (int64_t)floor(n[0] / 16), rest = (int64_t)n[0] - 16 * what;
+        const double v = what >= 0 && what < f ? d->in[0][row * f + what] : 0;
+        const bool holds[8] = {v <= s, v<s, v >= s, v> s, v == s, v != s, false, false};
+        place = (int64_t)(holds[rest % 8] || (isnan(v) && rest >= 8) ? n[1] : n[2]);
+    }
+    return -1 - place;
+}
+static void def_tree_ensemble(define *d)
+{
+    const int64_t targets = d->attr[0].i, how = d->attr[1].i, trees = d->dims[6][0];
+    for (int64_t i = 0; i < def_out_elements(d); i++) {
+        double sum = 0;
+        bool any = false;
+        for (int64_t r = 0; r < trees; r++) {
+            const int64_t leaf = def_tree_leaf(d, i / targets, (int64_t)d->in[6][r]);
+            if (leaf < 0 || leaf + 1 >= d->dims[3][0]) continue;
+            for (int64_t v = 0; v < d->dims[4][0]; v++) {
+                if ((double)v < d->in[3][leaf] || (double)v >= d->in[3][leaf + 1]) continue;
+                if (d->in[4][v] != (double)(i % targets)) continue;
+                const double w = d->in[5][v];
+                if (how < 2) sum += w;
+                else if (!any || (how == 2 ? w < sum : w > sum)) sum = w;
+                any = true;
+            }
+        }
+        d->out[0][i] = how == 0 ? sum / (double)trees : sum;
+    }
+}
 
 /* ---- layout: the input element for each output element ---- */
 
@@ -961,67 +997,82 @@ typedef struct def_window {
 } def_window;
 
 static def_window def_windows(int rank, const int64_t *in, const int64_t *out, const int64_t *kernel,
-                              const glia_attr *a) def_window w = {.plane_in = 1, .plane_out = 1, .taps = 1};
-for (int i = 0; i < 3; i++) {
-    int at = i - (3 - rank);
-    w.in[i] = at < 0 ? 1 : in[at];
-    w.out[i] = at < 0 ? 1 : out[at];
-    w.kernel[i] = at < 0 ? 1 : kernel[at];
-    w.stride[i] = at < 0 || !a[0].i ? 1 : a[0].ints[at];
-    w.dilation[i] = at < 0 || !a[1].i ? 1 : a[1].ints[at];
-    w.pad[i] = at < 0 || !a[2].i ? 0 : a[2].ints[at];
-    w.end[i] = at < 0 || !a[2].i ? 0 : a[2].ints[rank + at];
-    w.plane_in *= w.in[i], w.plane_out *= w.out[i], w.taps *= w.kernel[i];
+                              const glia_attr *a)
+{
+    def_window w = {.plane_in = 1, .plane_out = 1, .taps = 1};
+    for (int i = 0; i < 3; i++) {
+        int at = i - (3 - rank);
+        w.in[i] = at < 0 ? 1 : in[at];
+        w.out[i] = at < 0 ? 1 : out[at];
+        w.kernel[i] = at < 0 ? 1 : kernel[at];
+        w.stride[i] = at < 0 || !a[0].i ? 1 : a[0].ints[at];
+        w.dilation[i] = at < 0 || !a[1].i ? 1 : a[1].ints[at];
+        w.pad[i] = at < 0 || !a[2].i ? 0 : a[2].ints[at];
+        w.end[i] = at < 0 || !a[2].i ? 0 : a[2].ints[rank + at];
+        w.plane_in *= w.in[i], w.plane_out *= w.out[i], w.taps *= w.kernel[i];
+    }
+    return w;
 }
-return w;
 
 /* Input element for output p and tap t, or -1. */
-static int64_t def_window_at(const def_window *w, int64_t p, int64_t t) int64_t o[3], k[3], at = 0;
-def_unravel(3, w->out, p, o);
-def_unravel(3, w->kernel, t, k);
-for (int a = 0; a < 3; a++) {
-    int64_t i = o[a] * w->stride[a] + k[a] * w->dilation[a] - w->pad[a];
-    if (i < 0 || i >= w->in[a]) return -1;
-    at = at * w->in[a] + i;
+static int64_t def_window_at(const def_window *w, int64_t p, int64_t t)
+{
+    int64_t o[3], k[3], at = 0;
+    def_unravel(3, w->out, p, o);
+    def_unravel(3, w->kernel, t, k);
+    for (int a = 0; a < 3; a++) {
+        int64_t i = o[a] * w->stride[a] + k[a] * w->dilation[a] - w->pad[a];
+        if (i < 0 || i >= w->in[a]) return -1;
+        at = at * w->in[a] + i;
+    }
+    return at;
 }
-return at;
 
 /* Visits every product of a convolution y = x * w; one of the three is summed into. */
 static void def_conv_walk(const def_window *g, int64_t n, int64_t c, int64_t m, int64_t group, double *x,
-                          double *w, double *y, int into) for (int64_t i = 0; i < n * m * g->plane_out;
-                                                               i++) for (int64_t j = 0; j < c * g->taps; j++)
+                          double *w, double *y, int into)
 {
-    int64_t p = i % g->plane_out, o = i / g->plane_out % m, t = j % g->taps;
-    int64_t at = def_window_at(g, p, t), from = o / (m / group) * c + j / g->taps;
-    if (at < 0) continue;
-    double *xe = &x[(i / g->plane_out / m * c * group + from) * g->plane_in + at],
-           *we = &w[o * c * g->taps + j];
-    if (into == 0) *xe += *we * y[i];
-    else if (into == 1) *we += *xe * y[i];
-    else y[i] += *xe * *we;
+    for (int64_t i = 0; i < n * m * g->plane_out; i++)
+        for (int64_t j = 0; j < c * g->taps; j++) {
+            int64_t p = i % g->plane_out, o = i / g->plane_out % m, t = j % g->taps;
+            int64_t at = def_window_at(g, p, t), from = o / (m / group) * c + j / g->taps;
+            if (at < 0) continue;
+            double *xe = &x[(i / g->plane_out / m * c * group + from) * g->plane_in + at],
+                   *we = &w[o * c * g->taps + j];
+            if (into == 0) *xe += *we * y[i];
+            else if (into == 1) *we += *xe * y[i];
+            else y[i] += *xe * *we;
+        }
 }
 
-static void def_bias(define *d, int64_t plane) for (int64_t i = 0;
-                                                    d->in_count > 2 && d->in[2] && i < def_out_elements(d);
-                                                    i++) d->out[0][i] += d->in[2][i / plane % d->out_dims[1]];
+static void def_bias(define *d, int64_t plane)
+{
+    for (int64_t i = 0; d->in_count > 2 && d->in[2] && i < def_out_elements(d); i++)
+        d->out[0][i] += d->in[2][i / plane % d->out_dims[1]];
+}
 
-static void def_conv(define *d) def_window g = def_windows(d->rank[0] - 2, d->dims[0] + 2, d->out_dims + 2,
-                                                           d->dims[1] + 2, d->attr);
-def_conv_walk(&g, d->dims[0][0], d->dims[1][1], d->dims[1][0], d->attr[3].i, (double *)(uintptr_t)d->in[0],
-              (double *)(uintptr_t)d->in[1], d->out[0], 2);
-def_bias(d, g.plane_out);
+static void def_conv(define *d)
+{
+    def_window g = def_windows(d->rank[0] - 2, d->dims[0] + 2, d->out_dims + 2, d->dims[1] + 2, d->attr);
+    def_conv_walk(&g, d->dims[0][0], d->dims[1][1], d->dims[1][0], d->attr[3].i,
+                  (double *)(uintptr_t)d->in[0], (double *)(uintptr_t)d->in[1], d->out[0], 2);
+    def_bias(d, g.plane_out);
+}
 
-static void def_conv_transpose(define *d) def_window g = def_windows(d->rank[0] - 2, d->out_dims + 2,
-                                                                     d->dims[0] + 2, d->dims[1] + 2, d->attr);
-def_conv_walk(&g, d->dims[0][0], d->dims[1][1], d->dims[1][0], d->attr[3].i, d->out[0],
-              (double *)(uintptr_t)d->in[1], (double *)(uintptr_t)d->in[0], 0);
-def_bias(d, g.plane_in);
+static void def_conv_transpose(define *d)
+{
+    def_window g = def_windows(d->rank[0] - 2, d->out_dims + 2, d->dims[0] + 2, d->dims[1] + 2, d->attr);
+    def_conv_walk(&g, d->dims[0][0], d->dims[1][1], d->dims[1][0], d->attr[3].i, d->out[0],
+                  (double *)(uintptr_t)d->in[1], (double *)(uintptr_t)d->in[0], 0);
+    def_bias(d, g.plane_in);
+}
 
-static void def_conv_weight_grad(define *d) def_window g = def_windows(d->rank[0] - 2, d->dims[0] + 2,
-                                                                       d->dims[1] + 2, d->attr[4].ints,
-                                                                       d->attr);
-def_conv_walk(&g, d->dims[0][0], d->out_dims[1], d->out_dims[0], d->attr[3].i, (double *)(uintptr_t)d->in[0],
-              d->out[0], (double *)(uintptr_t)d->in[1], 1);
+static void def_conv_weight_grad(define *d)
+{
+    def_window g = def_windows(d->rank[0] - 2, d->dims[0] + 2, d->dims[1] + 2, d->attr[4].ints, d->attr);
+    def_conv_walk(&g, d->dims[0][0], d->out_dims[1], d->out_dims[0], d->attr[3].i,
+                  (double *)(uintptr_t)d->in[0], d->out[0], (double *)(uintptr_t)d->in[1], 1);
+}
 
 /* ---- optimiser updates ---- */
 
@@ -1072,6 +1123,7 @@ static const struct {
     {"gather", def_gather},
     {"scatter_add", def_scatter_add},
     {"one_hot", def_one_hot},
+    {"tree_ensemble", def_tree_ensemble},
     {"cumsum", def_cumsum},
     {"cumprod", def_cumprod},
     {"bit_cast", def_bit_cast},

@@ -673,6 +673,8 @@ static void check_sdpa(const glia_cpu_kernel *row)
     }
 }
 
+#include "kernels_recurrent.h"
+
 static void check_row(const glia_cpu_kernel *row)
 {
     const glia_op *op = row->op;
@@ -692,6 +694,8 @@ static void check_row(const glia_cpu_kernel *row)
     else if (op == &glia_op_sdpa || op == &glia_op_sdpa_tokens) check_sdpa(row);
     else if (op == &glia_op_rope) check_rope(row);
     else if (op == &glia_op_kv_put) check_kv_put(row);
+    else if (op == &glia_op_lstm || op == &glia_op_gru) check_recurrent(row);
+    else if (op == &glia_op_resample) check_resample(row);
     else {
         fprintf(stderr, "%s: no test for this op\n", row->name);
         CHECK(false);

@@ -482,6 +482,7 @@ glia_status glia_net_emit(glia_net *net, glia_net_block *b, int32_t begin, bool 
     glia_status s = m.map ? glia_graph_create(&go, &m.g, e)
                           : glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a part of the network");
     if (!s) {
+        m.g->custom = net->custom;
         walk(&m);
         if (!m.status && m.part->end > begin && add_outputs(&m))
             for (int32_t i = 0; i < m.part->output_count && settle_output(&m, &m.part->outputs[i]);) i++;

@@ -93,7 +93,9 @@ struct glia_net_part {
 struct glia_net {
     glia_arena arena;
     glia_net_options options;
-    glia_onnx *file; /* null: a graph built by hand */
+    const struct glia_custom_ops *custom; /* operations from outside, or null */
+    const glia_net_op *custom_rows;       /* [custom->count] */
+    glia_onnx *file;                      /* null: a graph built by hand */
     const glia_graph *graph;
     glia_net_slot *slots; /* [slot_count + GLIA_NET_CALL_SLOTS] */
     int64_t slot_count, slot_capacity;
@@ -139,6 +141,10 @@ glia_status glia_net_run_graph(glia_net *net, glia_object *const *in, glia_objec
 /* The part that is a whole graph built by hand. */
 glia_status glia_net_part_of_graph(glia_net *net, glia_error *e);
 void glia_net_flush(glia_net *net, glia_net_block *b);
+
+/* custom.c: rows of operators for the options' operations from outside, and finding one. */
+glia_status glia_net_custom(glia_net *net, glia_error *e);
+const glia_net_op *glia_net_custom_find(const glia_net *net, const char *domain, const char *name);
 
 /* host.c */
 /* One operator on objects; n without slots. out[] gets references. */

@@ -314,7 +314,8 @@ static bool link_node(linker *l, const glia_onnx_node *n, scope *s, const bindin
         return fail(l, GLIA_E_LIMIT, "G1026", "node `%.200s` has too many inputs or outputs%s", n->name, "");
     if (f) return link_call(l, f, n, s, b, block);
     const char *domain = domain_of(n->domain);
-    const glia_net_op *op = glia_net_op_find(domain, n->op);
+    const glia_net_op *op = glia_net_custom_find(l->net, domain, n->op);
+    if (!op) op = glia_net_op_find(domain, n->op);
     if (!op)
         return fail(l, GLIA_E_UNSUPPORTED, "G1030", "the operator `%.100s` of domain `%.100s` is not built",
                     n->op, domain[0] ? domain : "ai.onnx");

@@ -58,6 +58,11 @@ static glia_status create(const glia_net_options *options, glia_net **out, glia_
         glia_net_close(net);
         return s;
     }
+    s = glia_net_custom(net, e);
+    if (s) {
+        glia_net_close(net);
+        return s;
+    }
     *out = net;
     return GLIA_OK;
 }
@@ -96,7 +101,8 @@ static glia_status find_ports(glia_net *net, glia_error *e)
         int32_t slot = net->main.in[i];
         if (net->slots[slot].initializer && net->file->ir_version < 4) continue;
         net->input_slots[net->input_count] = slot;
-        net->inputs[net->input_count++] = port_of(&g->inputs[i]);
+        net->inputs[net->input_count] = port_of(&g->inputs[i]);
+        net->inputs[net->input_count++].has_default = net->slots[slot].initializer != NULL;
     }
     for (int64_t i = 0; i < g->output_count; i++) net->outputs[net->output_count++] = port_of(&g->outputs[i]);
     return GLIA_OK;

@@ -3,8 +3,8 @@
  *     | header, rounded up to 64 | elements or references |       one block of the os table
  *
  * Objects are immutable once shared, so that a reference is as good as a copy. Freeing one that holds others does not
- * recurse: those whose last reference went wait in a list. Refused (null): ranks above GLIA_RANK_MAX, sizes that wrap,
- * block formats, and nulls where an object is needed. */
+ * recurse: those whose last reference went wait in a list. Refused (null): ranks above GLIA_RANK_MAX, sizes that
+ * wrap, block formats, and nulls where an object is needed. */
 #include "net/object.h"
 #include "base/check.h"
 #include "tensor/dtype.h"
@@ -402,6 +402,11 @@ int glia_object_rank(const glia_object *o) { return o ? o->rank : 0; }
 const int64_t *glia_object_dims(const glia_object *o) { return o ? o->dims : NULL; }
 int64_t glia_object_count(const glia_object *o) { return o ? o->count : 0; }
 int64_t glia_object_bytes(const glia_object *o) { return o ? o->bytes : 0; }
+
+int glia_object_shared(const glia_object *o)
+{
+    return o && (atomic_load_explicit(&o->refs, memory_order_acquire) > 1 || o->base || o->release);
+}
 
 const void *glia_object_data(const glia_object *o)
 {

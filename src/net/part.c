@@ -44,7 +44,13 @@ static bool find_ports(glia_net *net, glia_net_part *p)
 glia_status glia_net_part_finish(glia_net *net, glia_net_part *p, const glia_graph *g, glia_error *e)
 {
     const glia_net_options *no = &net->options;
-    glia_compile_options co = {no->os, no->slots, glia_cpu_features(), no->isa, 1, no->level, no->plain};
+    glia_compile_options co = {.os = no->os,
+                               .slots = no->slots,
+                               .features = glia_cpu_features(),
+                               .isa_max = no->isa,
+                               .level = no->level,
+                               .plain = no->plain};
+    co.symbol_max = g->symbol_count ? g->symbols[0].max : 1;
     glia_lane_options lo = {
         .os = no->os, .workers = no->threads, .profile_events = no->profile_events, .team = net->team};
     glia_status s = glia_compile(g, &co, &p->plan, e);
@@ -55,7 +61,8 @@ glia_status glia_net_part_finish(glia_net *net, glia_net_part *p, const glia_gra
         p->bytes = p->plan->bytes.arena + p->plan->bytes.scratch + p->plan->bytes.tables;
         net->bytes += p->bytes;
     }
-    if (!s) s = glia_lane_begin(p->lane, NULL, e);
+    if (s || net->graph) return s; /* the symbols of a graph built by hand are bound by each run */
+    s = glia_lane_begin(p->lane, NULL, e);
     if (!s && !find_ports(net, p))
         s = glia_fail(e, GLIA_E_INTERNAL, "G1036", "the plan of a part has lost one of its outputs");
     return s;

@@ -68,7 +68,8 @@ class CAttr(Structure):
 
 
 class CGraphOptions(Structure):
-    _fields_ = [("size", c_uint32), ("os", c_void_p), ("bytes_max", c_int64), ("nodes_max", c_int64)]
+    _fields_ = [("size", c_uint32), ("os", c_void_p), ("bytes_max", c_int64), ("nodes_max", c_int64),
+                ("ops", c_void_p), ("op_count", c_int64)]
 
 
 class CNetOptions(Structure):
@@ -84,6 +85,16 @@ class CPort(Structure):
 
 class CRunOptions(Structure):
     _fields_ = [("size", c_uint32), ("deadline_ns", c_uint64), ("cancel", POINTER(c_uint32)), ("nodes_max", c_int64)]
+
+
+class CTensorInfo(Structure):
+    _fields_ = [("size", c_uint32), ("name", c_char_p), ("type_name", c_char_p), ("dtype", c_int), ("rank", c_int32),
+                ("dims", c_int64 * RANK_MAX), ("bytes", c_int64)]
+
+
+class COpInfo(Structure):
+    _fields_ = [("size", c_uint32), ("name", c_char_p), ("signature", c_char_p), ("no_grad", c_char_p),
+                ("attr_count", c_int32)]
 
 
 RELEASE = CFUNCTYPE(None, c_void_p)
@@ -112,6 +123,7 @@ _FUNCTIONS = {
     "glia_graph_state": (CValue, [c_void_p, c_char_p, POINTER(CType)]),
     "glia_graph_node": (CValue, [c_void_p, c_char_p, c_char_p, POINTER(CValue), c_int, POINTER(CAttr)]),
     "glia_graph_output_of": (CValue, [c_void_p, CValue, c_int]),
+    "glia_graph_output_count_of": (c_int, [c_void_p, CValue]),
     "glia_graph_set_name": (None, [c_void_p, CValue, c_char_p]),
     "glia_graph_output": (None, [c_void_p, c_char_p, CValue]),
     "glia_graph_seal": (c_int, [c_void_p, _error]),
@@ -121,6 +133,14 @@ _FUNCTIONS = {
     "glia_graph_parse": (c_int, [c_char_p, c_int64, POINTER(CGraphOptions), POINTER(c_void_p), _error]),
     "glia_graph_gradients": (None, [c_void_p, CValue, POINTER(CValue), c_int, POINTER(CValue)]),
     "glia_text_free": (None, [c_void_p, c_void_p, c_int64]),
+    "glia_op_count": (c_int, []),
+    "glia_op_describe": (c_int, [c_int, POINTER(COpInfo)]),
+    "glia_op_attribute": (c_char_p, [c_int, c_int, POINTER(c_int)]),
+    "glia_tensors_open": (c_int, [c_char_p, c_void_p, POINTER(c_void_p), _error]),
+    "glia_tensors_close": (None, [c_void_p]),
+    "glia_tensors_count": (c_int64, [c_void_p]),
+    "glia_tensors_at": (c_int, [c_void_p, c_int64, POINTER(CTensorInfo)]),
+    "glia_tensors_read": (c_int, [c_void_p, c_int64, c_void_p, c_int64, _error]),
     "glia_object_borrow": (c_void_p, [c_void_p, c_int, c_int, _int64s, c_void_p, RELEASE, c_void_p]),
     "glia_object_strings": (c_void_p, [c_void_p, c_int, _int64s, POINTER(c_char_p), _int64s]),
     "glia_object_sequence": (c_void_p, [c_void_p, POINTER(c_void_p), c_int64]),
@@ -135,6 +155,7 @@ _FUNCTIONS = {
     "glia_object_count": (c_int64, [c_void_p]),
     "glia_object_bytes": (c_int64, [c_void_p]),
     "glia_object_data": (c_void_p, [c_void_p]),
+    "glia_object_shared": (c_int, [c_void_p]),
     "glia_object_string": (c_void_p, [c_void_p, c_int64, _int64s]),
     "glia_object_item": (c_void_p, [c_void_p, c_int64]),
     "glia_object_keys": (c_void_p, [c_void_p]),

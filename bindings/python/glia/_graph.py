@@ -109,7 +109,7 @@ class Graph:
     def __init__(self, *, bytes_max: int = 0, nodes_max: int = 0, _handle: c_void_p | None = None):
         handle, e = _handle or c_void_p(), _abi.new_error()
         if not _handle:
-            o = _abi.CGraphOptions(ctypes.sizeof(_abi.CGraphOptions), None, bytes_max, nodes_max)
+            o = _abi.CGraphOptions(ctypes.sizeof(_abi.CGraphOptions), None, bytes_max, nodes_max, None, 0)
             _abi.check(lib.glia_graph_create(byref(o), byref(handle), byref(e)), e)
         self._handle = handle
         self._finalizer = weakref.finalize(self, lib.glia_graph_destroy, handle)
@@ -120,7 +120,7 @@ class Graph:
     def parse(cls, text: str) -> "Graph":
         """The graph that `text()` printed."""
         handle, e, data = c_void_p(), _abi.new_error(), text.encode()
-        o = _abi.CGraphOptions(ctypes.sizeof(_abi.CGraphOptions), None, 0, 0)
+        o = _abi.CGraphOptions(ctypes.sizeof(_abi.CGraphOptions), None, 0, 0, None, 0)
         _abi.check(lib.glia_graph_parse(data, len(data), byref(o), byref(handle), byref(e)), e)
         return cls(_handle=handle)
 
@@ -201,8 +201,8 @@ class Graph:
 
     # ---- nodes
 
-    def node(self, op: str, *inputs: Value | None, name: str | None = None, outputs: int = 1, **attrs: Any):
-        """The op's first output, or a tuple of its first `outputs`."""
+    def node(self, op: str, *inputs: Value | None, name: str | None = None, **attrs: Any):
+        """The op's output, or a tuple where it has several."""
         kinds = _attributes(op)
         args = (_abi.CAttr * (len(attrs) + 1))()
         kept = []
@@ -219,16 +219,16 @@ class Graph:
         values = (_abi.CValue * max(len(inputs), 1))(*(_abi.CValue(v.id if v is not None else 0) for v in inputs))
         v = self._value(lib.glia_graph_node(self._open(), op.encode(), name.encode() if name else None, values,
                                             len(inputs), args))
+        handle = _abi.CValue(v.id)
+        outputs = lib.glia_graph_output_count_of(self._open(), handle)
         if outputs == 1:
             return v
-        handle = _abi.CValue(v.id)
         return (v,) + tuple(self._value(lib.glia_graph_output_of(self._open(), handle, i)) for i in range(1, outputs))
 
     def __getattr__(self, op: str):
         if op.startswith("_") or op not in ops():
             raise AttributeError(op)
-        count = ops()[op].outputs
-        return functools.partial(self.node, op, outputs=count)
+        return functools.partial(self.node, op)
 
     def output(self, name: str, value: Value) -> None:
         lib.glia_graph_output(self._open(), name.encode(), _abi.CValue(value.id))
@@ -258,7 +258,7 @@ class Graph:
 
 
 class OpInfo:
-    """An op: its signature (docs/types.md; None: a hand rule), attributes as {name: kind}, and number of outputs."""
+    """An op: its signature (docs/types.md; None: a hand rule), and attributes as {name: kind}."""
 
     def __init__(self, index: int):
         info = _abi.COpInfo()
@@ -266,11 +266,11 @@ class OpInfo:
         lib.glia_op_describe(index, byref(info))
         self.name: str = info.name.decode()
         self.signature: str | None = info.signature.decode() if info.signature else None
-        self.outputs: int = max(info.out_count, 1)
         self.attributes: dict[str, int] = {}
         for i in range(info.attr_count):
             kind = c_int()
-            self.attributes[lib.glia_op_attribute(index, i, byref(kind)).decode()] = kind.value
+            name = lib.glia_op_attribute(index, i, byref(kind)).decode()
+            self.attributes[name] = kind.value
 
 
 @functools.lru_cache(None)

@@ -18,6 +18,8 @@
 
 #include "provider/cpu/sdpa.h"
 
+#include "provider/cpu/recurrent_rows.h"
+
 #include "ops/expert.h"
 
 /* The same products over stacked matrices. */
