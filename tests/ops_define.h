@@ -345,6 +345,32 @@ static void def_linear(define *d)
         }
 }
 
+static double def_act(int64_t act, double x, double a, double b)
+{
+    double line = fmin(fmax(x * a + b, 0), 1);
+    const double all[] = {x,
+                          fmax(x, 0),
+                          fmin(fmax(x, a), b),
+                          x / (1 + exp(-x)),
+                          1 / (1 + exp(-x)),
+                          tanh(x),
+                          0.5 * x * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x))),
+                          0.5 * x * erfc(-x / sqrt(2)),
+                          x > 0 ? x : x * a,
+                          line,
+                          x * line};
+    return all[act];
+}
+
+static void def_linear_act(define *d)
+{
+    def_linear(d);
+    for (int64_t i = 0; i < def_out_elements(d); i++) {
+        if (d->in_count > 3 && d->in[3]) d->out[0][i] += d->in[3][i];
+        d->out[0][i] = def_act(d->attr[0].i, d->out[0][i], d->attr[1].f, d->attr[2].f);
+    }
+}
+
 static void def_matmul(define *d)
 {
     int64_t k = def_last(d, 0), index[GLIA_RANK_MAX], n = d->out_dims[d->out_rank - 1];
@@ -514,7 +540,8 @@ static void def_gather_pairs(define *d, int64_t size, int64_t inner, double *x, 
     for (int64_t o = 0; o < outer; o++)
         for (int64_t i = 0; i < count; i++)
             for (int64_t e = 0; e < inner; e++) {
-                double *from = &x[(o * size + (int64_t)d->in[1][i]) * inner + e],
+                int64_t at = (int64_t)d->in[1][i];
+                double *from = &x[(o * size + (at < 0 ? at + size : at)) * inner + e],
                        *to = &y[(o * count + i) * inner + e];
                 if (forward) *to = *from;
                 else *from += *to;
@@ -556,6 +583,41 @@ static void def_cumulate(define *d, bool product)
 }
 static void def_cumsum(define *d) { def_cumulate(d, false); }
 static void def_cumprod(define *d) { def_cumulate(d, true); }
+
+/* One walk after the other, from each root, of at most as many steps as there are nodes. */
+static int64_t def_tree_leaf(const define *d, int64_t row, int64_t place)
+{
+    const int64_t m = d->dims[1][0], f = d->dims[0][1];
+    for (int64_t step = 0; step < m && place >= 0 && place < m; step++) {
+        const double *n = &d->in[1][3 * place], s = d->in[2][place];
+        const int64_t what = (int64_t)floor(n[0] / 16), rest = (int64_t)n[0] - 16 * what;
+        const double v = what >= 0 && what < f ? d->in[0][row * f + what] : 0;
+        const bool holds[8] = {v <= s, v<s, v >= s, v> s, v == s, v != s, false, false};
+        place = (int64_t)(holds[rest % 8] || (isnan(v) && rest >= 8) ? n[1] : n[2]);
+    }
+    return -1 - place;
+}
+static void def_tree_ensemble(define *d)
+{
+    const int64_t targets = d->attr[0].i, how = d->attr[1].i, trees = d->dims[6][0];
+    for (int64_t i = 0; i < def_out_elements(d); i++) {
+        double sum = 0;
+        bool any = false;
+        for (int64_t r = 0; r < trees; r++) {
+            const int64_t leaf = def_tree_leaf(d, i / targets, (int64_t)d->in[6][r]);
+            if (leaf < 0 || leaf + 1 >= d->dims[3][0]) continue;
+            for (int64_t v = 0; v < d->dims[4][0]; v++) {
+                if ((double)v < d->in[3][leaf] || (double)v >= d->in[3][leaf + 1]) continue;
+                if (d->in[4][v] != (double)(i % targets)) continue;
+                const double w = d->in[5][v];
+                if (how < 2) sum += w;
+                else if (!any || (how == 2 ? w < sum : w > sum)) sum = w;
+                any = true;
+            }
+        }
+        d->out[0][i] = how == 0 ? sum / (double)trees : sum;
+    }
+}
 
 /* ---- layout: the input element for each output element ---- */
 
@@ -1038,6 +1100,7 @@ static const struct {
     void (*f)(define *);
 } def_ops[] = {
     {"linear", def_linear},
+    {"linear_act", def_linear_act},
     {"matmul", def_matmul},
     {"conv", def_conv},
     {"conv_transpose", def_conv_transpose},
@@ -1060,6 +1123,7 @@ static const struct {
     {"gather", def_gather},
     {"scatter_add", def_scatter_add},
     {"one_hot", def_one_hot},
+    {"tree_ensemble", def_tree_ensemble},
     {"cumsum", def_cumsum},
     {"cumprod", def_cumprod},
     {"bit_cast", def_bit_cast},

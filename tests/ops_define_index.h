@@ -112,7 +112,7 @@ static double def_grid_weight(const define *d, double g, int64_t n, int64_t i)
     double low = align ? 0 : -0.5, high = align ? (double)n - 1 : (double)n - 0.5, sum = 0;
     double at = align ? (g + 1) / 2 * (double)(n - 1) : ((g + 1) * (double)n - 1) / 2;
     if (mode == 0) at = nearbyint(at);
-    if (padding == 1 && (at < low || at > high)) at = fmin(fmax(at, 0), (double)n - 1);
+    if (padding == 1 && mode != 2 && (at < low || at > high)) at = fmin(fmax(at, 0), (double)n - 1);
     if (padding == 2) at = def_fold(at, low, high);
     for (double j = floor(at) - 2; j <= floor(at) + 3; j++) {
         double w = mode == 0   ? j == floor(at)

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/cpu.h"
+#include "ops/epilogue.h"
 #include "ops/ops.h"
 #include "provider/cpu/kernel.h"
 #include "tensor/layout.h"
@@ -201,6 +202,12 @@ static void linear_case(const glia_cpu_kernel *row, glia_dtype xt, glia_dtype wt
     set_in(&c, 2, pick(0, 1) ? GLIA_F32 : GLIA_DTYPE_NONE, 0, 1, &n)->data = edge(2, n * 4);
     if (c.in[2].dtype == GLIA_DTYPE_NONE) c.in[2].data = 0;
     else fill_floats(c.in[2].data, n);
+    if (row->op == &glia_op_linear_act) {
+        if (pick(0, 1))
+            fill_floats(set_in(&c, 3, GLIA_F32, 0, rank, yd)->data = edge(3, x_rows * n * 4), x_rows * n);
+        c.attr[0].i = pick(0, GLIA_EPILOGUE_COUNT - 1);
+        c.attr[1].f = 0.25, c.attr[2].f = 0.75;
+    }
     set_out(&c, GLIA_F32, rank, yd);
     fill_rows(xt, c.in[0].data, x_rows, k, false);
     fill_rows(wt, plain, n, k, true);
@@ -624,11 +631,54 @@ static void check_kv_put(const glia_cpu_kernel *row)
     }
 }
 
+#include "kernels_recurrent.h"
+/* Masks: 0 none, 1 random, 2 with -inf in it. */
+static void sdpa_case(const glia_cpu_kernel *row, const int64_t *n, int mask, int causal, int past)
+{
+    const bool tokens = row->op == &glia_op_sdpa_tokens, flags = strstr(row->types, "bool") != 0;
+    const int64_t b = n[0], g = n[1], h = g * n[2], t = n[3], s = n[4], d = n[5], e = n[6];
+    const int64_t q[4] = {b, tokens ? t : h, tokens ? h : t, d},
+                  k[4] = {b, tokens ? s : g, tokens ? g : s, d},
+                  v[4] = {b, tokens ? s : g, tokens ? g : s, e}, y[4] = {b, q[1], q[2], e};
+    const int64_t full[4] = {b, h, t, s};
+    call c = {.in_count = 0};
+    fill_floats(set_in(&c, 0, GLIA_F32, 0, 4, q)->data = edge(0, b * h * t * d * 4), b * h * t * d);
+    fill_floats(set_in(&c, 1, GLIA_F32, 0, 4, k)->data = edge(1, b * g * s * d * 4), b * g * s * d);
+    fill_floats(set_in(&c, 2, GLIA_F32, 0, 4, v)->data = edge(2, b * g * s * e * 4), b * g * s * e);
+    if (mask || flags) {
+        int64_t m[4], count = 1;
+        const int rank = (int)pick(1, 4);
+        for (int a = 0; a < rank; a++) count *= m[a] = pick(0, 3) ? full[4 - rank + a] : 1;
+        set_in(&c, 3, flags ? GLIA_BOOL : GLIA_F32, 0, rank, m)->data = edge(3, count * (flags ? 1 : 4));
+        for (int64_t i = 0; i < count; i++)
+            if (flags) ((uint8_t *)c.in[3].data)[i] = pick(0, 3) != 0;
+            else ((float *)c.in[3].data)[i] = mask == 2 && !pick(0, 2) ? -INFINITY : random_f32();
+    }
+    set_out(&c, GLIA_F32, 4, y);
+    c.attr[0].f = 0.3, c.attr[1].i = causal, c.attr[2].i = past, c.attr[3].f = pick(0, 3) ? 0 : 2.5;
+    compare(row->op, row->run, &c);
+}
+
+static void check_sdpa(const glia_cpu_kernel *row)
+{
+    static const int64_t fixed[][7] = {
+        {1, 1, 1, 1, 300, 64, 64}, {1, 1, 2, 3, 513, 16, 16},  {2, 1, 1, 25, 25, 33, 7},
+        {1, 1, 1, 200, 20, 8, 32}, {1, 1, 1, 2, 40, 256, 256}, {1, 1, 1, 1, 3, 260, 20},
+        {1, 2, 3, 13, 17, 40, 48}, {1, 1, 1, 14, 256, 3, 1},   {1, 1, 1, 5, 600, 5, 40}};
+    for (int i = 0; i < GLIA_COUNT(fixed); i++)
+        for (int mask = 0; mask < 3; mask++) sdpa_case(row, fixed[i], mask, mask != 1, i % 3 - 1);
+    for (int i = 0; i < 24; i++) {
+        const int64_t n[7] = {pick(1, 2),  pick(1, 2),  pick(1, 3), pick(1, 30),
+                              pick(1, 70), pick(1, 50), pick(1, 50)};
+        sdpa_case(row, n, i % 3, (int)pick(0, 1), (int)pick(-1, 40));
+    }
+}
+
 static void check_row(const glia_cpu_kernel *row)
 {
     const glia_op *op = row->op;
     row_name = row->name;
-    if (op == &glia_op_linear) check_linear(row);
+    if (op == &glia_op_linear || op == &glia_op_linear_act) check_linear(row);
     else if (op == &glia_op_expert_linear) check_experts(row);
     else if (op == &glia_op_expert_sum) check_expert_sum(row);
     else if (op == &glia_op_quantise) check_quantise(row);
@@ -640,8 +690,11 @@ static void check_row(const glia_cpu_kernel *row)
              op == &glia_op_sigmoid || op == &glia_op_tanh || op == &glia_op_relu)
         check_elementwise(row);
     else if (op == &glia_op_attend) check_attend(row);
+    else if (op == &glia_op_sdpa || op == &glia_op_sdpa_tokens) check_sdpa(row);
     else if (op == &glia_op_rope) check_rope(row);
     else if (op == &glia_op_kv_put) check_kv_put(row);
+    else if (op == &glia_op_lstm || op == &glia_op_gru) check_recurrent(row);
+    else if (op == &glia_op_resample) check_resample(row);
     else {
         fprintf(stderr, "%s: no test for this op\n", row->name);
         CHECK(false);

@@ -53,7 +53,11 @@ static const char *input_text(const char *signature, int i)
     return "";
 }
 static bool is_state(const glia_op *op, int i) { return !strncmp(input_text(op->signature, i), "state", 5); }
-static bool is_fixed(const glia_op *op, int i) { return !strncmp(input_text(op->signature, i), "f32", 3); }
+static bool is_fixed(const glia_op *op, int i)
+{
+    const char *text = input_text(op->signature, i);
+    return !strncmp(text, "f32", 3) && text[3] != '|';
+}
 
 static void fill(uint64_t *s, const glia_type *t, void *data, double lo, double hi)
 {

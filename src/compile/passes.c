@@ -360,7 +360,7 @@ static glia_status rewrite_rules(pipeline *l, glia_pass_report *reports, glia_ru
 {
     for (int round = 0; round < ROUNDS_MAX && !l->options->plain; round++) {
         int32_t fired = 0;
-        glia_status s = glia_rules_run(l->source, l->options, l->keep, &l->graph, trace, &fired, l->e);
+        glia_status s = glia_rules_run(l->source, l->options, l->keep, &l->graph, NULL, trace, &fired, l->e);
         reports[2].runs++;
         reports[2].changes += fired;
         if (s || !fired) return s;

@@ -4,6 +4,8 @@
 
 #include "compile/plan.h"
 
+struct glia_rule; /* rules.h */
+
 typedef struct glia_rewrite {
     const glia_graph *src;
     glia_graph *dst;
@@ -41,8 +43,9 @@ glia_status glia_passes_rebuild(const glia_graph *src, const glia_pass *p, const
 uint8_t *glia_graph_live(const glia_graph *g, glia_arena *scratch);
 
 /* Runs the rules to a fixed point. *graph, if there is one, is what they begin from instead of the source, and is
- * destroyed when another takes its place. keep: the plan's arena. rules.c */
+ * destroyed when another takes its place. keep: the plan's arena. only: one rule alone; null: all. rules.c */
 glia_status glia_rules_run(const glia_graph *source, const glia_compile_options *o, glia_arena *keep,
-                           glia_graph **graph, glia_rule_trace *trace, int32_t *fired, glia_error *e);
+                           glia_graph **graph, const struct glia_rule *only, glia_rule_trace *trace,
+                           int32_t *fired, glia_error *e);
 
 #endif

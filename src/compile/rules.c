@@ -172,7 +172,9 @@ static bool look(sweep *s, const glia_graph *g, int group, int kind_max, glia_ar
         if (!live[i] || n->out_count != 1 || n->body_count || glia_graph_value(g, n->out[0])->state) continue;
         for (int32_t c = 0; c < s->code_count && !s->found[i]; c++) {
             const glia_rule_code *code = &s->codes[c];
-            if (code->rule->group != group || code->rule->kind > kind_max || !begins_with(code, n)) continue;
+            if ((code->rule->group && code->rule->group != group) || code->rule->kind > kind_max ||
+                !begins_with(code, n))
+                continue;
             if (glia_rule_match(m, code, g, uses, n)) {
                 s->found[i] = m;
                 *any = true;
@@ -188,7 +190,8 @@ static bool look(sweep *s, const glia_graph *g, int group, int kind_max, glia_ar
 static const glia_pass pass_rules = {"rules", NULL, answer};
 
 glia_status glia_rules_run(const glia_graph *source, const glia_compile_options *o, glia_arena *keep,
-                           glia_graph **graph, glia_rule_trace *trace, int32_t *fired, glia_error *e)
+                           glia_graph **graph, const glia_rule *only, glia_rule_trace *trace, int32_t *fired,
+                           glia_error *e)
 {
     const int kind_max = o->level < 1 ? GLIA_RULE_EXACT : o->level;
     const glia_graph *now = *graph ? *graph : source;
@@ -205,7 +208,8 @@ glia_status glia_rules_run(const glia_graph *source, const glia_compile_options 
     for (int32_t i = 0; i < count; i++) {
         trace->rules[i].name = glia_rules[i].name;
         trace->rules[i].kind = glia_rules[i].kind;
-        if (glia_rules[i].kind <= kind_max && glia_rule_parse(&glia_rules[i], &codes, &code[w.code_count]))
+        if (glia_rules[i].kind <= kind_max && (!only || only == &glia_rules[i]) &&
+            glia_rule_parse(&glia_rules[i], &codes, &code[w.code_count]))
             w.code_count++;
         if (codes.failed) goto nomem;
     }

@@ -24,7 +24,8 @@
  *
  * `sizes` says what the test generated from the rule draws: for each name its dims by letters (one size a letter) or
  * numbers, "x: a b 4"; a dtype before them ("m: bool a b"); `=` before a list of numbers is an attribute ("p = 0 2 1
- * 3") or the number of $s. Names that it leaves out are f32 [a, b]. */
+ * 3") or the number of $s. `const`, `ones` and `causal` before the dims make a constant. An op's name stands for its
+ * `dims` where the pattern has `*`. Names that are left out are f32 [a, b]. */
 #ifndef GLIA_COMPILE_RULES_H
 #define GLIA_COMPILE_RULES_H
 
@@ -35,7 +36,7 @@ enum { GLIA_RULE_SHARED = 1 }; /* flags */
 
 typedef struct glia_rule {
     const char *name;
-    uint8_t group; /* groups run one after the other, each until nothing changes */
+    uint8_t group; /* groups run one after the other, each with group 0 until nothing changes */
     uint8_t kind;  /* GLIA_RULE_EXACT .. */
     uint8_t flags;
     const char *text;
@@ -49,7 +50,7 @@ enum { GLIA_RULE_GROUPS = 4 };
 enum {
     GLIA_RULE_TERMS = 128,
     GLIA_RULE_ARGS = 6,
-    GLIA_RULE_ATTRS = 5,
+    GLIA_RULE_ATTRS = 8,
     GLIA_RULE_NAMES = 24,
     GLIA_RULE_CONDITIONS = 8,
     GLIA_RULE_NODES = 24, /* that a match may cover */

@@ -100,6 +100,7 @@ static int attr_index(const glia_op *op, const char *s, int n)
 }
 
 static uint8_t expression(reader *r);
+static uint8_t comparison(reader *r);
 static uint8_t pattern(reader *r);
 static uint8_t result(reader *r);
 
@@ -285,7 +286,7 @@ static uint8_t factor_of(reader *r)
             return fail(r);
         }
         r->at++;
-        args(r, &t, expression, ",", ")");
+        args(r, &t, comparison, ",", ")");
         return add(r, &t);
     }
     if (t.kind == GLIA_TERM_NAME && (t.number = dtype_number(s, n)) > 0) t.kind = GLIA_TERM_NUMBER;

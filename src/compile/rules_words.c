@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "ops/box.h"
+#include "ops/epilogue.h"
 #include "ops/ops.h"
 
 #include <math.h>
@@ -219,6 +220,73 @@ static double w_attends(const glia_match *m, const glia_term *t)
     return 1;
 }
 
+/* A constant of one element, of rank 0 or all axes 1. */
+static double w_scalar(const glia_match *m, const glia_term *t)
+{
+    return w_elements(m, t) == 1 && type_of(m, t, 0)->rank == 0;
+}
+
+/* q, k and v [b, h, .., ..] whose first two axes the root [b h, 1, .., ..] has merged. */
+static double w_merges(const glia_match *m, const glia_term *t)
+{
+    const glia_type *root = type_of(m, t, 3), *q = type_of(m, t, 0);
+    if (root->rank != 4 || root->dims[1] != 1) return 0;
+    for (int i = 0; i < 3; i++) {
+        const glia_type *x = type_of(m, t, i);
+        if (x->rank != 4 || x->dims[0] < 0 || x->dims[1] < 0 || x->dims[0] * x->dims[1] != root->dims[0] ||
+            x->dims[0] != q->dims[0] || x->dims[1] != q->dims[1])
+            return 0;
+    }
+    return q->dims[2] == root->dims[2];
+}
+
+/* The activation of ops/epilogue.def that @unary has met; 0: none of them. */
+static double w_activation(const glia_match *m, const glia_term *t)
+{
+    (void)t;
+    for (int64_t i = 1; m->any && glia_epilogue_name(i); i++)
+        if (!strcmp(glia_epilogue_name(i), m->any->op->name)) return (double)i;
+    return 0;
+}
+
+/* Its numbers: the first two attributes, where they are floats. */
+static double any_attr(const glia_match *m, int i)
+{
+    const glia_attr_spec *s = m->any ? m->any->op->attrs : NULL;
+    for (int at = 0; s && at <= i; at++)
+        if (!s[at].name || s[at].kind != GLIA_ATTR_FLOAT) return 0;
+    return s ? m->any->attr[i].f : 0;
+}
+static double w_alpha(const glia_match *m, const glia_term *t)
+{
+    (void)t;
+    return any_attr(m, 0);
+}
+static double w_beta(const glia_match *m, const glia_term *t)
+{
+    (void)t;
+    return any_attr(m, 1);
+}
+
+/* channel(s, y): s has one number for each element of y's axis 1, and its axes meet that one. */
+static double w_channel(const glia_match *m, const glia_term *t)
+{
+    const glia_type *s = type_of(m, t, 0), *y = type_of(m, t, 1);
+    const int axis = s->rank - (y->rank - 1);
+    if (y->rank < 2 || axis < 0 || s->dtype != y->dtype || s->layout || s->dims[axis] != y->dims[1]) return 0;
+    for (int a = 0; a < s->rank; a++)
+        if (a != axis && s->dims[a] != 1) return 0;
+    return 1;
+}
+
+/* known(w): its numbers are here, in f32. */
+static double w_known(const glia_match *m, const glia_term *t)
+{
+    const glia_value_info *i = info_of(m, t, 0);
+    return i->data && (i->kind == GLIA_VALUE_WEIGHT || i->kind == GLIA_VALUE_CONSTANT) &&
+           i->type.dtype == GLIA_F32 && !i->type.layout;
+}
+
 /* ---- builders ----------------------------------------------------------------------------------------- */
 
 static glia_value apply(glia_rule_build *b, const glia_op *op, int count, const glia_value *in,
@@ -319,6 +387,61 @@ static glia_value b_weight(glia_rule_build *b, const glia_term *t)
     return glia_graph_weight(b->r->dst, glia_rule_name(b, "weight"), &i.type, data, NULL);
 }
 
+/* scaled(w, s): each row of a known w, along its first axis, times its element of a known s. */
+static glia_value b_scaled(glia_rule_build *b, const glia_term *t)
+{
+    const glia_value_info w = *glia_graph_value(b->r->dst, arg_value(b, t, 0)),
+                          s = *glia_graph_value(b->r->dst, arg_value(b, t, 1));
+    int64_t bytes;
+    if (!w.data || !s.data || w.type.rank < 1 || w.type.dtype != GLIA_F32 || s.type.dtype != GLIA_F32 ||
+        !glia_dtype_tensor_bytes(GLIA_F32, w.type.rank, w.type.dims, &bytes) || w.type.dims[0] < 1)
+        return (glia_value){0};
+    float *to = glia_arena_alloc(b->r->keep, bytes + 1, 64);
+    const int64_t rows = w.type.dims[0], each = bytes / 4 / rows;
+    if (!to) return (glia_value){0};
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = i * each; j < (i + 1) * each; j++)
+            to[j] = ((const float *)w.data)[j] * ((const float *)s.data)[i];
+    return glia_graph_weight(b->r->dst, glia_rule_name(b, "scaled"), &w.type, to, NULL);
+}
+
+/* mask_of(h): booleans that hide, as numbers to be added */
+static glia_value b_mask_of(glia_rule_build *b, const glia_term *t)
+{
+    const glia_type root = glia_graph_value(b->r->src, b->root->out[0])->type;
+    const glia_type one = {root.dtype, 0, 0, {0}};
+    uint64_t room[2] = {0};
+    const glia_tensor hidden = {&room[0], NULL, 0, 0, root.dtype}, seen = {&room[1], NULL, 0, 0, root.dtype};
+    glia_set_f64(&hidden, 0, -INFINITY);
+    glia_set_f64(&seen, 0, 0);
+    const glia_value in[3] = {arg_value(b, t, 0),
+                              glia_graph_constant(b->r->dst, glia_rule_name(b, "hidden"), &one, &room[0]),
+                              glia_graph_constant(b->r->dst, glia_rule_name(b, "seen"), &one, &room[1])};
+    return apply(b, &glia_op_where, 3, in, NULL);
+}
+
+/* row(s): all of it as [n] */
+static glia_value b_row(glia_rule_build *b, const glia_term *t)
+{
+    glia_value v = arg_value(b, t, 0);
+    const glia_type x = *glia_rule_type(b, v);
+    glia_dim n = 1;
+    for (int a = 0; a < x.rank; a++) n *= x.dims[a] < 0 ? 0 : x.dims[a];
+    return n ? reshaped(b, v, 1, &n) : (glia_value){0};
+}
+
+/* plus(a, b) and times(a, b), of which a may be absent: then b, and nothing. */
+static glia_value b_plus(glia_rule_build *b, const glia_term *t)
+{
+    const glia_value in[2] = {arg_value(b, t, 0), arg_value(b, t, 1)};
+    return glia_is_null(in[0]) ? in[1] : apply(b, &glia_op_add, 2, in, NULL);
+}
+static glia_value b_times(glia_rule_build *b, const glia_term *t)
+{
+    const glia_value in[2] = {arg_value(b, t, 0), arg_value(b, t, 1)};
+    return glia_is_null(in[0]) ? in[0] : apply(b, &glia_op_mul, 2, in, NULL);
+}
+
 /* unrepeat(x, axis): [.., g, 1, ..] with axis and axis + 1 merged */
 static glia_value b_unrepeat(glia_rule_build *b, const glia_term *t)
 {
@@ -361,15 +484,45 @@ static glia_value b_attention(glia_rule_build *b, const glia_term *t)
 }
 
 static const glia_word words[] = {
-    {"rank", w_rank, NULL},         {"dtype", w_dtype, NULL},       {"dim", w_dim, NULL},
-    {"elements", w_elements, NULL}, {"fixed", w_fixed, NULL},       {"vector", w_vector, NULL},
-    {"same", w_same, NULL},         {"ones", w_is_ones, b_ones},    {"given", w_given, NULL},
-    {"bound", w_bound, NULL},       {"sqrt", w_sqrt, NULL},         {"any", w_any, NULL},
-    {"perm", w_perm, NULL},         {"stays", w_stays, NULL},       {"inverse", w_inverse, NULL},
-    {"past_of", causal_past, NULL}, {"open", w_open, NULL},         {"repeats", w_repeats, NULL},
-    {"attends", w_attends, NULL},   {"flat", NULL, b_flat},         {"like", NULL, b_like},
-    {"swap", NULL, b_swap},         {"permute", NULL, b_permute},   {"heads", NULL, b_heads},
-    {"weight", NULL, b_weight},     {"unrepeat", NULL, b_unrepeat}, {"attention", NULL, b_attention},
+    {"rank", w_rank, NULL},
+    {"dtype", w_dtype, NULL},
+    {"dim", w_dim, NULL},
+    {"elements", w_elements, NULL},
+    {"fixed", w_fixed, NULL},
+    {"vector", w_vector, NULL},
+    {"same", w_same, NULL},
+    {"ones", w_is_ones, b_ones},
+    {"given", w_given, NULL},
+    {"bound", w_bound, NULL},
+    {"sqrt", w_sqrt, NULL},
+    {"any", w_any, NULL},
+    {"perm", w_perm, NULL},
+    {"stays", w_stays, NULL},
+    {"inverse", w_inverse, NULL},
+    {"past_of", causal_past, NULL},
+    {"open", w_open, NULL},
+    {"repeats", w_repeats, NULL},
+    {"attends", w_attends, NULL},
+    {"activation", w_activation, NULL},
+    {"alpha", w_alpha, NULL},
+    {"beta", w_beta, NULL},
+    {"channel", w_channel, NULL},
+    {"known", w_known, NULL},
+    {"scalar", w_scalar, NULL},
+    {"merges", w_merges, NULL},
+    {"mask_of", NULL, b_mask_of},
+    {"scaled", NULL, b_scaled},
+    {"row", NULL, b_row},
+    {"plus", NULL, b_plus},
+    {"times", NULL, b_times},
+    {"flat", NULL, b_flat},
+    {"like", NULL, b_like},
+    {"swap", NULL, b_swap},
+    {"permute", NULL, b_permute},
+    {"heads", NULL, b_heads},
+    {"weight", NULL, b_weight},
+    {"unrepeat", NULL, b_unrepeat},
+    {"attention", NULL, b_attention},
 };
 
 const glia_word *glia_word_find(const char *name, int size)

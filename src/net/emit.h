@@ -85,6 +85,9 @@ glia_value glia_emit_with(glia_emit *m, const char *op, glia_value v, double num
  * where v is not known. */
 glia_value glia_emit_transposed_weight(glia_emit *m, glia_value v);
 
+/* v itself, or the weight that a constant is, so that it may be packed. */
+glia_value glia_emit_as_weight(glia_emit *m, glia_value v);
+
 /* ---- ends. Each returns false. */
 bool glia_emit_refuse(glia_emit *m, const char *format, ...) GLIA_PRINTF(2, 3); /* G1030, UNSUPPORTED */
 bool glia_emit_fail(glia_emit *m, const char *format, ...) GLIA_PRINTF(2, 3);   /* G1031, FORMAT */

@@ -186,15 +186,14 @@ glia_value glia_emit_transpose(glia_emit *m, glia_value v, const int64_t *perm)
 
 glia_value glia_emit_slice(glia_emit *m, glia_value v, int axis, int64_t begin, int64_t end)
 {
-    if (begin == 0 && end == glia_emit_dim(m, v, axis)) return v;
-    const glia_type t = *glia_emit_type(m, v);
-    int64_t from[GLIA_RANK_MAX] = {0}, dims[GLIA_RANK_MAX];
-    if (axis < 0) axis += t.rank;
-    if (!v.id || axis < 0 || axis >= t.rank) return (glia_value){0};
-    memcpy(dims, t.dims, sizeof dims);
-    from[axis] = begin;
+    int64_t begins[GLIA_RANK_MAX] = {0}, dims[GLIA_RANK_MAX];
+    const int rank = glia_emit_rank(m, v);
+    if (axis < 0) axis += rank;
+    if (!v.id || (begin == 0 && end == glia_emit_dim(m, v, axis))) return v;
+    for (int i = 0; i < rank; i++) dims[i] = glia_emit_dim(m, v, i);
+    begins[axis] = begin;
     dims[axis] = end - begin;
-    const glia_attr_arg attrs[] = {GLIA_INTS("begin", from, t.rank), GLIA_INTS("dims", dims, t.rank), {0}};
+    const glia_attr_arg attrs[] = {GLIA_INTS("begin", begins, rank), GLIA_INTS("dims", dims, rank), {0}};
     return glia_emit_node(m, "slice", attrs, 1, v);
 }
 
@@ -250,4 +249,19 @@ glia_value glia_emit_transposed_weight(glia_emit *m, glia_value v)
     *p = (glia_emit_pair){v.id, w.id, m->pairs};
     m->pairs = p;
     return w;
+}
+
+glia_value glia_emit_as_weight(glia_emit *m, glia_value v)
+{
+    const glia_value_info *info = v.id && !m->status ? &m->g->values[v.id] : NULL;
+    int64_t bytes;
+    if (!info || info->kind != GLIA_VALUE_CONSTANT ||
+        !glia_dtype_tensor_bytes(info->type.dtype, info->type.rank, info->type.dims, &bytes))
+        return v;
+    const glia_type t = info->type;
+    const char *name = glia_arena_printf(&m->scratch, "%.700s.w%lld", info->name, (long long)m->names++);
+    void *copy = glia_arena_alloc(&m->part->arena, bytes, 64); /* the graph does not outlive the emission */
+    if (!name || !copy) return v;
+    memcpy(copy, info->data, (size_t)bytes);
+    return glia_graph_weight(m->g, name, &t, copy, NULL);
 }

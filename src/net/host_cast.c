@@ -1,9 +1,9 @@
 /* Cast and CastLike where strings are on one side.
  *
- * A number becomes the shortest decimal text that reads back to it in its own dtype: plain between 1e-4 and 1e16 and with
- * a point for floats ("0.1", "100.0"), else with an exponent of two digits or more ("1e-05", "1.5e+16"); "nan", "inf",
- * "-inf"; "True" and "False". A text becomes a number by way of f64 or, for integers, of its integer part. Other dtypes
- * than those below are reached through Cast between numbers. */
+ * A number becomes the shortest decimal text that reads back to it in its own dtype: plain between 1e-4 and 1e16 and
+ * with a point for floats ("0.1", "100.0"), else with an exponent of two digits or more ("1e-05", "1.5e+16"); "nan",
+ * "inf", "-inf"; "True" and "False". A text becomes a number by way of f64 or, for integers, of its integer part.
+ * Other dtypes than those below are reached through Cast between numbers. */
 #include "base/check.h"
 #include "base/number.h"
 #include "net/host_ops.h"
@@ -18,8 +18,8 @@ enum { TEXT_MAX = 64, NUMBER_MAX = 1200 };
 
 /* ---- to strings */
 
-/* v rounded to `count` digits: the digits without a point, and the power of ten of the first. printf's point follows the
- * locale, so digits alone are taken. */
+/* v rounded to `count` digits: the digits without a point, and the power of ten of the first. printf's point follows
+ * the locale, so digits alone are taken. */
 static int digits_of(double v, int count, char *digits, int *power)
 {
     char text[TEXT_MAX];

@@ -4,10 +4,8 @@
 
 #include "net/host.h"
 
-glia_status glia_host_identity(glia_host *h);       /* Identity, of any kind of object */
-glia_status glia_host_cast(glia_host *h);           /* Cast and CastLike to and from strings */
-glia_status glia_host_equal_strings(glia_host *h);  /* Equal */
-glia_status glia_host_unique_strings(glia_host *h); /* Unique, flattened or along an axis */
-glia_status glia_host_tfidf(glia_host *h);          /* TfIdfVectorizer (host_tfidf.c) */
+glia_status glia_host_cast(glia_host *h);          /* Cast and CastLike to and from strings */
+glia_status glia_host_equal_strings(glia_host *h); /* Equal */
+glia_status glia_host_tfidf(glia_host *h);         /* TfIdfVectorizer (host_tfidf.c) */
 
 #endif

@@ -1,8 +1,8 @@
-/* TfIdfVectorizer: counts of the n-grams of a pool in each row, with up to max_skip_count elements left out between two
- * of an n-gram.
+/* TfIdfVectorizer: counts of the n-grams of a pool in each row, with up to max_skip_count elements left out between
+ * two of an n-gram.
  *
- * Elements of the pool are numbered (equal ones alike); n-grams are the paths of a tree whose edges {node, element} lie
- * in one hash table:
+ * Elements of the pool are numbered (equal ones alike); n-grams are the paths of a tree whose edges {node, element}
+ * lie in one hash table:
  *
  *     pool 1-grams: a b   2-grams: a b, b a       root -a-> 1 -b-> 3      a node may end an n-gram: its number + 1
  *                                                 root -b-> 2 -a-> 4
@@ -109,10 +109,10 @@ static void add_gram(grams *g, const int32_t *elements, int64_t size, int64_t gr
 
 static glia_status read_pool(glia_host *h, grams *g, glia_arena *a)
 {
-    const glia_onnx_attr *texts = glia_host_attr(h, "pool_strings"),
-                         *numbers = glia_host_attr(h, "pool_int64s");
-    const glia_onnx_attr *counts = glia_host_attr(h, "ngram_counts"),
-                         *at = glia_host_attr(h, "ngram_indexes");
+    const glia_onnx_attr *texts = glia_host_attr_of(h, "pool_strings", GLIA_ONNX_ATTR_STRINGS),
+                         *numbers = glia_host_attr_of(h, "pool_int64s", GLIA_ONNX_ATTR_INTS);
+    const glia_onnx_attr *counts = glia_host_attr_of(h, "ngram_counts", GLIA_ONNX_ATTR_INTS),
+                         *at = glia_host_attr_of(h, "ngram_indexes", GLIA_ONNX_ATTR_INTS);
     if (texts && texts->count) g->texts = texts->strings;
     else if (numbers) g->numbers = numbers->ints;
     g->pool = g->texts ? texts->count : numbers ? numbers->count : 0;
@@ -173,7 +173,7 @@ static void number_row(const grams *g, const glia_object *x, int64_t begin, int6
 static void weigh(glia_host *h, const grams *g, const double *counts, float *out)
 {
     const char *mode = glia_host_string(h, "mode", "TF");
-    const glia_onnx_attr *w = glia_host_attr(h, "weights");
+    const glia_onnx_attr *w = glia_host_attr_of(h, "weights", GLIA_ONNX_ATTR_FLOATS);
     const bool idf = !strcmp(mode, "IDF"), weighted = w && w->count && strcmp(mode, "TF") != 0;
     for (int64_t i = 0; i < g->width; i++) {
         const double c = idf && counts[i] > 1 ? 1 : counts[i];

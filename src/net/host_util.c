@@ -103,6 +103,12 @@ int64_t glia_object_integer(const glia_object *o, int64_t i)
     return v >= 9223372036854775808.0 ? INT64_MAX : v <= -9223372036854775808.0 ? INT64_MIN : (int64_t)v;
 }
 
+const glia_onnx_attr *glia_host_attr_of(const glia_host *h, const char *name, int32_t kind)
+{
+    const glia_onnx_attr *a = glia_host_attr(h, name);
+    return a && a->kind == kind ? a : NULL;
+}
+
 glia_object *glia_host_need(glia_host *h, int i, glia_object_kind kind)
 {
     static const char *const names[] = {"a tensor", "a tensor of strings", "a sequence", "an optional",

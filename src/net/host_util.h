@@ -24,6 +24,8 @@ static inline bool glia_is_strings(const glia_object *o) { return o && o->kind =
 /* Element i as a number: exact but for 64-bit integers as doubles. */
 double glia_object_number(const glia_object *o, int64_t i);
 int64_t glia_object_integer(const glia_object *o, int64_t i); /* floats are cut towards 0, NaN is 0 */
+/* An attribute of that kind, or null. */
+const glia_onnx_attr *glia_host_attr_of(const glia_host *h, const char *name, int32_t kind);
 /* A required input of a kind, else an error that names it. */
 glia_object *glia_host_need(glia_host *h, int i, glia_object_kind kind);
 glia_object *glia_host_need_numbers(glia_host *h, int i); /* a tensor */
@@ -31,8 +33,8 @@ glia_object *glia_host_need_numbers(glia_host *h, int i); /* a tensor */
 bool glia_host_axis(glia_host *h, int64_t given, int rank, int *axis);
 
 /* ---- moving blocks of elements */
-/* Copies rows of `from` (all but axis 0 as the box below) into `to`: for every index of the axes before `axis`, `count`
- * indices of it from from_at on, to to_at on. The axes before and after must agree. */
+/* Copies rows of `from` (all but axis 0 as the box below) into `to`: for every index of the axes before `axis`,
+ * `count` indices of it from from_at on, to to_at on. The axes before and after must agree. */
 void glia_object_copy_axis(glia_object *to, int64_t to_at, const glia_object *from, int64_t from_at,
                            int64_t count, int64_t before, int64_t to_dim, int64_t from_dim, int64_t after);
 /* Indices [begin, end) of one axis; drop: the axis, of one index, goes. */

@@ -3,8 +3,8 @@
  *     | header, rounded up to 64 | elements or references |       one block of the os table
  *
  * Objects are immutable once shared, so that a reference is as good as a copy. Freeing one that holds others does not
- * recurse: those whose last reference went wait in a list. Refused (null): ranks above GLIA_RANK_MAX, sizes that wrap,
- * block formats, and nulls where an object is needed. */
+ * recurse: those whose last reference went wait in a list. Refused (null): ranks above GLIA_RANK_MAX, sizes that
+ * wrap, block formats, and nulls where an object is needed. */
 #include "net/object.h"
 #include "base/check.h"
 #include "tensor/dtype.h"

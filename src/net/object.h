@@ -1,10 +1,10 @@
-/* Objects from the inside (their public half is glia/net.h): one block of memory each, header and elements,
- * counted references, and an account that a run's objects are charged to.
+/* Objects from the inside (their public half is glia/net.h): one block of memory each, header and elements, counted
+ * references, and an account that a run's objects are charged to.
  *
  * Elements of a tensor of strings are handles of 8 bytes, each a counted reference to a string; 0 is the empty
  * string. An operator that only moves elements (gather, concat, where, pad with 0) may move them as if they were i64:
- * borrow them as numbers with glia_object_handles, and take the result back with glia_object_from_handles, which takes
- * a reference for each element. A handle that was not moved but computed is never valid.
+ * borrow them as numbers with glia_object_handles, and take the result back with glia_object_from_handles, which
+ * takes a reference for each element. A handle that was not moved but computed is never valid.
  *
  * An account outlives the objects charged to it; it is shared by reference, so that an object may outlive the network
  * that made it. */

@@ -333,8 +333,8 @@ static glia_status scan_length(glia_host *h, scan *s, int first)
     return GLIA_OK;
 }
 
-/* Writes one slice of output i at place t of its axis, after making the whole output when it is the first. Version 8 puts
- * the batch in front. */
+/* Writes one slice of output i at place t of its axis, after making the whole output when it is the first. Version 8
+ * puts the batch in front. */
 static glia_status scan_write(glia_host *h, scan *s, int64_t i, int64_t t, int64_t b,
                               const glia_object *slice)
 {

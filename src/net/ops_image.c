@@ -161,7 +161,7 @@ static bool resize_by(glia_emit *m, glia_value x, const resize *r)
     const bool chooses = r->mode == NEAREST && r->coordinates != TF_CROP_AND_RESIZE;
     const bool whole = !glia_emit_is_float(m, x);
     const int rank = glia_emit_rank(m, x);
-    glia_value v = chooses || t == GLIA_F64 ? x : glia_emit_cast(m, x, GLIA_F32);
+    glia_value v = chooses || t == GLIA_F64 ? x : glia_emit_cast(m, x, whole ? GLIA_F64 : GLIA_F32);
     for (int a = 0; a < rank; a++) {
         if (r->in[a] == 0 && r->out[a] > 0) return glia_emit_fail(m, "axis %d is empty and cannot grow", a);
         const bool same = r->out[a] == r->in[a] && fabs(r->scale[a] - 1) < 1e-9;

@@ -1,6 +1,7 @@
 /* Operators that compute element by element. */
 #include <math.h>
 
+#include "net/host_ops.h"
 #include "net/ops_words.h"
 
 /* ---- two inputs ---------------------------------------------------------------------------------------- */
@@ -314,14 +315,14 @@ const glia_net_op glia_net_ops_math[] = {
     {"", "BitwiseNot", emit_unary, NULL, 0},
     {"", "BitwiseOr", emit_binary, NULL, 0},
     {"", "BitwiseXor", emit_binary, NULL, 0},
-    {"", "Cast", emit_cast, NULL, 0},
-    {"", "CastLike", emit_cast_like, NULL, 0},
+    {"", "Cast", emit_cast, glia_host_cast, 0},
+    {"", "CastLike", emit_cast_like, glia_host_cast, 0},
     {"", "Ceil", emit_unary, NULL, 0},
     {"", "Clip", emit_clip, NULL, 0},
     {"", "Cos", emit_unary, NULL, 0},
     {"", "Cosh", emit_unary, NULL, 0},
     {"", "Div", emit_binary, NULL, 0},
-    {"", "Equal", emit_binary, NULL, 0},
+    {"", "Equal", emit_binary, glia_host_equal_strings, 0},
     {"", "Erf", emit_unary, NULL, 0},
     {"", "Exp", emit_unary, NULL, 0},
     {"", "Floor", emit_unary, NULL, 0},

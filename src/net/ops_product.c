@@ -48,8 +48,8 @@ static glia_value linear(glia_emit *m, glia_value x, glia_value w, glia_value bi
 {
     const glia_dtype t = glia_emit_dtype(m, x);
     if (bias.id) bias = glia_emit_cast(m, bias, GLIA_F32);
-    glia_value y =
-        glia_emit_node(m, "linear", NULL, bias.id ? 3 : 2, glia_emit_cast(m, x, GLIA_F32), w, bias);
+    glia_value y = glia_emit_node(m, "linear", NULL, bias.id ? 3 : 2, glia_emit_cast(m, x, GLIA_F32),
+                                  glia_emit_as_weight(m, w), bias);
     return glia_emit_cast(m, y, t);
 }
 

@@ -2,7 +2,6 @@
  * Positions count from the end where they are negative; one out of range is an error of the data (G1040). */
 #include "base/check.h"
 #include "net/host_util.h"
-#include "net/host_ops.h"
 
 #include <string.h>
 
@@ -219,12 +218,6 @@ static glia_status optional_get_element(glia_host *h)
     if (o && o->kind == GLIA_OBJECT_OPTIONAL) o = glia_object_item(o, 0);
     if (!o) return glia_host_wrong(h, "G1042", "the optional holds nothing");
     return give(h, glia_object_retain(o));
-}
-
-glia_status glia_host_identity(glia_host *h)
-{
-    glia_object *o = glia_host_in(h, 0);
-    return o ? give(h, glia_object_retain(o)) : glia_host_fail(h, "Identity of nothing");
 }
 
 const glia_net_op glia_net_ops_sequence[] = {

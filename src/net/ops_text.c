@@ -1,5 +1,5 @@
-/* Operators on tensors of strings. Texts are UTF-8; bytes that are none pass unchanged. ImageDecoder is refused by name:
- * image formats are not part of this library. */
+/* Operators on tensors of strings. Texts are UTF-8; bytes that are none pass unchanged. ImageDecoder is refused by
+ * name: image formats are not part of this library. */
 #include "base/check.h"
 #include "base/utf8.h"
 #include "net/host_ops.h"
@@ -169,13 +169,13 @@ static bool next_part(splitter *s, const char **part, int64_t *size)
 
 static splitter split_of(const glia_host *h, const glia_object *x, int64_t i)
 {
-    const glia_onnx_attr *d = glia_host_attr(h, "delimiter");
+    const glia_onnx_attr *d = glia_host_attr_of(h, "delimiter", GLIA_ONNX_ATTR_STRING);
     const int64_t most = glia_host_int(h, "maxsplit", -1);
     splitter s = {.left = most < 0 ? -1 : most};
     int64_t size;
     s.at = glia_object_string(x, i, &size);
     s.end = s.at + size;
-    if (d && d->kind == GLIA_ONNX_ATTR_STRING) {
+    if (d) {
         s.delimiter = d->s.text;
         s.delimiter_size = d->s.size;
     }
@@ -260,7 +260,7 @@ static bool is_stopword(glia_arena *a, const glia_onnx_attr *stops, const char *
 /* Which elements stay: their indices. */
 static int64_t *kept_words(glia_host *h, glia_arena *a, const glia_object *x, int64_t *count)
 {
-    const glia_onnx_attr *stops = glia_host_attr(h, "stopwords");
+    const glia_onnx_attr *stops = glia_host_attr_of(h, "stopwords", GLIA_ONNX_ATTR_STRINGS);
     const bool exact = glia_host_int(h, "is_case_sensitive", 0) != 0;
     int64_t *kept = GLIA_NEW_ARRAY(a, int64_t, x->count);
     glia_arena work;
@@ -270,8 +270,7 @@ static int64_t *kept_words(glia_host *h, glia_arena *a, const glia_object *x, in
     for (int64_t i = 0; !nomem && i < x->count; i++) {
         int64_t size;
         const char *s = glia_object_string(x, i, &size);
-        const bool drop = stops && stops->kind == GLIA_ONNX_ATTR_STRINGS &&
-                          is_stopword(&work, stops, s, size, exact, &nomem);
+        const bool drop = stops && is_stopword(&work, stops, s, size, exact, &nomem);
         if (!drop) kept[(*count)++] = i;
         glia_arena_free(&work);
     }
@@ -317,7 +316,7 @@ static glia_status string_normalizer(glia_host *h)
 static glia_status regex_full_match(glia_host *h)
 {
     const glia_object *x = glia_host_need(h, 0, GLIA_OBJECT_STRINGS);
-    const glia_onnx_attr *pattern = glia_host_attr(h, "pattern");
+    const glia_onnx_attr *pattern = glia_host_attr_of(h, "pattern", GLIA_ONNX_ATTR_STRING);
     if (!x) return glia_host_error(h)->status;
     if (!pattern || pattern->kind != GLIA_ONNX_ATTR_STRING)
         return glia_host_fail(h, "RegexFullMatch without a pattern");

@@ -154,11 +154,12 @@ static taps taps_of(double g, int64_t size, const glia_attr *attr)
     double at = align ? (g + 1) / 2 * (n - 1) : ((g + 1) * n - 1) / 2;
     taps t = {mode == CUBIC ? 4 : mode == LINEAR ? 2 : 1, {0}, {1, 0, 0, 0}};
     if (mode == NEAREST) at = rint(at);
-    if (padding == BORDER && (at < low || at > high)) at = at < 0 ? 0 : n - 1;
+    /* A cubic's taps are cut to the border one by one. */
+    if (padding == BORDER && mode != CUBIC && (at < low || at > high)) at = at < 0 ? 0 : n - 1;
     if (padding == REFLECTION) at = reflect(at, low, high);
     if (!(fabs(at) < 0x1p31)) { /* NaN and places far away are outside */
         t.count = 1;
-        t.index[0] = padding == ZEROS ? -1 : 0;
+        t.index[0] = padding == ZEROS ? -1 : at > 0 ? size - 1 : 0;
         t.weight[0] = at != at ? at : 1;
         return t;
     }
@@ -399,15 +400,20 @@ static const glia_attr_spec roi_pool_attrs[] = {{"height", GLIA_ATTR_INT, true, 
                                                 {"scale", GLIA_ATTR_FLOAT, false, 1},
                                                 {0}};
 
-/* Halves away from zero. */
-static double nearest_pixel(double v) { return v < 0 ? ceil(v - 0.5) : floor(v + 0.5); }
+/* A corner in whole pixels of the image: scaled in the tensor's own precision, halves away from zero. */
+static double nearest_pixel(const glia_kargs *k, int64_t at)
+{
+    const double scale = k->attr[ROI_SCALE].f;
+    double v = glia_get_f64(&k->in[1], at) * scale;
+    if (k->in[1].dtype != GLIA_F64) v = (double)(glia_get_f32(&k->in[1], at) * (float)scale);
+    return v < 0 ? ceil(v - 0.5) : floor(v + 0.5);
+}
 
 /* Rows (or columns) of bin p. */
 static void pixels_of(const glia_kargs *k, int64_t r, int axis, int64_t p, int64_t *low, int64_t *high)
 {
-    const double scale = k->attr[ROI_SCALE].f, bins = (double)k->attr[axis ? ROI_WIDTH : ROI_HEIGHT].i;
-    const double begin = nearest_pixel(glia_get_f64(&k->in[1], r * 5 + 2 - axis) * scale),
-                 end = nearest_pixel(glia_get_f64(&k->in[1], r * 5 + 4 - axis) * scale);
+    const double bins = (double)k->attr[axis ? ROI_WIDTH : ROI_HEIGHT].i;
+    const double begin = nearest_pixel(k, r * 5 + 2 - axis), end = nearest_pixel(k, r * 5 + 4 - axis);
     const double bin = fmax(end - begin + 1, 1) / bins, size = (double)k->in[0].dims[2 + axis];
     const double first = floor((double)p * bin) + begin, last = ceil((double)(p + 1) * bin) + begin;
     *low = (int64_t)fmin(fmax(first, 0), size);

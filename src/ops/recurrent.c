@@ -187,7 +187,7 @@ static void recurrent_sample(glia_sample *s, int gates, int acts)
     s->attrs[1] = (glia_attr_arg)GLIA_INTS("acts", s->ints, acts);
     s->attrs[2] = (glia_attr_arg)GLIA_FLOAT("alpha0", 0.3);
     s->attrs[3] = (glia_attr_arg)GLIA_FLOAT("beta0", 0.6);
-    s->attrs[4] = (glia_attr_arg)GLIA_FLOAT(acts > 1 ? "alpha1" : "alpha0", 0.4);
+    s->attrs[4] = (glia_attr_arg)GLIA_FLOAT("alpha1", 0.4);
     s->attrs[5] = (glia_attr_arg)GLIA_FLOAT("clip", s->pick(s->ctx, 0, 1) ? 0.7 : 0);
     s->attrs[6] = (glia_attr_arg)GLIA_INT("form", s->pick(s->ctx, 0, 1));
 }

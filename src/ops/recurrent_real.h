@@ -26,7 +26,8 @@ static REAL IN(activate)(const glia_attr *attr, int which, REAL x)
 }
 
 /* Gates i, o, f and the candidate g:
- *     i = f(x_i + d_i + p_i c)   f likewise, or 1 - i   c' = fma(f, c, i g)   o = f(x_o + d_o + p_o c')   h = o h(c') */
+ *     i = f(x_i + d_i + p_i c)     f likewise, or 1 - i     c' = fma(f, c, i g)
+ *     o = f(x_o + d_o + p_o c')    h = o h(c') */
 static void IN(lstm_first)(const IN(glia_cell) * c)
 {
     const int64_t n = c->n;

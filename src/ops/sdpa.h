@@ -30,7 +30,7 @@ static inline int64_t glia_sdpa_seen(const glia_sdpa *s, int64_t t)
 static inline int64_t glia_sdpa_room(int64_t d)
 {
     const int64_t pitch = (d + 15) / 16 * 16;
-    return 2 * GLIA_SDPA_CHUNK * pitch + GLIA_SDPA_SET * (2 * pitch + GLIA_SDPA_CHUNK + 64);
+    return 2 * GLIA_SDPA_CHUNK * pitch + 3 * GLIA_SDPA_SET * (GLIA_SDPA_CHUNK + 16) + 256;
 }
 
 #endif

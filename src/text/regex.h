@@ -1,10 +1,10 @@
 /* Regular expressions of RE2's syntax, matched against whole texts in time linear in text times pattern.
  *
- * Taken: literals, `.`, sets with ranges and negation, [:posix:] names, \d \s \w and their negations, \pL \p{L}, escapes
- * (\n \t \x41 \x{10FFFF} \101 \Q..\E), groups (plain, (?:..), named), flags i m s U set for the rest of a group or for a
- * group, | * + ? {m} {m,} {m,n} (lazy ones too, which decide nothing here), ^ $ \A \z \b \B.
- * Refused by name: other classes of Unicode, \C, repeats above 1000, groups nested deeper than 64, and patterns whose
- * program is longer than 65 536 steps. Back references and look-around are not part of the language. */
+ * Taken: literals, `.`, sets with ranges and negation, [:posix:] names, \d \s \w and their negations, \pL \p{L},
+ * escapes (\n \t \x41 \x{10FFFF} \101 \Q..\E), groups (plain, (?:..), named), flags i m s U set for the rest of a
+ * group or for a group, | * + ? {m} {m,} {m,n} (lazy ones too, which decide nothing here), ^ $ \A \z \b \B. Refused
+ * by name: other classes of Unicode, \C, repeats above 1000, groups nested deeper than 64, and patterns whose program
+ * is longer than 65 536 steps. Back references and look-around are not part of the language. */
 #ifndef GLIA_TEXT_REGEX_H
 #define GLIA_TEXT_REGEX_H
 
