@@ -115,7 +115,7 @@ $(OUT)/%_i8mm.o: ISA := -march=armv8.2-a+dotprod+i8mm
 $(OUT)/src/cli/chat_line.o: ISA = $(if $(LIBEDIT),-DGLIA_LIBEDIT)
 # The unrolled kernels take minutes to compile with a sanitizer's checks in line: there they are calls.
 ifneq ($(findstring sanitize=address,$(CFLAGS)),)
-$(OUT)/src/provider/cpu/kernels_%.o $(OUT)/src/provider/cpu/linear_%.o: ISA += $(KERNEL_CHECKS)
+$(OUT)/src/provider/cpu/kernels_%.o $(OUT)/src/provider/cpu/linear_%.o $(OUT)/src/provider/cpu/conv_%.o: ISA += $(KERNEL_CHECKS)
 KERNEL_CHECKS = $(if $(findstring clang,$(CC)),,-fno-var-tracking-assignments --param asan-instrumentation-with-call-threshold=0)
 endif
 $(OUT)/src/%.o: src/%.c $(OUT)/flags
