@@ -72,6 +72,7 @@ help:
 	@echo 'make fuzz         FUZZ_RUNS runs of each fuzz target, under ASan and UBSan'
 	@echo 'make campaign     the long form: CAMPAIGN_MINUTES of fuzzing per target, all tests in all builds'
 	@echo 'make bench        the benchmarks of bench/ on BENCH_MODEL'
+	@echo 'make wheel        the Python package as a wheel in WHEEL_DIR (dist);  make check-python: its tests, installed'
 	@echo 'make install      into PREFIX (/usr/local), below DESTDIR;  make uninstall'
 	@echo 'make format       clang-format over src, include, tests, bench, examples;  make format-check'
 	@echo 'make tidy         clang-tidy with .clang-tidy'
@@ -113,6 +114,9 @@ $(OUT)/%_amx.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -
 $(OUT)/%_dotprod.o: ISA := -march=armv8.2-a+dotprod
 $(OUT)/%_i8mm.o: ISA := -march=armv8.2-a+dotprod+i8mm
 $(OUT)/src/cli/chat_line.o: ISA = $(if $(LIBEDIT),-DGLIA_LIBEDIT)
+# What a debugger would know of every inlined step took most of the time and nine tenths of the object.
+$(OUT)/src/provider/cpu/linear_quant_neon.o $(OUT)/src/provider/cpu/linear_quant_dotprod.o \
+$(OUT)/src/provider/cpu/linear_quant_i8mm.o: ISA += $(if $(findstring clang,$(CC)),,-fno-var-tracking) -g1
 # The unrolled kernels take minutes to compile with a sanitizer's checks in line: there they are calls.
 ifneq ($(findstring sanitize=address,$(CFLAGS)),)
 $(OUT)/src/provider/cpu/kernels_%.o $(OUT)/src/provider/cpu/linear_%.o $(OUT)/src/provider/cpu/conv_%.o: ISA += $(KERNEL_CHECKS)
@@ -199,5 +203,17 @@ uninstall:
 
 clean:
 	rm -rf build glia libglia.a libglia.so
+
+# -- Python ------------------------------------------------------------------------------------------------------
+
+PYTHON ?= python3
+WHEEL_DIR ?= dist
+wheel: $(OUT)/libglia.so
+	@mkdir -p $(OUT)/wheel
+	@strip --strip-unneeded -o $(OUT)/wheel/libglia.so $<
+	@$(PYTHON) bindings/python/wheel_of_library.py $(WHEEL_DIR) $(OUT)/wheel/libglia.so
+check-python: $(OUT)/libglia.so
+	@PYTHON=$(PYTHON) tools/check_python.sh $<
+.PHONY: wheel check-python
 
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(addsuffix .d,$(TESTS) $(FUZZERS) $(BENCHES) $(EXAMPLES) $(TOOLS))

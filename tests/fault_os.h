@@ -22,7 +22,7 @@ enum {
     FAULT_MEMORY,  /* mem_alloc */
     FAULT_RESERVE, /* mem_reserve */
     FAULT_COMMIT,  /* mem_commit */
-    FAULT_OPEN,    /* file_open */
+    FAULT_OPEN,    /* file_open, file_open_below */
     FAULT_SIZE,    /* file_size */
     FAULT_READ,    /* file_read */
     FAULT_WRITE,   /* file_write */
@@ -237,6 +237,15 @@ static inline int fault_file_time(void *ctx, glia_file file, int64_t *out)
     return f->under->file_time(f->under->ctx, file, out);
 }
 
+static inline int fault_file_open_below(void *ctx, const char *folder, const char *path, glia_file *out)
+{
+    struct fault_os *f = ctx;
+    if (fault_hit(f, FAULT_OPEN)) return EACCES;
+    int failed = f->under->file_open_below(f->under->ctx, folder, path, out);
+    if (!failed) fault_add(&f->live_files, 1);
+    return failed;
+}
+
 /* under null: the default table. Nothing fails yet. */
 static inline void fault_os_init(struct fault_os *f, const glia_os *under)
 {
@@ -268,6 +277,7 @@ static inline void fault_os_init(struct fault_os *f, const glia_os *under)
         .futex_wake = fault_futex_wake,
         .cpu_count = fault_cpu_count,
         .file_time = fault_file_time,
+        .file_open_below = fault_file_open_below,
     };
 }
 

@@ -164,6 +164,56 @@ static double d_gelu_erf(double x, const glia_attr *a)
     (void)a;
     return 0.5 * x * erfc(-x / sqrt(2));
 }
+static double d_tan(double x, const glia_attr *a)
+{
+    (void)a;
+    return tan(x);
+}
+static double d_asin(double x, const glia_attr *a)
+{
+    (void)a;
+    return asin(x);
+}
+static double d_acos(double x, const glia_attr *a)
+{
+    (void)a;
+    return acos(x);
+}
+static double d_atan(double x, const glia_attr *a)
+{
+    (void)a;
+    return atan(x);
+}
+static double d_sinh(double x, const glia_attr *a)
+{
+    (void)a;
+    return sinh(x);
+}
+static double d_cosh(double x, const glia_attr *a)
+{
+    (void)a;
+    return cosh(x);
+}
+static double d_asinh(double x, const glia_attr *a)
+{
+    (void)a;
+    return asinh(x);
+}
+static double d_acosh(double x, const glia_attr *a)
+{
+    (void)a;
+    return acosh(x);
+}
+static double d_atanh(double x, const glia_attr *a)
+{
+    (void)a;
+    return atanh(x);
+}
+static double d_bit_not(double x, const glia_attr *a)
+{
+    (void)a;
+    return -x - 1;
+}
 static double d_same(double x, const glia_attr *a)
 {
     (void)a;
@@ -199,6 +249,16 @@ static const struct {
     {"silu", d_silu},
     {"gelu", d_gelu},
     {"gelu_erf", d_gelu_erf},
+    {"tan", d_tan},
+    {"asin", d_asin},
+    {"acos", d_acos},
+    {"atan", d_atan},
+    {"sinh", d_sinh},
+    {"cosh", d_cosh},
+    {"asinh", d_asinh},
+    {"acosh", d_acosh},
+    {"atanh", d_atanh},
+    {"bit_not", d_bit_not},
     {"guard_range", d_same},
     {"reshape", d_same},
     {"pack", d_same},
@@ -223,13 +283,44 @@ static double d_and(double x, double y) { return x && y; }
 static double d_or(double x, double y) { return x || y; }
 static double d_swiglu(double x, double y) { return x / (1 + exp(-x)) * y; }
 
+static double d_rem(double x, double y) { return y == 0 ? 0 : x - y * trunc(x / y); }
+static double d_mod(double x, double y) { return y == 0 ? 0 : x - y * floor(x / y); }
+static double d_bit_and(double x, double y) { return (double)((int64_t)x & (int64_t)y); }
+static double d_bit_or(double x, double y) { return (double)((int64_t)x | (int64_t)y); }
+static double d_bit_xor(double x, double y) { return (double)((int64_t)x ^ (int64_t)y); }
+static double d_left(double x, double y) { return x * exp2(y); }
+static double d_right(double x, double y) { return floor(x / exp2(y)); }
+static double d_prelu(double x, double y) { return x > 0 ? x : x * y; }
+
 static const struct {
     const char *name;
     double (*f)(double, double);
 } def_binary[] = {
-    {"add", d_add}, {"sub", d_sub}, {"mul", d_mul}, {"div", d_div}, {"pow", d_pow},       {"min", d_min},
-    {"max", d_max}, {"eq", d_eq},   {"ne", d_ne},   {"lt", d_lt},   {"le", d_le},         {"gt", d_gt},
-    {"ge", d_ge},   {"and", d_and}, {"or", d_or},   {"xor", d_ne},  {"swiglu", d_swiglu},
+    {"rem", d_rem},
+    {"mod", d_mod},
+    {"bit_and", d_bit_and},
+    {"bit_or", d_bit_or},
+    {"bit_xor", d_bit_xor},
+    {"shift_left", d_left},
+    {"shift_right", d_right},
+    {"prelu", d_prelu},
+    {"add", d_add},
+    {"sub", d_sub},
+    {"mul", d_mul},
+    {"div", d_div},
+    {"pow", d_pow},
+    {"min", d_min},
+    {"max", d_max},
+    {"eq", d_eq},
+    {"ne", d_ne},
+    {"lt", d_lt},
+    {"le", d_le},
+    {"gt", d_gt},
+    {"ge", d_ge},
+    {"and", d_and},
+    {"or", d_or},
+    {"xor", d_ne},
+    {"swiglu", d_swiglu},
 };
 
 static void def_where(define *d)
@@ -252,6 +343,32 @@ static void def_linear(define *d)
             for (int64_t i = 0; i < k; i++) s += d->in[0][r * k + i] * d->in[1][j * k + i];
             d->out[0][r * n + j] = s;
         }
+}
+
+static double def_act(int64_t act, double x, double a, double b)
+{
+    double line = fmin(fmax(x * a + b, 0), 1);
+    const double all[] = {x,
+                          fmax(x, 0),
+                          fmin(fmax(x, a), b),
+                          x / (1 + exp(-x)),
+                          1 / (1 + exp(-x)),
+                          tanh(x),
+                          0.5 * x * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x))),
+                          0.5 * x * erfc(-x / sqrt(2)),
+                          x > 0 ? x : x * a,
+                          line,
+                          x * line};
+    return all[act];
+}
+
+static void def_linear_act(define *d)
+{
+    def_linear(d);
+    for (int64_t i = 0; i < def_out_elements(d); i++) {
+        if (d->in_count > 3 && d->in[3]) d->out[0][i] += d->in[3][i];
+        d->out[0][i] = def_act(d->attr[0].i, d->out[0][i], d->attr[1].f, d->attr[2].f);
+    }
 }
 
 static void def_matmul(define *d)
@@ -423,7 +540,8 @@ static void def_gather_pairs(define *d, int64_t size, int64_t inner, double *x, 
     for (int64_t o = 0; o < outer; o++)
         for (int64_t i = 0; i < count; i++)
             for (int64_t e = 0; e < inner; e++) {
-                double *from = &x[(o * size + (int64_t)d->in[1][i]) * inner + e],
+                int64_t at = (int64_t)d->in[1][i];
+                double *from = &x[(o * size + (at < 0 ? at + size : at)) * inner + e],
                        *to = &y[(o * count + i) * inner + e];
                 if (forward) *to = *from;
                 else *from += *to;
@@ -449,18 +567,55 @@ static void def_one_hot(define *d)
     for (int64_t i = 0; i < def_out_elements(d); i++) d->out[0][i] = (double)(i % n) == d->in[0][i / n];
 }
 
-static void def_cumsum(define *d)
+static void def_cumulate(define *d, bool product)
 {
     int64_t index[GLIA_RANK_MAX], other[GLIA_RANK_MAX], axis = d->attr[0].i, n = def_out_elements(d);
     for (int64_t o = 0; o < n; o++) {
-        d->out[0][o] = 0;
+        d->out[0][o] = product;
         def_unravel(d->out_rank, d->out_dims, o, index);
         for (int64_t i = 0; i < n; i++) {
             def_unravel(d->out_rank, d->out_dims, i, other);
             bool line = d->attr[1].i ? other[axis] >= index[axis] : other[axis] <= index[axis];
             for (int a = 0; a < d->out_rank; a++) line = line && (a == axis || index[a] == other[a]);
-            if (line) d->out[0][o] += d->in[0][i];
+            if (line) d->out[0][o] = product ? d->out[0][o] * d->in[0][i] : d->out[0][o] + d->in[0][i];
         }
+    }
+}
+static void def_cumsum(define *d) { def_cumulate(d, false); }
+static void def_cumprod(define *d) { def_cumulate(d, true); }
+
+/* One walk after the other, from each root, of at most as many steps as there are nodes. */
+static int64_t def_tree_leaf(const define *d, int64_t row, int64_t place)
+{
+    const int64_t m = d->dims[1][0], f = d->dims[0][1];
+    for (int64_t step = 0; step < m && place >= 0 && place < m; step++) {
+        const double *n = &d->in[1][3 * place], s = d->in[2][place];
+        const int64_t what = (int64_t)floor(n[0] / 16), rest = (int64_t)n[0] - 16 * what;
+        const double v = what >= 0 && what < f ? d->in[0][row * f + what] : 0;
+        const bool holds[8] = {v <= s, v<s, v >= s, v> s, v == s, v != s, false, false};
+        place = (int64_t)(holds[rest % 8] || (isnan(v) && rest >= 8) ? n[1] : n[2]);
+    }
+    return -1 - place;
+}
+static void def_tree_ensemble(define *d)
+{
+    const int64_t targets = d->attr[0].i, how = d->attr[1].i, trees = d->dims[6][0];
+    for (int64_t i = 0; i < def_out_elements(d); i++) {
+        double sum = 0;
+        bool any = false;
+        for (int64_t r = 0; r < trees; r++) {
+            const int64_t leaf = def_tree_leaf(d, i / targets, (int64_t)d->in[6][r]);
+            if (leaf < 0 || leaf + 1 >= d->dims[3][0]) continue;
+            for (int64_t v = 0; v < d->dims[4][0]; v++) {
+                if ((double)v < d->in[3][leaf] || (double)v >= d->in[3][leaf + 1]) continue;
+                if (d->in[4][v] != (double)(i % targets)) continue;
+                const double w = d->in[5][v];
+                if (how < 2) sum += w;
+                else if (!any || (how == 2 ? w < sum : w > sum)) sum = w;
+                any = true;
+            }
+        }
+        d->out[0][i] = how == 0 ? sum / (double)trees : sum;
     }
 }
 
@@ -612,6 +767,124 @@ static void def_cast(define *d)
     }
 }
 
+/* Integers of 32 bits read as floats, or as themselves. */
+static void def_bit_cast(define *d)
+{
+    for (int64_t i = 0; i < def_out_elements(d); i++) {
+        int32_t bits = (int32_t)d->in[0][i];
+        float f;
+        memcpy(&f, &bits, sizeof f);
+        d->out[0][i] = d->out_dtype == GLIA_F32 ? (double)f : d->in[0][i];
+    }
+}
+
+/* The quotient that the scale's dtype gives: a half that f64 would part is one in f32. */
+static void def_quantize_linear(define *d)
+{
+    int64_t index[GLIA_RANK_MAX] = {0};
+    double low = d->out_dtype == GLIA_I8 ? -128 : 0, high = d->out_dtype == GLIA_I8 ? 127 : 255;
+    for (int64_t i = 0; i < def_out_elements(d); i++) {
+        def_unravel(d->out_rank, d->out_dims, i, index);
+        double q = nearbyint(def_at(d, 0, index) / def_at(d, 1, index)) + def_at(d, 2, index);
+        d->out[0][i] = fmin(fmax(q, low), high);
+    }
+}
+static void def_dequantize_linear(define *d)
+{
+    int64_t index[GLIA_RANK_MAX] = {0};
+    for (int64_t i = 0; i < def_out_elements(d); i++) {
+        def_unravel(d->out_rank, d->out_dims, i, index);
+        d->out[0][i] = (def_at(d, 0, index) - def_at(d, 2, index)) * def_at(d, 1, index);
+    }
+}
+
+/* The published rounds of Philox 4x32, written once more. */
+static void def_noise(define *d)
+{
+    for (int64_t o = 0; o < def_out_elements(d); o++) {
+        uint32_t c[4] = {(uint32_t)o, (uint32_t)(o >> 32), (uint32_t)d->attr[1].i, 0},
+                 key[2] = {(uint32_t)d->attr[0].i, 0};
+        for (int r = 0; r < 10; r++) {
+            uint64_t p = (uint64_t)c[0] * 0xD2511F53u, q = (uint64_t)c[2] * 0xCD9E8D57u;
+            uint32_t next[4] = {(uint32_t)(q >> 32) ^ c[1] ^ key[0], (uint32_t)q,
+                                (uint32_t)(p >> 32) ^ c[3] ^ key[1], (uint32_t)p};
+            memcpy(c, next, sizeof c);
+            key[0] += 0x9E3779B9u, key[1] += 0xBB67AE85u;
+        }
+        double u = floor(ldexp((double)(c[0] >> 5), 26) + (double)(c[1] >> 6)) * 0x1p-53;
+        double v = (ldexp((double)(c[2] >> 5), 26) + (double)(c[3] >> 6)) * 0x1p-53;
+        bool wide = d->out_dtype == GLIA_F64;
+        d->out[0][o] = d->attr[2].i ? sqrt(-2 * log1p(-u)) * cos(2 * acos(-1) * v)
+                       : wide       ? u
+                                    : (c[0] >> 8) * 0x1p-24;
+    }
+}
+
+static void def_dft(define *d)
+{
+    int64_t n = d->attr[0].i, bins = d->attr[1].i, parts = d->attr[2].i, size = d->dims[0][d->rank[0] - 2],
+            from = d->dims[0][d->rank[0] - 1];
+    double sign = d->attr[3].i ? 1 : -1;
+    for (int64_t o = 0; o < def_out_elements(d) / parts; o++)
+        for (int64_t i = 0; i < n; i++) {
+            bool mirror = d->attr[4].i && i >= n / 2 + 1;
+            int64_t at = mirror ? n - i : i;
+            if (at >= size) continue;
+            double angle = sign * 2 * acos(-1) * fmod((double)(i * (o % bins)), (double)n) / (double)n;
+            double re = d->in[0][(o / bins * size + at) * from], im = 0,
+                   by = d->attr[3].i ? 1.0 / (double)n : 1;
+            if (from == 2) im = d->in[0][(o / bins * size + at) * from + 1] * (mirror ? -1 : 1);
+            d->out[0][o * parts] += (re * cos(angle) - im * sin(angle)) * by;
+            if (parts == 2) d->out[0][o * 2 + 1] += (re * sin(angle) + im * cos(angle)) * by;
+        }
+}
+
+static void def_group_norm(define *d)
+{
+    int64_t channels = d->dims[0][2], places = d->dims[0][3], n = channels * places;
+    for (int64_t r = 0; r < d->dims[0][0] * d->dims[0][1]; r++) {
+        const double *x = d->in[0] + r * n;
+        double mean = 0, s = 0;
+        for (int64_t i = 0; i < n; i++) mean += x[i] / (double)n;
+        for (int64_t i = 0; i < n; i++) s += pow(x[i] - mean, 2) / (double)n;
+        for (int64_t i = 0; i < n; i++) {
+            int64_t c = r % d->dims[0][1] * channels + i / places;
+            d->out[0][r * n + i] = (x[i] - mean) / sqrt(s + d->attr[0].f) * d->in[1][c] + d->in[2][c];
+        }
+    }
+}
+
+static void def_lrn(define *d)
+{
+    int64_t channels = d->dims[0][1], places = d->dims[0][2], size = d->attr[0].i;
+    for (int64_t o = 0; o < def_out_elements(d); o++) {
+        int64_t c = o / places % channels;
+        double s = 0;
+        for (int64_t i = 0; i < channels; i++)
+            if (i >= c - (size - 1) / 2 && i <= c + size / 2) s += pow(d->in[0][o + (i - c) * places], 2);
+        d->out[0][o] = d->in[0][o] * pow(d->attr[3].f + d->attr[1].f / (double)size * s, -d->attr[2].f);
+    }
+}
+
+/* By the first row of minors, the columns left as bits of a set. */
+static double def_minor(const double *a, int64_t n, int64_t row, uint32_t columns)
+{
+    double s = 0, sign = 1;
+    if (row == n) return 1;
+    for (int64_t c = 0; c < n; c++)
+        if (columns >> c & 1) {
+            s += sign * a[row * n + c] * def_minor(a, n, row + 1, columns & ~(1u << c));
+            sign = -sign;
+        }
+    return s;
+}
+static void def_det(define *d)
+{
+    int64_t n = def_last(d, 0);
+    for (int64_t o = 0; o < def_out_elements(d); o++)
+        d->out[0][o] = def_minor(d->in[0] + o * n * n, n, 0, (1u << n) - 1);
+}
+
 /* ---- rope, pages ---- */
 
 static void def_rope_table(define *d)
@@ -684,6 +957,38 @@ static void def_attend(define *d)
         }
 }
 
+static void sdpa_any(define *d, bool tokens)
+{
+    int th = tokens ? 2 : 1, tt = tokens ? 1 : 2;
+    int64_t H = d->dims[0][th], T = d->dims[0][tt], D = d->dims[0][3], G = d->dims[1][th], S = d->dims[1][tt],
+            E = d->dims[2][3], past = d->attr[2].i < 0 ? S - T : d->attr[2].i;
+    bool has_mask = d->in_count > 3 && d->in[3];
+    for (int64_t n = 0; n < d->dims[0][0]; n++)
+        for (int64_t h = 0; h < H; h++)
+            for (int64_t t = 0; t < T; t++) {
+                int64_t g = h * G / H, qi = tokens ? (n * T + t) * H + h : (n * H + h) * T + t;
+                double *y = d->out[0] + qi * E, total = 0;
+                for (int64_t i = 0; i < E; i++) y[i] = 0;
+                for (int64_t j = 0; j < S; j++) {
+                    int64_t kj = tokens ? (n * S + j) * G + g : (n * G + g) * S + j, at = 0;
+                    const int64_t full[4] = {n, h, t, j};
+                    double s = 0;
+                    if (d->attr[1].i && j > t + past) continue;
+                    for (int64_t i = 0; i < D; i++) s += d->in[0][qi * D + i] * d->in[1][kj * D + i];
+                    s *= d->attr[0].f;
+                    if (d->attr[3].f > 0) s = d->attr[3].f * tanh(s / d->attr[3].f);
+                    for (int a = 0; has_mask && a < d->rank[3]; a++)
+                        at = at * d->dims[3][a] + (d->dims[3][a] == 1 ? 0 : full[4 - d->rank[3] + a]);
+                    if (has_mask)
+                        s += d->in[3][at]; /* a mask of booleans is all true here: the same for all keys */
+                    total += exp(s);
+                    for (int64_t i = 0; i < E; i++) y[i] += exp(s) * d->in[2][kj * E + i];
+                }
+                for (int64_t i = 0; i < E; i++) y[i] /= total;
+            }
+}
+static void def_sdpa(define *d) { sdpa_any(d, false); }
+static void def_sdpa_tokens(define *d) { sdpa_any(d, true); }
 /* ---- convolutions: index by index over three spatial axes, missing ones in front */
 
 typedef struct def_window {
@@ -811,6 +1116,67 @@ static void def_conv_weight_grad(define *d)
     def_conv_walk(&g, d->dims[0][0], d->out_dims[1], d->out_dims[0], d->attr[3].i,
                   (double *)(uintptr_t)d->in[0], d->out[0], (double *)(uintptr_t)d->in[1], 1);
 }
+                              const glia_attr *a) def_window w = {.plane_in = 1, .plane_out = 1, .taps = 1};
+for (int i = 0; i < 3; i++) {
+    int at = i - (3 - rank);
+    w.in[i] = at < 0 ? 1 : in[at];
+    w.out[i] = at < 0 ? 1 : out[at];
+    w.kernel[i] = at < 0 ? 1 : kernel[at];
+    w.stride[i] = at < 0 || !a[0].i ? 1 : a[0].ints[at];
+    w.dilation[i] = at < 0 || !a[1].i ? 1 : a[1].ints[at];
+    w.pad[i] = at < 0 || !a[2].i ? 0 : a[2].ints[at];
+    w.end[i] = at < 0 || !a[2].i ? 0 : a[2].ints[rank + at];
+    w.plane_in *= w.in[i], w.plane_out *= w.out[i], w.taps *= w.kernel[i];
+}
+return w;
+
+/* Input element for output p and tap t, or -1. */
+static int64_t def_window_at(const def_window *w, int64_t p, int64_t t) int64_t o[3], k[3], at = 0;
+def_unravel(3, w->out, p, o);
+def_unravel(3, w->kernel, t, k);
+for (int a = 0; a < 3; a++) {
+    int64_t i = o[a] * w->stride[a] + k[a] * w->dilation[a] - w->pad[a];
+    if (i < 0 || i >= w->in[a]) return -1;
+    at = at * w->in[a] + i;
+}
+return at;
+
+/* Visits every product of a convolution y = x * w; one of the three is summed into. */
+static void def_conv_walk(const def_window *g, int64_t n, int64_t c, int64_t m, int64_t group, double *x,
+                          double *w, double *y, int into) for (int64_t i = 0; i < n * m * g->plane_out;
+                                                               i++) for (int64_t j = 0; j < c * g->taps; j++)
+{
+    int64_t p = i % g->plane_out, o = i / g->plane_out % m, t = j % g->taps;
+    int64_t at = def_window_at(g, p, t), from = o / (m / group) * c + j / g->taps;
+    if (at < 0) continue;
+    double *xe = &x[(i / g->plane_out / m * c * group + from) * g->plane_in + at],
+           *we = &w[o * c * g->taps + j];
+    if (into == 0) *xe += *we * y[i];
+    else if (into == 1) *we += *xe * y[i];
+    else y[i] += *xe * *we;
+}
+
+static void def_bias(define *d, int64_t plane) for (int64_t i = 0;
+                                                    d->in_count > 2 && d->in[2] && i < def_out_elements(d);
+                                                    i++) d->out[0][i] += d->in[2][i / plane % d->out_dims[1]];
+
+static void def_conv(define *d) def_window g = def_windows(d->rank[0] - 2, d->dims[0] + 2, d->out_dims + 2,
+                                                           d->dims[1] + 2, d->attr);
+def_conv_walk(&g, d->dims[0][0], d->dims[1][1], d->dims[1][0], d->attr[3].i, (double *)(uintptr_t)d->in[0],
+              (double *)(uintptr_t)d->in[1], d->out[0], 2);
+def_bias(d, g.plane_out);
+
+static void def_conv_transpose(define *d) def_window g = def_windows(d->rank[0] - 2, d->out_dims + 2,
+                                                                     d->dims[0] + 2, d->dims[1] + 2, d->attr);
+def_conv_walk(&g, d->dims[0][0], d->dims[1][1], d->dims[1][0], d->attr[3].i, d->out[0],
+              (double *)(uintptr_t)d->in[1], (double *)(uintptr_t)d->in[0], 0);
+def_bias(d, g.plane_in);
+
+static void def_conv_weight_grad(define *d) def_window g = def_windows(d->rank[0] - 2, d->dims[0] + 2,
+                                                                       d->dims[1] + 2, d->attr[4].ints,
+                                                                       d->attr);
+def_conv_walk(&g, d->dims[0][0], d->out_dims[1], d->out_dims[0], d->attr[3].i, (double *)(uintptr_t)d->in[0],
+              d->out[0], (double *)(uintptr_t)d->in[1], 1);
 
 /* ---- pools; attr[3] is the kernel, attr[4] rounds up, attr[5] the option */
 
@@ -902,6 +1268,7 @@ static const struct {
     void (*f)(define *);
 } def_ops[] = {
     {"linear", def_linear},
+    {"linear_act", def_linear_act},
     {"matmul", def_matmul},
     {"max_pool", def_max_pool},
     {"max_unpool", def_max_unpool},
@@ -931,7 +1298,17 @@ static const struct {
     {"gather", def_gather},
     {"scatter_add", def_scatter_add},
     {"one_hot", def_one_hot},
+    {"tree_ensemble", def_tree_ensemble},
     {"cumsum", def_cumsum},
+    {"cumprod", def_cumprod},
+    {"bit_cast", def_bit_cast},
+    {"quantize_linear", def_quantize_linear},
+    {"dequantize_linear", def_dequantize_linear},
+    {"noise", def_noise},
+    {"dft", def_dft},
+    {"group_norm", def_group_norm},
+    {"lrn", def_lrn},
+    {"det", def_det},
     {"transpose", def_transpose},
     {"slice", def_slice},
     {"pad", def_pad},
@@ -950,6 +1327,8 @@ static const struct {
     {"rope", def_rope},
     {"kv_put", def_kv_put},
     {"attend", def_attend},
+    {"sdpa", def_sdpa},
+    {"sdpa_tokens", def_sdpa_tokens},
     {"where", def_where},
     {"sgd", def_sgd},
     {"adamw", def_adamw},

@@ -12,7 +12,8 @@ data=${GLIA_TEST_DATA:-}
 tmp=$(mktemp -d) || exit 2
 trap 'rm -rf "$tmp"' EXIT
 failures=0
-commands="run chat inspect plan logits tokenize embed perplexity bench synth quantize imatrix convert explain"
+commands="run chat inspect plan logits tokenize embed perplexity bench synth quantize imatrix convert"
+commands="$commands verify conform explain"
 
 say() { # NAME: the case is over; `bad` holds what went wrong
     if [ -z "$bad" ]; then

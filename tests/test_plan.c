@@ -594,16 +594,46 @@ static void fill_weights(const glia_plan *p, uint8_t *plain, uint8_t *packed)
     }
 }
 
-static const char *run_plan(const garden *a, const glia_plan *p, int threads, eval *e, int64_t rows)
+/* Weights as they would be found elsewhere: what the plan was told, by record. */
+typedef struct elsewhere {
+    const uint8_t *plain, *packed, *refused;
+} elsewhere;
+
+static const void *find_weight(void *ctx, const glia_plan *p, const glia_weight_record *w)
+{
+    const elsewhere *x = ctx;
+    (void)p;
+    return x->refused ? NULL : (w->base == GLIA_BASE_PACKED ? x->packed : x->plain) + w->offset;
+}
+
+/* borrowed: weights bound to addresses, a team and an arena that belong to the caller. */
+static const char *run_plan(const garden *a, glia_plan *p, int threads, eval *e, int64_t rows, bool borrowed)
 {
     static const char *const names[] = {"last", "some"};
-    glia_lane_options lo = {NULL, threads, 0};
+    glia_lane_options lo = {.workers = threads};
     glia_lane *l = NULL;
     const char *bad = NULL;
     uint8_t *plain = aligned_alloc(64, (size_t)(p->bytes.weights + 64) / 64 * 64),
             *packed = aligned_alloc(64, (size_t)(p->bytes.packed + 64) / 64 * 64);
-    fill_weights(p, plain, packed);
-    glia_run run = {plain, packed, NULL, NULL, 0};
+    glia_run run = {NULL, NULL, NULL, NULL, 0};
+    if (borrowed) {
+        elsewhere x = {plain, packed, plain};
+        fill_weights(p, plain, packed);
+        if (p->weight_count && glia_plan_bind_weights(p, find_weight, &x, NULL) != GLIA_E_ARG)
+            bad = "no address";
+        x.refused = NULL;
+        if (glia_plan_bind_weights(p, find_weight, &x, NULL)) bad = "addresses";
+        lo.arena_bytes = glia_lane_arena_bytes(p);
+        lo.arena = aligned_alloc(64, (size_t)(lo.arena_bytes + 63) / 64 * 64);
+        if (glia_team_create(NULL, threads, &lo.team, NULL)) bad = "team";
+        lo.arena_bytes--;
+        if (glia_lane_create(p, &lo, &l, NULL) != GLIA_E_ARG) bad = "an arena that is too small";
+        lo.arena_bytes++;
+    } else {
+        fill_weights(p, plain, packed);
+        run.weights = plain;
+        run.packed = packed;
+    }
     if (glia_lane_create(p, &lo, &l, NULL) || glia_lane_begin(l, &rows, NULL)) bad = "begin";
     void *x = bad ? NULL : glia_lane_input(l, glia_graph_find(p->graph, "x").id),
          *z = bad ? NULL : glia_lane_input(l, glia_graph_find(p->graph, "z").id);
@@ -620,6 +650,8 @@ static const char *run_plan(const garden *a, const glia_plan *p, int threads, ev
         if (!got || memcmp(got, eval_output(e, names[i]), (size_t)eval_bytes(e, ref))) bad = names[i];
     }
     glia_lane_destroy(l);
+    glia_team_destroy(lo.team);
+    free(lo.arena);
     free(plain);
     free(packed);
     return bad;
@@ -653,7 +685,7 @@ static void check_slots(const garden *a, const glia_graph *meaning, int round, i
         for (int j = 0; j < 2; j++) /* an input that nobody reads may be gone */
             if (!glia_is_null(glia_graph_find(meaning, j ? "z" : "x")))
                 eval_bind(e, j ? "z" : "x", j ? a->z : a->x);
-        const char *bad = eval_run(e) ? run_plan(a, p, 1 + (slots + i) % 3, e, sizes[i]) : e->error;
+        const char *bad = eval_run(e) ? run_plan(a, p, 1 + (slots + i) % 3, e, sizes[i], i == 2) : e->error;
         if (bad)
             fprintf(stderr, "round %d, %d slots, %lld rows: %s differs\n", round, slots, (long long)sizes[i],
                     bad);

@@ -229,13 +229,14 @@ static void encoders_survive_anything(void)
     for (int t = 1; t < GLIA_DTYPE_COUNT; t++) {
         const glia_dtype_info *info = glia_dtype_get((glia_dtype)t);
         if (!info->encode || t == GLIA_F64) continue;
+        const bool no_zero = t == GLIA_F8E8M0;
         for (int pass = 0; pass < 60; pass++) {
             for (int i = 0; i < K; i++)
                 x[i] = pass < 12 ? odd[pass] : odd[random_u32() % (pass < 36 ? 7 : 12)];
             for (int i = 0; i < K; i++) weight[i] = pass % 3 == 1 ? 0.0f : fabsf(odd[random_u32() % 12]);
             info->encode(x, row, K, pass % 3 ? weight : 0);
             info->decode(row, y, K);
-            if (pass < 2)
+            if (pass < 2 && !no_zero)
                 for (int i = 0; i < K; i++) CHECK(y[i] == 0.0f);
         }
     }

@@ -256,6 +256,16 @@ def erf_():
         fit(f"erf tail {n}", g, range(0, n), w, t0, t1, to_f64, keep=0)
 
 
+def atan_tail(z):
+    t = sqrt(z)
+    return (mp.atan(t) - t) / (t * z)
+
+
+@job
+def atan_():
+    fit("atan .4375", atan_tail, range(0, 11), one, "1e-12", mpf("0.4381") ** 2, to_f64, keep=3)
+
+
 for name in sys.argv[1:] or list(FITS):
     print(f"== {name}")
     FITS[name]()

@@ -51,7 +51,19 @@ extern "C" {
     X(IQ1_M, "iq1_m", 256, 56)                                                                               \
     X(NVFP4, "nvfp4", 64, 36)                                                                                \
     X(Q1_0, "q1_0", 128, 18)                                                                                 \
-    X(Q2_0, "q2_0", 64, 18)
+    X(Q2_0, "q2_0", 64, 18)                                                                                  \
+    X(F8E4M3FN, "f8e4m3fn", 1, 1)                                                                            \
+    X(F8E4M3FNUZ, "f8e4m3fnuz", 1, 1)                                                                        \
+    X(F8E5M2, "f8e5m2", 1, 1)                                                                                \
+    X(F8E5M2FNUZ, "f8e5m2fnuz", 1, 1)                                                                        \
+    X(F8E8M0, "f8e8m0", 1, 1)                                                                                \
+    X(F6E2M3, "f6e2m3", 1, 1)                                                                                \
+    X(F6E3M2, "f6e3m2", 1, 1)                                                                                \
+    X(F4E2M1, "f4e2m1", 1, 1)                                                                                \
+    X(I4, "i4", 1, 1)                                                                                        \
+    X(U4, "u4", 1, 1)                                                                                        \
+    X(I2, "i2", 1, 1)                                                                                        \
+    X(U2, "u2", 1, 1)
 
 typedef enum glia_dtype {
     GLIA_DTYPE_NONE = 0,

@@ -6,10 +6,12 @@
 #include "os.h"
 #include "dtype.h"
 #include "graph.h"
+#include "op.h"
 #include "chat.h"
 #include "model.h"
 #include "convert.h"
 #include "sampler.h"
 #include "net.h"
+#include "tensors.h"
 
 #endif

@@ -9,6 +9,7 @@
 #define GLIA_GRAPH_H
 
 #include "dtype.h"
+#include "op.h"
 #include "os.h"
 
 #ifdef __cplusplus
@@ -37,13 +38,15 @@ typedef struct glia_type {
 
 typedef struct glia_graph_options {
     uint32_t size;
-    const glia_os *os; /* null: the default */
-    int64_t bytes_max; /* memory of the graph itself; 0: 256 MiB */
-    int64_t nodes_max; /* 0: 1 000 000 */
+    const glia_os *os;              /* null: the default */
+    int64_t bytes_max;              /* memory of the graph itself; 0: 256 MiB */
+    int64_t nodes_max;              /* 0: 1 000 000 */
+    const glia_op_desc *const *ops; /* operations of one's own (op.h): descriptors that outlive the graph */
+    int64_t op_count;
 } glia_graph_options;
 #define GLIA_GRAPH_OPTIONS_INIT                                                                              \
     {                                                                                                        \
-        sizeof(glia_graph_options), 0, 0, 0                                                                  \
+        sizeof(glia_graph_options), 0, 0, 0, 0, 0                                                            \
     }
 
 /* A new empty graph, owned by the caller. GLIA_E_NOMEM. */
@@ -109,6 +112,8 @@ GLIA_API glia_value glia_graph_node(glia_graph *g, const char *op, const char *n
                                     int count, const glia_attr_arg *attrs);
 /* Output i of the node that produced v (i = 0 is v itself if v is its first). */
 GLIA_API glia_value glia_graph_output_of(glia_graph *g, glia_value v, int i);
+/* How many outputs that node has; 0 where v has no producer. */
+GLIA_API int glia_graph_output_count_of(const glia_graph *g, glia_value v);
 GLIA_API void glia_graph_set_name(glia_graph *g, glia_value v, const char *name);
 
 /* Declares v an output of the graph under `name`. */

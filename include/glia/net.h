@@ -62,6 +62,8 @@ GLIA_API int64_t glia_object_count(const glia_object *o); /* elements; items of 
 GLIA_API int64_t glia_object_bytes(const glia_object *o); /* of a TENSOR's data */
 GLIA_API const void *
 glia_object_data(const glia_object *o); /* TENSOR: row-major, aligned to 64 when it was copied */
+/* Whether somebody else holds the object, or its elements are another's: then they are not to be written. */
+GLIA_API int glia_object_shared(const glia_object *o);
 GLIA_API const char *glia_object_string(const glia_object *o, int64_t i, int64_t *size);
 GLIA_API glia_object *glia_object_item(const glia_object *o, int64_t i); /* borrowed; null out of range */
 GLIA_API glia_object *glia_object_keys(const glia_object *o);            /* of a MAP, borrowed */
@@ -84,10 +86,14 @@ typedef struct glia_net_options {
     int32_t fixed;        /* not 0: refuse a network that is not one plan (G1032) */
     int32_t plans_max;    /* of each part, for different shapes; 0: 8 */
     int64_t profile_events;
+    const glia_op_desc *const
+        *ops; /* operations of one's own (op.h), for ONNX files: descriptors that outlive the
+                                       network. Those of a graph are its own */
+    int64_t op_count;
 } glia_net_options;
 #define GLIA_NET_OPTIONS_INIT                                                                                \
     {                                                                                                        \
-        sizeof(glia_net_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                               \
+        sizeof(glia_net_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                         \
     }
 
 typedef struct glia_port { /* an input or output */
@@ -98,10 +104,11 @@ typedef struct glia_port { /* an input or output */
     int32_t rank;                         /* -1: open */
     int64_t dims[GLIA_RANK_MAX];          /* -1: given by each run */
     const char *dim_names[GLIA_RANK_MAX]; /* the file's name of such a dim, or null */
+    int32_t has_default;                  /* of inputs: not 0: may be left out of a run */
 } glia_port;
 #define GLIA_PORT_INIT                                                                                       \
     {                                                                                                        \
-        sizeof(glia_port), 0, GLIA_OBJECT_TENSOR, GLIA_DTYPE_NONE, 0, {0}, { 0 }                             \
+        sizeof(glia_port), 0, GLIA_OBJECT_TENSOR, GLIA_DTYPE_NONE, 0, {0}, {0}, 0                            \
     }
 
 /* Opens an ONNX file (external data: in its folder alone) or a .glia container. GLIA_E_IO, GLIA_E_FORMAT,

@@ -62,6 +62,11 @@ typedef struct glia_os {
 
     /* When a file was changed last, in ns since 1970. Null, or beyond `size`: not known. */
     int (*file_time)(void *ctx, glia_file f, int64_t *out);
+
+    /* Opens for reading a file below `folder` whose path another file names: `path` is a relative path of plain
+     * names, no part of it below `folder` is a link, and it ends at a regular file that has one name on the disk.
+     * EINVAL: not such a path or file; ELOOP: a link; EMLINK: several names. Null, or beyond `size`: not known. */
+    int (*file_open_below)(void *ctx, const char *folder, const char *path, glia_file *out);
 } glia_os;
 
 /* The table for POSIX systems (Linux futex, mmap, pthreads). A constant. */

@@ -20,6 +20,19 @@ double glia_tanh(double x);
 double glia_erf(double x);
 double glia_pow(double x, double y);
 
+/* fmath_arc.c: in f64 alone; an f32 result is theirs rounded. */
+double glia_tan(double x);
+double glia_asin(double x);
+double glia_acos(double x);
+double glia_atan(double x);
+double glia_sinh(double x);
+double glia_cosh(double x);
+double glia_asinh(double x);
+double glia_acosh(double x);
+double glia_atanh(double x);
+double glia_expm1(double x);
+double glia_log1p(double x);
+
 /* silu(x) = x / (1 + exp(-x)), IEEE division.
  * gelu tanh form: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))); gelu erf form: 0.5 x (1 + erf(x / sqrt
  * 2)). */

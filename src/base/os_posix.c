@@ -155,6 +155,46 @@ static int os_file_open(void *ctx, const char *path, int flags, glia_file *out)
     return 0;
 }
 
+/* The length of the first name of a path, 0 if it is none: empty, `.`, `..`, or with a backslash. */
+static size_t plain_name(const char *path)
+{
+    const size_t n = strcspn(path, "/\\");
+    if (path[n] == '\\' || n > NAME_MAX) return 0;
+    return (n == 1 && path[0] == '.') || (n == 2 && path[0] == '.' && path[1] == '.') ? 0 : n;
+}
+
+/* Each name is opened inside the folder before it, so that nobody can swap a folder for a link meanwhile. */
+static int os_file_open_below(void *ctx, const char *folder, const char *path, glia_file *out)
+{
+    (void)ctx;
+    char name[NAME_MAX + 1];
+    struct stat s;
+    if (!folder || !path) return EINVAL;
+    int at = open(*folder ? folder : ".", O_PATH | O_DIRECTORY | O_CLOEXEC), error = at < 0 ? errno : 0;
+    for (bool last = false; !error && !last;) {
+        const size_t n = plain_name(path);
+        last = !path[n];
+        if (!n) error = EINVAL;
+        memcpy(name, path, n);
+        name[n] = 0;
+        const int how = last ? O_RDONLY | O_NOCTTY | O_NONBLOCK : O_PATH | O_DIRECTORY;
+        const int next = error ? -1 : openat(at, name, how | O_NOFOLLOW | O_CLOEXEC);
+        if (!error && next < 0) error = errno;
+        /* Without this, a link to a folder would be told as "no folder". */
+        if (error == ENOTDIR && !fstatat(at, name, &s, AT_SYMLINK_NOFOLLOW) && S_ISLNK(s.st_mode))
+            error = ELOOP;
+        close(at);
+        at = next;
+        path += n + !last;
+    }
+    if (!error && fstat(at, &s)) error = errno;
+    if (!error && !S_ISREG(s.st_mode)) error = EINVAL;
+    if (!error && s.st_nlink != 1) error = EMLINK;
+    if (error && at >= 0) close(at);
+    *out = error ? -1 : at;
+    return error;
+}
+
 static int os_file_size(void *ctx, glia_file f, int64_t *out)
 {
     (void)ctx;
@@ -393,6 +433,7 @@ static const glia_os posix = {
     .cpu_count = os_cpu_count,
     .cpu_now = os_cpu_now,
     .file_time = os_file_time,
+    .file_open_below = os_file_open_below,
 };
 
 const glia_os *glia_os_default(void) { return &posix; }

@@ -30,6 +30,8 @@ enum { /* commands as bits */
        CLI_SYNTH = 128,
        CLI_EXPLAIN = 256,
        CLI_TOP = 512, /* before any command */
+       CLI_VERIFY = 1 << 10,
+       CLI_CONFORM = 1 << 11,
        CLI_EMBED = 1 << 19,
        CLI_QUANTIZE = 1 << 20,
        CLI_CHAT = 1 << 24,
@@ -88,6 +90,12 @@ typedef struct cli_settings { /* what the options set; texts are null, integers 
     const char *pack_cache;
     bool pack_copy, pack_verify;
     const char *chat_template, *chat_variant, *system, *history, *when_full;
+    cli_texts inputs, dims; /* of networks */
+    int64_t random, level, timeout;
+    bool plain, list;
+    double rtol, atol;
+    const char *data, *html, *against, *python;
+    double seconds;
 } cli_settings;
 
 typedef enum {

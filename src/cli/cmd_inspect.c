@@ -1,5 +1,5 @@
-/* glia inspect: what a model file holds, from its header. SafeTensors files are told by their name. */
-#include "cli/cli.h"
+/* glia inspect: what a model file holds, from its header. SafeTensors and ONNX files are told by their names. */
+#include "cli/cli_net.h"
 
 #include "base/check.h"
 #include "base/number.h"
@@ -182,6 +182,7 @@ int cli_cmd_inspect(cli *c)
     glia_gguf *g;
     if (ends_with(c->args[0], ".safetensors") || ends_with(c->args[0], ".safetensors.index.json"))
         return cli_inspect_safetensors(c);
+    if (ends_with(c->args[0], ".onnx")) return cli_net_inspect(c);
     if (glia_gguf_open(NULL, c->args[0], NULL, &g, &c->error)) return cli_refused(c);
     if (c->set.json) put_json(c, g);
     else put_text(c, g);

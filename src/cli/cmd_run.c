@@ -1,5 +1,5 @@
 /* glia run: a prompt and what follows it. */
-#include "cli/cli.h"
+#include "cli/cli_net.h"
 
 #include "base/check.h"
 #include "base/error.h"
@@ -300,6 +300,9 @@ int cli_cmd_run(cli *c)
     const char *text = "";
     int64_t size = 0;
     cli_sampling sampling = {0};
+    if (cli_is_net(c->args[0])) return cli_net_run(c);
+    if (c->set.inputs.count || c->set.out || c->set.random != CLI_UNSET)
+        return cli_usage(c, "--input, --output and --random are for ONNX networks (MODEL.onnx)");
     if (c->set.logprobs != CLI_UNSET && !c->set.json) return cli_usage(c, "--logprobs needs --json");
     if (c->set.loop && c->set.prompt) return cli_usage(c, "--loop and --prompt exclude each other");
     bool no_text = c->set.loop || (c->set.load_session && !c->set.prompt && !c->set.file);

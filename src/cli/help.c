@@ -36,8 +36,10 @@ void cli_write_help(const cli *c, glia_writer *w)
         glia_write_text(w, "\nexample:\n  %s\n", c->command->example);
         return;
     }
-    glia_write_text(w, "usage: glia COMMAND [arguments] [options]\n\n"
-                       "Runs language models on processors, with the same result every time.\n\ncommands:\n");
+    glia_write_text(
+        w, "usage: glia COMMAND [arguments] [options]\n\n"
+           "Runs language models and ONNX networks on processors, with the same result every time.\n\n"
+           "commands:\n");
     for (const cli_command *k = cli_commands; k->name; k++)
         glia_write_text(w, "  %-12s %s\n", k->name, k->summary);
     put_options(w, CLI_TOP);
@@ -93,7 +95,8 @@ static void put_roff_command(glia_writer *w, const cli_command *k)
 
 void cli_write_man(glia_writer *w)
 {
-    glia_write_text(w, ".TH GLIA 1 \"\" \"glia %s\"\n.SH NAME\nglia \\- run language models on processors\n",
+    glia_write_text(w,
+                    ".TH GLIA 1 \"\" \"glia %s\"\n.SH NAME\nglia \\- run language models and ONNX networks\n",
                     glia_version());
     glia_write_text(w, ".SH SYNOPSIS\n.B glia\n\\fICOMMAND\\fR [arguments] [options]\n.SH COMMANDS\n");
     for (const cli_command *k = cli_commands; k->name; k++)

@@ -11,6 +11,8 @@ static void settings_init(cli_settings *s)
     *s = (cli_settings){0};
     for (const cli_option *o = cli_options; o->name; o++)
         if (o->kind == CLI_INT || o->kind == CLI_BYTES) memcpy((char *)s + o->offset, &unset, sizeof unset);
+    s->rtol = 1e-3;
+    s->atol = 1e-7;
 }
 
 static int print_version(cli *c)

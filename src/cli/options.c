@@ -1,5 +1,5 @@
 /* The tables of commands and options, and the parser that walks them. */
-#include "cli/cli.h"
+#include "cli/cli_net.h"
 
 #include "base/check.h"
 #include "base/number.h"
@@ -7,8 +7,10 @@
 #include <string.h>
 
 const cli_command cli_commands[] = {
-    {"run", CLI_RUN, "MODEL", 1, 1, "Generate text from a prompt",
-     "Prints the prompt and what follows it, as it comes, until an end token, the context's end or -n "
+    {"run", CLI_RUN, "MODEL", 1, 1, "Generate text from a prompt, or run an ONNX network",
+     "model.onnx: takes an --input for each input, writes the outputs into --output, and prints their "
+     "types.\n"
+     "Else prints the prompt and what follows it, as it comes, until an end token, the context's end or -n "
      "tokens.\n"
      "The same options give the same text on every machine and with any number of threads.\n",
      "glia run model.gguf -p \"Once upon a time\" -n 200 --temp 0", cli_cmd_run},
@@ -22,7 +24,7 @@ const cli_command cli_commands[] = {
      "never becomes a control token, unless --special is given. With --json each answer is one line of "
      "JSON.\n",
      "glia chat model.gguf --system \"You are terse.\" --temp 0.7", cli_cmd_chat},
-    {"inspect", CLI_INSPECT, "MODEL", 1, 1, "Show what a GGUF or SafeTensors file holds",
+    {"inspect", CLI_INSPECT, "MODEL", 1, 1, "Show what a GGUF, SafeTensors or ONNX file holds",
      "Prints metadata, tensors, types and sizes; long arrays and texts are shortened. Reads the header only, "
      "so\n"
      "vocabularies and files with tensor types that cannot be run are shown too.\n",
@@ -30,7 +32,8 @@ const cli_command cli_commands[] = {
     {"plan", CLI_PLAN, "MODEL", 1, 1, "Show how a model would run",
      "Prints the compiled plan without loading the weights: passes, memory by class beside the lower bound, "
      "phases,\n"
-     "meetings of the threads, and the kernels that were chosen.\n",
+     "meetings of the threads, and the kernels that were chosen. model.onnx: the parts that it became, and "
+     "why.\n",
      "glia plan model.gguf -c 2048 -t 2", cli_cmd_plan},
     {"logits", CLI_LOGITS, "MODEL", 1, 1, "Write the logits of every token of a text",
      "Writes a NumPy file of float32, [tokens, vocabulary]. The text's tokens follow the model's policy on\n"
@@ -53,6 +56,8 @@ const cli_command cli_commands[] = {
      "glia perplexity model.gguf -f text.txt -c 512", cli_cmd_perplexity},
     {"bench", CLI_BENCH, "MODEL | --synth SHAPE[:TYPE] | --kernels [NAME]", 0, 1,
      "Measure the speed of a model",
+     "model.onnx: load, first run, and runs on given or random inputs; --against lets another runtime take "
+     "turns.\n"
      "Prefill: -p random tokens in one go, with the logits of the last. Decode: -n tokens one by one, each "
      "with its\n"
      "logits. Both after --depth tokens; loading and what warms caches are not counted. Beside the speed "
@@ -83,6 +88,19 @@ const cli_command cli_commands[] = {
      "Matrices keep their type unless --type says otherwise. What has no place in a GGUF file is refused by "
      "name.\n",
      "glia convert Qwen3-0.6B/ qwen3-0.6b.gguf --type Q8_0", cli_cmd_convert},
+    {"verify", CLI_VERIFY, "MODEL", 1, 1, "Compare an ONNX network's outputs with stored ones",
+     "Runs every data set beside the model (test_data_set_N, with input_I.pb and output_I.pb), or that of "
+     "--data, and\n"
+     "prints the largest difference of each output. Equal means: the same dtype and shape, and for each "
+     "number\n"
+     "|got - want| <= atol + rtol * |want|, NaN being equal to NaN.\n",
+     "glia verify resnet/model.onnx --data resnet/test_data_set_0", cli_cmd_verify},
+    {"conform", CLI_CONFORM, "DIR", 1, 1, "Run a folder of ONNX test cases",
+     "Verifies every folder below DIR that holds a model.onnx, each in a process of its own. One line a "
+     "failure, with\n"
+     "its reason; what is not built is counted apart. The last line is `N passed, N failed, N "
+     "unsupported`.\n",
+     "glia conform onnx/backend/test/data/node", cli_cmd_conform},
     {"explain", CLI_EXPLAIN, "[CODE]", 0, 1, "Explain an error code",
      "Without a code: the list of all of them.\n", "glia explain G0102", cli_cmd_explain},
     {0},
@@ -90,6 +108,8 @@ const cli_command cli_commands[] = {
 
 #define AT(field) offsetof(cli_settings, field)
 #define SAMPLES (CLI_RUN | CLI_CHAT)
+#define TESTS (CLI_VERIFY | CLI_CONFORM)
+#define NETS (CLI_RUN | CLI_PLAN | CLI_BENCH | TESTS)
 #define MODEL_COMMANDS (CLI_RUN | CLI_CHAT | CLI_PLAN | CLI_LOGITS | CLI_PERPLEXITY | CLI_BENCH | CLI_EMBED)
 #define FLAG(letter, name, commands, field, help)                                                            \
     {                                                                                                        \
@@ -123,6 +143,29 @@ static const char isa_names[] = "portable"
     }
 
 const cli_option cli_options[] = {
+    {'i', "input", "NAME=FILE", CLI_TEXTS, CLI_RUN | CLI_BENCH, 0, 0, NULL, AT(inputs),
+     "ONNX: an input, .npy or .pb; may be repeated"},
+    TEXT('o', "output", "DIR", CLI_RUN, out,
+         "ONNX: write each output there, NAME.npy (.json: what is no tensor)"),
+    INT(0, "random", CLI_RUN | CLI_BENCH, 0, 9007199254740992.0, random,
+        "ONNX: fill the inputs that are not given from this seed"),
+    {0, "dim", "NAME=N", CLI_TEXTS, CLI_RUN | CLI_PLAN | CLI_BENCH, 0, 0, NULL, AT(dims),
+     "ONNX: the size of a named dimension of filled inputs (1); may be repeated"},
+    INT(0, "level", NETS, 1, 3, level,
+        "ONNX: rewrite by exact rules alone, 2: also those that reassociate sums, 3: also approximate ones "
+        "(2)"),
+    FLAG(0, "plain", NETS, plain, "ONNX: no rewriting at all, and reference kernels"),
+    TEXT(0, "data", "DIR", CLI_VERIFY, data, "the data set (all that lie beside the model)"),
+    REAL("rtol", TESTS, 0, 1e6, rtol, "relative tolerance (0.001)"),
+    REAL("atol", TESTS, 0, 1e30, atol, "absolute tolerance (1e-7)"),
+    INT(0, "timeout", CLI_CONFORM, 1, 86400, timeout, "seconds that a case may take (60)"),
+    CHOICE(0, "against", "RUNTIME", CLI_BENCH, "onnxruntime", against,
+           "ONNX: in turn with another runtime, on the same inputs"),
+    TEXT(0, "python", "PROGRAM", CLI_BENCH, python, "the Python that has the other runtime (python3)"),
+    REAL("seconds", CLI_BENCH, 0, 3600, seconds, "ONNX: of a round (0.3); -r rounds"),
+    TEXT(0, "html", "FILE", CLI_PLAN, html,
+         "ONNX: write a page: the graph before and after, rules, memory over time, schedule"),
+    FLAG(0, "list", CLI_CONFORM, list, "a line for each case, passed ones too"),
     TEXT('p', "prompt", "TEXT", CLI_RUN | CLI_TOKENIZE | CLI_IMATRIX, prompt,
          "the text; an empty prompt starts from the beginning token"),
     INTS('p', "prompt", "N,N,..", CLI_BENCH, 0, 1 << 24, bench_prompts,
@@ -222,11 +265,13 @@ const cli_option cli_options[] = {
     INT('b', "batch", CLI_EMBED, 1, 65536, batch, "most tokens in one step (128; encoders: the context)"),
     INT(0, "chunk", CLI_LOGITS, 1, 65536, batch, "tokens in one step (128)"),
     INT('t', "threads",
-        CLI_RUN | CLI_CHAT | CLI_PLAN | CLI_LOGITS | CLI_PERPLEXITY | CLI_EMBED | CLI_QUANTIZE | CLI_IMATRIX,
+        CLI_RUN | CLI_CHAT | CLI_PLAN | CLI_LOGITS | CLI_PERPLEXITY | CLI_EMBED | CLI_QUANTIZE | CLI_IMATRIX |
+            CLI_VERIFY,
         1, 1024, threads, "worker threads (the usable processors)"),
+    INT('t', "threads", CLI_CONFORM, 1, 1024, threads, "worker threads of each case (1)"),
     INTS('t', "threads", "N,N,..", CLI_BENCH, 1, 1024, thread_list, "worker threads, one measurement each"),
-    INT(0, "slots", MODEL_COMMANDS, 1, 64, slots, "shares of the work (as many as threads)"),
-    CHOICE(0, "isa", "NAME", MODEL_COMMANDS, isa_names, isa, "no faster instruction set than this"),
+    INT(0, "slots", MODEL_COMMANDS | TESTS, 1, 64, slots, "shares of the work (as many as threads)"),
+    CHOICE(0, "isa", "NAME", MODEL_COMMANDS | TESTS, isa_names, isa, "no faster instruction set than this"),
     TEXT(0, "draft", "MODEL", CLI_RUN, draft,
          "a smaller model with the same tokens, which guesses ahead; the text is the same"),
     INT(0, "draft-ngram", CLI_RUN, 1, 64, draft_ngram,
@@ -242,7 +287,7 @@ const cli_option cli_options[] = {
            "the same as --kv; keys and values have one type"),
     {0, "lora", "FILE[:SCALE]", CLI_ADAPTER, MODEL_COMMANDS, -1e6, 1e6, NULL, AT(adapters),
      "apply a low-rank adapter, SCALE times (1); may be repeated"},
-    {0, "memory-limit", "BYTES", CLI_BYTES, MODEL_COMMANDS, 1, 0, NULL, AT(memory_limit),
+    {0, "memory-limit", "BYTES", CLI_BYTES, MODEL_COMMANDS | TESTS, 1, 0, NULL, AT(memory_limit),
      "refuse to load above this; K, M, G may follow"},
     TEXT(0, "pack-cache", "DIR|off", MODEL_COMMANDS, pack_cache,
          "keep the weights in this folder as they lie in memory, so that later starts map them (off)"),

@@ -267,7 +267,7 @@ glia_status glia_compile(const glia_graph *source, const glia_compile_options *o
     }
     p->arena = arena;
     p->slots = o->slots;
-    glia_status s = glia_passes_run(source, o, &p->graph, p->passes, &p->pass_count, e);
+    glia_status s = glia_passes_run(source, o, &p->arena, &p->graph, p->passes, &p->pass_count, &p->trace, e);
     glia_node_binding *bind = NULL;
     int64_t *most = NULL;
     if (!s) {

@@ -6,9 +6,9 @@
  *   quantise  activations that meet quantised weights are quantised by a node of their own
  *   dce       what no output and no state needs is left out (part of every rebuild)
  *
- * The pipeline runs fold and cse to a bounded fixed point, then pack and quantise once, then cse again
- * (so that consumers of one value share one quantised copy). */
-#include "compile/plan.h"
+ * The pipeline runs fold and cse to a bounded fixed point, then the rewrite rules (rules.h), then pack and quantise
+ * once, then cse again (so that consumers of one value share one quantised copy). */
+#include "compile/passes.h"
 
 #include "base/check.h"
 #include "ops/ops.h"
@@ -18,29 +18,6 @@
 
 enum { ROUNDS_MAX = 4, FOLD_BYTES_MAX = 65536 };
 
-typedef struct rewrite {
-    const glia_graph *src;
-    glia_graph *dst;
-    glia_arena scratch;
-    glia_value *map; /* by value id of src: the value in dst */
-    uint8_t *live;   /* by node of src */
-    int32_t *next;   /* cse: chains of dst nodes with one hash, index + 1 */
-    int32_t *heads;
-    int64_t head_count;
-    uint8_t *packable; /* pack: by value id of src */
-    int32_t changes;
-    const glia_compile_options *options;
-} rewrite;
-
-/* Answers a node: true when the outputs are mapped already. */
-typedef bool (*rewrite_fn)(rewrite *r, const glia_node *n, const glia_value *in);
-
-typedef struct pass {
-    const char *name;
-    bool (*begin)(rewrite *r); /* may be null */
-    rewrite_fn node;
-} pass;
-
 static bool writes_state(const glia_graph *g, const glia_node *n)
 {
     for (int i = 0; i < n->out_count; i++)
@@ -48,41 +25,37 @@ static bool writes_state(const glia_graph *g, const glia_node *n)
     return false;
 }
 
-/* Marks what outputs and states need. Nodes are in topological order, so one sweep backwards is enough. */
-static bool mark_live(rewrite *r)
+/* Nodes are in topological order, so one sweep backwards is enough. */
+uint8_t *glia_graph_live(const glia_graph *g, glia_arena *scratch)
 {
-    const glia_graph *g = r->src;
-    uint8_t *wanted = GLIA_NEW_ARRAY(&r->scratch, uint8_t, g->value_count + 1);
-    r->live = GLIA_NEW_ARRAY(&r->scratch, uint8_t, g->node_count + 1);
-    if (!wanted || !r->live) return false;
+    uint8_t *wanted = GLIA_NEW_ARRAY(scratch, uint8_t, g->value_count + 1);
+    uint8_t *alive = GLIA_NEW_ARRAY(scratch, uint8_t, g->node_count + 1);
+    if (!wanted || !alive) return NULL;
     for (int64_t i = 0; i < g->output_count; i++) wanted[g->outputs[i].value.id] = 1;
     for (int64_t i = g->node_count - 1; i >= 0; i--) {
         const glia_node *n = &g->nodes[i];
         bool live = writes_state(g, n);
         for (int j = 0; j < n->out_count; j++) live |= wanted[n->out[j].id];
-        r->live[i] = live;
+        alive[i] = live;
         for (int j = 0; live && j < n->in_count; j++) wanted[n->in[j].id] = 1;
     }
-    return true;
+    return alive;
 }
 
-/* The attributes of a node as arguments again. */
-static bool attrs_of(rewrite *r, const glia_node *n, glia_attr_arg **out)
+glia_attr_arg *glia_rewrite_attrs(glia_rewrite *r, const glia_node *n)
 {
     int count = 0;
     while (n->op->attrs && n->op->attrs[count].name) count++;
     glia_attr_arg *a = GLIA_NEW_ARRAY(&r->scratch, glia_attr_arg, count + 1);
-    if (!a) return false;
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; a && i < count; i++) {
         const glia_attr_spec *s = &n->op->attrs[i];
         a[i] = (glia_attr_arg){s->name, s->kind, n->attr[i].i, n->attr[i].f, n->attr[i].ints, 0};
         if (s->kind == GLIA_ATTR_INTS) a[i].count = n->attr[i].i;
     }
-    *out = a;
-    return true;
+    return a;
 }
 
-static glia_value copy_leaf(rewrite *r, glia_value v)
+static glia_value copy_leaf(glia_rewrite *r, glia_value v)
 {
     const glia_value_info *info = glia_graph_value(r->src, v);
     switch (info->kind) {
@@ -95,30 +68,31 @@ static glia_value copy_leaf(rewrite *r, glia_value v)
     }
 }
 
-static glia_value mapped(rewrite *r, glia_value v)
+glia_value glia_rewrite_mapped(glia_rewrite *r, glia_value v)
 {
     if (glia_is_null(v)) return v;
     if (glia_is_null(r->map[v.id])) r->map[v.id] = copy_leaf(r, v);
     return r->map[v.id];
 }
 
-static void map_outputs(rewrite *r, const glia_node *n, glia_value first)
+static void map_outputs(glia_rewrite *r, const glia_node *n, glia_value first)
 {
     for (int i = 0; i < n->out_count; i++) r->map[n->out[i].id] = glia_graph_output_of(r->dst, first, i);
 }
 
-static bool copy_node(rewrite *r, const glia_node *n, const glia_value *in)
+static bool copy_node(glia_rewrite *r, const glia_node *n, const glia_value *in)
 {
-    glia_attr_arg *attrs;
-    if (!attrs_of(r, n, &attrs)) return false;
+    glia_attr_arg *attrs = glia_rewrite_attrs(r, n);
+    if (!attrs) return false;
     map_outputs(r, n, glia_graph_apply(r->dst, n->op, n->name, in, n->in_count, attrs));
     return true;
 }
 
-static glia_status rebuild(const glia_graph *src, const pass *p, const glia_compile_options *o,
-                           glia_graph **out, int32_t *changes, glia_error *e)
+glia_status glia_passes_rebuild(const glia_graph *src, const glia_pass *p, const glia_compile_options *o,
+                                glia_arena *keep, void *own, glia_graph **out, int32_t *changes,
+                                glia_error *e)
 {
-    rewrite r = {.src = src, .options = o};
+    glia_rewrite r = {.src = src, .options = o, .keep = keep, .own = own};
     glia_arena_init(&r.scratch, o->os, 0);
     glia_graph_options go = GLIA_GRAPH_OPTIONS_INIT;
     go.os = o->os;
@@ -126,12 +100,14 @@ static glia_status rebuild(const glia_graph *src, const pass *p, const glia_comp
     if (s) goto done;
     r.map = GLIA_NEW_ARRAY(&r.scratch, glia_value, src->value_count + 1);
     s = GLIA_E_NOMEM;
-    if (!r.map || !glia_graph_clone_frame(src, r.dst) || !mark_live(&r) || (p->begin && !p->begin(&r)))
+    if (!r.map || !glia_graph_clone_frame(src, r.dst) || !(r.live = glia_graph_live(src, &r.scratch)) ||
+        (p->begin && !p->begin(&r)))
         goto nomem;
     /* Inputs and states keep their order and stay even when unused: they are the graph's interface. */
     for (int64_t i = 1; i < src->value_count; i++) {
         glia_value_kind k = src->values[i].kind;
-        if (k == GLIA_VALUE_INPUT || k == GLIA_VALUE_STATE) mapped(&r, (glia_value){(uint32_t)i});
+        if (k == GLIA_VALUE_INPUT || k == GLIA_VALUE_STATE)
+            glia_rewrite_mapped(&r, (glia_value){(uint32_t)i});
     }
     for (int64_t i = 0; i < src->node_count; i++) {
         const glia_node *n = &src->nodes[i];
@@ -146,12 +122,12 @@ static glia_status rebuild(const glia_graph *src, const pass *p, const glia_comp
                           n->body_count ? "subgraphs" : "nodes of more than 16 inputs or 8 outputs");
             goto done;
         }
-        for (int j = 0; j < n->in_count; j++) in[j] = mapped(&r, n->in[j]);
+        for (int j = 0; j < n->in_count; j++) in[j] = glia_rewrite_mapped(&r, n->in[j]);
         bool answered = p->node && p->node(&r, n, in);
         if (!answered && !copy_node(&r, n, in)) goto nomem;
     }
     for (int64_t i = 0; i < src->output_count; i++)
-        glia_graph_output(r.dst, src->outputs[i].name, mapped(&r, src->outputs[i].value));
+        glia_graph_output(r.dst, src->outputs[i].name, glia_rewrite_mapped(&r, src->outputs[i].value));
     s = glia_graph_seal(r.dst, e);
     if (s) goto done;
     if (r.scratch.failed) goto nomem;
@@ -181,7 +157,7 @@ static bool constant_bytes(const glia_graph *g, glia_value v, const void **data,
     return glia_dtype_tensor_bytes(info->type.dtype, info->type.rank, dims, bytes);
 }
 
-static bool fold_node(rewrite *r, const glia_node *n, const glia_value *in)
+static bool fold_node(glia_rewrite *r, const glia_node *n, const glia_value *in)
 {
     if ((n->op->traits & (GLIA_NO_FOLD | GLIA_GUARD)) || n->out_count != 1 || n->in_count == 0) return false;
     if (!n->op->reference && !(n->op->traits & GLIA_VIEW)) return false;
@@ -223,7 +199,7 @@ static bool fold_node(rewrite *r, const glia_node *n, const glia_value *in)
 
 /* ---- common subexpressions ----------------------------------------------------------------- */
 
-static bool cse_begin(rewrite *r)
+static bool cse_begin(glia_rewrite *r)
 {
     r->head_count = 1;
     while (r->head_count < r->src->node_count) r->head_count *= 2;
@@ -250,7 +226,7 @@ static bool same_attrs(const glia_node *a, const glia_node *b)
     return true;
 }
 
-static bool cse_node(rewrite *r, const glia_node *n, const glia_value *in)
+static bool cse_node(glia_rewrite *r, const glia_node *n, const glia_value *in)
 {
     if ((n->op->traits & GLIA_GUARD) || writes_state(r->src, n)) return false;
     uint64_t h = mix(0, (uint64_t)(uintptr_t)n->op);
@@ -278,7 +254,7 @@ static bool cse_node(rewrite *r, const glia_node *n, const glia_value *in)
 enum { USE_PRODUCT = 1, USE_OTHER = 2, USE_TAPS = 4 };
 
 /* A weight may leave its plain layout when all its consumers can read packed rows. */
-static bool pack_begin(rewrite *r)
+static bool pack_begin(glia_rewrite *r)
 {
     r->packable = GLIA_NEW_ARRAY(&r->scratch, uint8_t, r->src->value_count + 1);
     if (!r->packable) return false;
@@ -296,7 +272,7 @@ static bool pack_begin(rewrite *r)
     return true;
 }
 
-static glia_value packed_weight(rewrite *r, glia_value plain, glia_value to)
+static glia_value packed_weight(glia_rewrite *r, glia_value plain, glia_value to)
 {
     const glia_value_info *info = glia_graph_value(r->dst, to);
     const glia_dim *dims = info->type.dims;
@@ -317,7 +293,7 @@ static glia_value packed_weight(rewrite *r, glia_value plain, glia_value to)
 
 /* The weight of a convolution as C16; floats of depthwise ones, of one channel a sum, stay plain. Weights that a node
  * makes, or that others read as well, are packed in each run. */
-static glia_value packed_taps(rewrite *r, const glia_op *op, glia_value plain, glia_value to)
+static glia_value packed_taps(glia_rewrite *r, const glia_op *op, glia_value plain, glia_value to)
 {
     const glia_value_info *info = glia_graph_value(r->dst, to);
     glia_type packed = info->type;
@@ -333,7 +309,7 @@ static glia_value packed_taps(rewrite *r, const glia_op *op, glia_value plain, g
     return to;
 }
 
-static bool pack_node(rewrite *r, const glia_node *n, const glia_value *in)
+static bool pack_node(glia_rewrite *r, const glia_node *n, const glia_value *in)
 {
     if (n->op == &glia_op_pack) return false;
     glia_value with[GLIA_IN_MAX];
@@ -346,7 +322,7 @@ static bool pack_node(rewrite *r, const glia_node *n, const glia_value *in)
 
 /* ---- quantise ------------------------------------------------------------------------------ */
 
-static bool quantise_node(rewrite *r, const glia_node *n, const glia_value *in)
+static bool quantise_node(glia_rewrite *r, const glia_node *n, const glia_value *in)
 {
     if (!(n->op->traits & GLIA_PRODUCT) || glia_is_null(in[0]) || glia_is_null(in[1])) return false;
     glia_dtype activation = glia_dtype_get(glia_graph_value(r->dst, in[1])->type.dtype)->activation;
@@ -361,37 +337,77 @@ static bool quantise_node(rewrite *r, const glia_node *n, const glia_value *in)
     return copy_node(r, n, with);
 }
 
-static const pass pass_fold = {"fold", NULL, fold_node};
-static const pass pass_cse = {"cse", cse_begin, cse_node};
-static const pass pass_pack = {"pack", pack_begin, pack_node};
-static const pass pass_quantise = {"quantise", NULL, quantise_node};
+static const glia_pass pass_fold = {"fold", NULL, fold_node};
+static const glia_pass pass_cse = {"cse", cse_begin, cse_node};
+static const glia_pass pass_pack = {"pack", pack_begin, pack_node};
+static const glia_pass pass_quantise = {"quantise", NULL, quantise_node};
 
-static const struct step {
-    const pass *pass;
-    bool repeat; /* again from the last non-repeating step while something changed */
-} steps[] = {
-    {&pass_fold, false}, {&pass_cse, true}, {&pass_pack, false}, {&pass_quantise, false}, {&pass_cse, false}};
+typedef struct pipeline {
+    const glia_graph *source;
+    const glia_compile_options *options;
+    glia_arena *keep;
+    glia_graph *graph; /* null: the source */
+    glia_error *e;
+} pipeline;
 
-glia_status glia_passes_run(const glia_graph *source, const glia_compile_options *options, glia_graph **out,
-                            glia_pass_report *reports, int32_t *report_count, glia_error *e)
+static glia_status step(pipeline *l, const glia_pass *p, glia_pass_report *report)
 {
-    const glia_graph *now = source;
-    glia_graph *mine = NULL;
-    glia_status s = GLIA_OK;
-    int round = 0;
-    *report_count = GLIA_COUNT(steps);
-    for (int i = 0; i < GLIA_COUNT(steps); i++) reports[i] = (glia_pass_report){steps[i].pass->name, 0, 0};
-    for (int i = 0; i < GLIA_COUNT(steps) && !s; i++) {
-        glia_graph *next = NULL;
-        int32_t changes = 0;
-        s = rebuild(now, steps[i].pass, options, &next, &changes, e);
-        glia_graph_destroy(mine);
-        mine = next;
-        now = next;
-        reports[i].runs++;
-        reports[i].changes += changes;
-        if (steps[i].repeat && changes && ++round < ROUNDS_MAX) i = -1;
+    glia_graph *next = NULL;
+    int32_t changes = 0;
+    glia_status s = glia_passes_rebuild(l->graph ? l->graph : l->source, p, l->options, l->keep, NULL, &next,
+                                        &changes, l->e);
+    if (s) return s;
+    glia_graph_destroy(l->graph);
+    l->graph = next;
+    report->runs++;
+    report->changes += changes;
+    return GLIA_OK;
+}
+
+/* Constants are folded and equal nodes joined until nothing changes. */
+static glia_status settle(pipeline *l, glia_pass_report *fold, glia_pass_report *cse)
+{
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        const int32_t before = cse->changes;
+        glia_status s = step(l, &pass_fold, fold);
+        if (!s) s = step(l, &pass_cse, cse);
+        if (s || cse->changes == before) return s;
     }
-    *out = mine;
+    return GLIA_OK;
+}
+
+/* What rules leave is settled again, and may fit others. */
+static glia_status rewrite_rules(pipeline *l, glia_pass_report *reports, glia_rule_trace *trace)
+{
+    for (int round = 0; round < ROUNDS_MAX && !l->options->plain; round++) {
+        int32_t fired = 0;
+        glia_status s = glia_rules_run(l->source, l->options, l->keep, &l->graph, NULL, trace, &fired, l->e);
+        reports[2].runs++;
+        reports[2].changes += fired;
+        if (s || !fired) return s;
+        s = settle(l, &reports[0], &reports[1]);
+        if (s) return s;
+    }
+    return GLIA_OK;
+}
+
+glia_status glia_passes_run(const glia_graph *source, const glia_compile_options *options, glia_arena *keep,
+                            glia_graph **out, glia_pass_report *reports, int32_t *report_count,
+                            glia_rule_trace *trace, glia_error *e)
+{
+    static const char *const names[] = {"fold", "cse", "rules", "pack", "quantise", "cse"};
+    pipeline l = {source, options, keep, NULL, e};
+    *report_count = GLIA_COUNT(names);
+    for (int i = 0; i < GLIA_COUNT(names); i++) reports[i] = (glia_pass_report){names[i], 0, 0};
+    glia_status s = settle(&l, &reports[0], &reports[1]);
+    if (!s) s = rewrite_rules(&l, reports, trace);
+    if (!s) s = step(&l, &pass_pack, &reports[3]);
+    if (!s) s = step(&l, &pass_quantise, &reports[4]);
+    if (!s) s = step(&l, &pass_cse, &reports[5]);
+    if (s) {
+        glia_graph_destroy(l.graph);
+        l.graph = NULL;
+    }
+    *out = l.graph;
     return s;
 }

@@ -26,6 +26,7 @@ typedef enum {
     GLIA_BASE_ARENA,
     GLIA_BASE_STATE,
     GLIA_BASE_TABLE,
+    GLIA_BASE_ABSOLUTE, /* address 0: weights that live elsewhere, glia_plan_bind_weights */
     GLIA_BASE_COUNT
 } glia_base;
 
@@ -119,6 +120,23 @@ typedef struct glia_pass_report {
     int32_t runs, changes;
 } glia_pass_report;
 
+/* What the rewrite rules did (rules.h): how often each fired, and where one fitted but for a condition. */
+typedef struct glia_rule_report {
+    const char *name;
+    int32_t kind; /* 1 exact, 2 reassociating, 3 approximate */
+    int32_t fired, missed;
+} glia_rule_report;
+
+typedef struct glia_rule_miss {
+    const char *rule, *node, *condition; /* the condition that failed, as the rule writes it */
+} glia_rule_miss;
+
+typedef struct glia_rule_trace {
+    glia_rule_report *rules;
+    glia_rule_miss *misses; /* the first so many */
+    int32_t rule_count, miss_count;
+} glia_rule_trace;
+
 typedef struct glia_bytes { /* exact memory by class */
     int64_t weights;        /* weights in their plain layout */
     int64_t packed;         /* weights in packed layouts */
@@ -155,6 +173,7 @@ typedef struct glia_plan {
     int64_t arena_lower_bound;
     glia_pass_report passes[8];
     int32_t pass_count;
+    glia_rule_trace trace;
     int32_t slots;
     int32_t dim_count_max; /* of all variants */
     glia_rates rates;
@@ -166,6 +185,9 @@ typedef struct glia_compile_options {
     uint32_t features;   /* GLIA_CPU_*, from glia_cpu_features() */
     const char *isa_max; /* force a set and those below it; null: the best */
     int64_t symbol_max;  /* the largest value that symbol 0 will take; at most its own bound */
+    int32_t level;       /* of rewriting: 1 (and 0) exact rules alone, 2 also those that reassociate, 3 also
+                            approximate ones */
+    int32_t plain;       /* not 0: no rewriting */
 } glia_compile_options;
 
 /* Compiles a sealed graph; `source` stays the caller's and is not needed afterwards, but constants' and
@@ -174,9 +196,17 @@ glia_status glia_compile(const glia_graph *source, const glia_compile_options *o
                          glia_error *e);
 void glia_plan_free(glia_plan *p);
 
-/* The passes alone: a new graph, equal in value. passes.c */
-glia_status glia_passes_run(const glia_graph *source, const glia_compile_options *options, glia_graph **out,
-                            glia_pass_report *reports, int32_t *report_count, glia_error *e);
+/* Weights that live elsewhere: gives each weight record the address that resolve answers, of memory that holds
+ * record->bytes in record->layout (packed layouts: aligned to 64) and outlives the plan. Several plans may share
+ * it. Afterwards the plan's records cannot be moved, and runs need neither `weights` nor `packed`. A null address
+ * is refused by the weight's name (G0230) and leaves the plan as it was. Before any lane of the plan. bind.c */
+typedef const void *(*glia_weight_resolve)(void *ctx, const glia_plan *p, const glia_weight_record *record);
+glia_status glia_plan_bind_weights(glia_plan *p, glia_weight_resolve resolve, void *ctx, glia_error *e);
+
+/* The passes alone: a new graph, equal in value. keep: outlives the graph, holds what passes compute. passes.c */
+glia_status glia_passes_run(const glia_graph *source, const glia_compile_options *options, glia_arena *keep,
+                            glia_graph **out, glia_pass_report *reports, int32_t *report_count,
+                            glia_rule_trace *trace, glia_error *e);
 
 /* ---- between the parts of the compiler ---------------------------------------------------- */
 typedef struct glia_part { /* a node's partition */

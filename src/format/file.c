@@ -19,7 +19,8 @@ const char *glia_file_reason(int error)
     case ENOSPC:
     case EDQUOT: return "no space is left";
     case EFBIG: return "it would be too large";
-    case ELOOP: return "too many symbolic links";
+    case ELOOP: return "a symbolic link, or too many of them";
+    case EMLINK: return "the file has several names (hard links)";
     case EMFILE:
     case ENFILE: return "too many open files";
     case ENOMEM: return "out of memory";

@@ -77,22 +77,29 @@ static glia_status take_shape(scan *c, glia_npy *a, glia_error *e)
     return GLIA_OK;
 }
 
+/* One byte has no order: NumPy writes `|`, and reads `<` and `=` as well. */
+static const struct {
+    char descr[4];
+    glia_dtype dtype;
+} known[] = {{"<f4", GLIA_F32}, {"<f8", GLIA_F64}, {"<f2", GLIA_F16}, {"|i1", GLIA_I8},
+             {"<i2", GLIA_I16}, {"<i4", GLIA_I32}, {"<i8", GLIA_I64}, {"|u1", GLIA_U8},
+             {"<u2", GLIA_U16}, {"<u4", GLIA_U32}, {"<u8", GLIA_U64}, {"|b1", GLIA_BOOL}};
+
 static glia_status take_descr(scan *c, glia_npy *a, glia_error *e)
 {
-    static const struct {
-        const char *descr;
-        glia_dtype dtype;
-    } known[] = {{"<f4", GLIA_F32}, {"<f8", GLIA_F64}, {"<i4", GLIA_I32}, {"<i8", GLIA_I64}};
     char descr[32];
     if (take(c, "[")) return glia_fail(e, GLIA_E_UNSUPPORTED, "G0432", "a .npy array of records");
     if (!take_quoted(c, descr, sizeof descr))
         return glia_fail(e, GLIA_E_FORMAT, "G0431", "the descr of a .npy array is not a string");
     for (int i = 0; i < GLIA_COUNT(known); i++) {
-        if (strcmp(known[i].descr, descr) == 0) a->dtype = known[i].dtype;
+        const bool one = known[i].descr[2] == '1' && (descr[0] == '<' || descr[0] == '=');
+        if (strcmp(known[i].descr + one, descr + one) == 0) a->dtype = known[i].dtype;
     }
-    return a->dtype ? GLIA_OK
-                    : glia_fail(e, GLIA_E_UNSUPPORTED, "G0432",
-                                "a .npy array of dtype '%s'; <f4, <f8, <i4 and <i8 are read", descr);
+    return a->dtype
+               ? GLIA_OK
+               : glia_fail(e, GLIA_E_UNSUPPORTED, "G0432",
+                           "a .npy array of dtype '%s'; little-endian floats, integers and bools are read",
+                           descr);
 }
 
 static glia_status read_dict(scan *c, glia_npy *a, glia_error *e)
@@ -159,6 +166,11 @@ static glia_status parse(const glia_os *os, const void *file, int64_t size, glia
     a->data = glia_file_memory(os, a->bytes, "a .npy array", e);
     if (!a->data) return GLIA_E_NOMEM;
     memcpy(a->data, glia_read_bytes(&r, a->bytes), (size_t)a->bytes);
+    for (int64_t i = 0; a->dtype == GLIA_BOOL && i < a->count; i++) {
+        if (((const uint8_t *)a->data)[i] < 2) continue;
+        glia_npy_free(os, a);
+        return glia_fail(e, GLIA_E_FORMAT, "G0433", "a bool of a .npy array is neither 0 nor 1");
+    }
     return GLIA_OK;
 }
 
@@ -196,10 +208,10 @@ void glia_npy_free(const glia_os *os, glia_npy *a)
 }
 
 /* The preamble is padded with spaces so that the data are aligned to 64 bytes. */
-static int64_t write_preamble(char *out, int64_t size, int rank, const int64_t *dims)
+static int64_t write_preamble(char *out, int64_t size, const char *descr, int rank, const int64_t *dims)
 {
-    int64_t n =
-        10 + snprintf(out + 10, (size_t)size - 10, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
+    int64_t n = 10 + snprintf(out + 10, (size_t)size - 10,
+                              "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
     for (int i = 0; i < rank; i++)
         n += snprintf(out + n, (size_t)(size - n),
                       i + 1 < rank ? "%lld, "
@@ -217,19 +229,25 @@ static int64_t write_preamble(char *out, int64_t size, int rank, const int64_t *
     return end;
 }
 
-glia_status glia_npy_write_f32(const glia_os *os, const char *path, int rank, const int64_t *dims,
-                               const float *data, glia_error *e)
+glia_status glia_npy_write(const glia_os *os, const char *path, glia_dtype dtype, int rank,
+                           const int64_t *dims, const void *data, glia_error *e)
 {
     char preamble[512]; /* 8 dims of at most 21 characters, and 64 bytes of text */
     int64_t bytes;
+    const char *descr = NULL;
     glia_error_clear(e);
+    for (int i = 0; i < GLIA_COUNT(known); i++) {
+        if (known[i].dtype == dtype) descr = known[i].descr;
+    }
+    if (!descr)
+        return glia_fail(e, GLIA_E_UNSUPPORTED, "G0432", "NumPy has no dtype %s", glia_dtype_name(dtype));
     if (!path || rank < 0 || rank > GLIA_RANK_MAX || (rank && !dims))
         return glia_fail(e, GLIA_E_ARG, "G0434", "no path or no shape");
-    if (!glia_dtype_tensor_bytes(GLIA_F32, rank, dims, &bytes))
+    if (!glia_dtype_tensor_bytes(dtype, rank, dims, &bytes))
         return glia_fail(e, GLIA_E_SHAPE, "G0433", "the shape of a .npy array wraps");
     if (bytes && !data) return glia_fail(e, GLIA_E_ARG, "G0434", "no data");
     if (!os) os = glia_os_default();
-    int64_t n = write_preamble(preamble, sizeof preamble, rank, dims);
+    int64_t n = write_preamble(preamble, sizeof preamble, descr, rank, dims);
     glia_file_writer w;
     glia_status s = glia_file_create(&w, os, path, e);
     if (!s) s = glia_file_append(&w, preamble, n, e);
@@ -237,4 +255,10 @@ glia_status glia_npy_write_f32(const glia_os *os, const char *path, int rank, co
     if (!s) s = glia_file_finish(&w, e);
     glia_file_abandon(&w);
     return s;
+}
+
+glia_status glia_npy_write_f32(const glia_os *os, const char *path, int rank, const int64_t *dims,
+                               const float *data, glia_error *e)
+{
+    return glia_npy_write(os, path, GLIA_F32, rank, dims, data, e);
 }

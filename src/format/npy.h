@@ -1,5 +1,5 @@
-/* NumPy's .npy files (format 1.0 to 3.0): writes arrays of f32, reads small arrays of f32, f64, i32 and i64
- * in C order. Refused by name: Fortran order, big-endian and object types, and all other dtypes.
+/* NumPy's .npy files (format 1.0 to 3.0): reads and writes arrays of floats, integers and bools in C order. Refused
+ * by name: Fortran order, big-endian and object types, records, texts, and all other dtypes.
  * (numpy/lib/format.py.) */
 #ifndef GLIA_FORMAT_NPY_H
 #define GLIA_FORMAT_NPY_H
@@ -9,7 +9,7 @@
 #include <glia/os.h>
 
 typedef struct glia_npy {
-    glia_dtype dtype; /* GLIA_F32, GLIA_F64, GLIA_I32 or GLIA_I64 */
+    glia_dtype dtype; /* f16 to f64, i8 to i64, u8 to u64, bool */
     int rank;         /* 0..8 */
     int64_t dims[GLIA_RANK_MAX];
     int64_t count; /* elements */
@@ -24,8 +24,10 @@ glia_status glia_npy_read(const glia_os *os, const char *path, int64_t bytes_max
 glia_status glia_npy_parse(const glia_os *os, const void *file, int64_t size, glia_npy *out, glia_error *e);
 void glia_npy_free(const glia_os *os, glia_npy *a);
 
-/* Writes [dims] as little-endian f32 to "path.tmp" and renames it. GLIA_E_ARG, GLIA_E_SHAPE, GLIA_E_IO,
- * GLIA_E_NOMEM. */
+/* Writes [dims] little-endian to "path.tmp" and renames it. GLIA_E_ARG, GLIA_E_SHAPE, GLIA_E_UNSUPPORTED (a dtype
+ * that NumPy lacks), GLIA_E_IO, GLIA_E_NOMEM. */
+glia_status glia_npy_write(const glia_os *os, const char *path, glia_dtype dtype, int rank,
+                           const int64_t *dims, const void *data, glia_error *e);
 glia_status glia_npy_write_f32(const glia_os *os, const char *path, int rank, const int64_t *dims,
                                const float *data, glia_error *e);
 

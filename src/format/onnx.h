@@ -7,7 +7,8 @@
  * relative path of plain names, no link, a regular file with one name on the disk, offset and length inside it.
  *
  * Refused by name: segments, sparse tensors whose indices are out of range, strings that are no UTF-8 as names, data
- * of another length than the shape says, and dtypes unknown here. */
+ * of another length than the shape says, booleans that are neither 0 nor 1, and dtypes unknown here. The domain
+ * "ai.onnx" is given as "". Training information, annotations and devices are skipped. */
 #ifndef GLIA_FORMAT_ONNX_H
 #define GLIA_FORMAT_ONNX_H
 
@@ -24,9 +25,9 @@ typedef struct glia_onnx_text {
 } glia_onnx_text;
 
 /* A tensor of a file. Data are row-major little-endian elements of `dtype`, one element after the other (low-bit
- * types unpacked, one element a byte), or strings. They lie in the mapped file, in the arena, or are read from an
- * external file by glia_onnx_tensor_data. Complex numbers are pairs: `complex` with dtype F32 or F64 and a last axis
- * of 2 appended to dims. */
+ * types unpacked, one element a byte: tensor/lowbit.h), or strings. They are aligned to their size, and lie in the
+ * file's own memory, in the arena, or are read from an external file by glia_onnx_tensor_read. Complex numbers are
+ * pairs: `complex` with dtype F32 or F64 and a last axis of 2 appended to dims. */
 typedef struct glia_onnx_tensor {
     glia_onnx_text name;
     int32_t onnx_type; /* TensorProto.DataType */
@@ -42,7 +43,7 @@ typedef struct glia_onnx_tensor {
 } glia_onnx_tensor;
 
 typedef struct glia_onnx_type glia_onnx_type;
-struct glia_onnx_type {
+struct glia_onnx_type { /* NO_TYPE: the file does not say */
     enum { GLIA_ONNX_NO_TYPE, GLIA_ONNX_TENSOR, GLIA_ONNX_SEQUENCE, GLIA_ONNX_OPTIONAL, GLIA_ONNX_MAP } kind;
     int32_t onnx_type;                    /* of elements; of keys for maps */
     int16_t rank;                         /* -1: open */
@@ -92,6 +93,7 @@ typedef struct glia_onnx_attr {
 typedef struct glia_onnx_node {
     const char *name;        /* "" if it has none */
     const char *op, *domain; /* domain "" for ai.onnx */
+    const char *overload;    /* of the function that op names; mostly "" */
     const char *const *in;   /* [in_count], "" where left out */
     const char *const *out;
     int32_t in_count, out_count, attr_count;
@@ -140,9 +142,9 @@ typedef struct glia_onnx {
 } glia_onnx;
 
 typedef struct glia_onnx_limits {
-    int64_t message_bytes; /* of everything in the arena; 0: 2 GiB */
-    int64_t nodes;         /* 0: 1 000 000 */
-    int64_t tensors;       /* 0: 65 536 */
+    int64_t message_bytes; /* of everything that is parsed out of the file, beside the file; 0: 2 GiB */
+    int64_t nodes; /* with subgraphs and functions; attributes and values have this limit too; 0: 1 000 000 */
+    int64_t tensors; /* 0: 65 536 */
 } glia_onnx_limits;
 
 /* Opens and checks a file. GLIA_E_IO, GLIA_E_FORMAT, GLIA_E_LIMIT, GLIA_E_UNSUPPORTED, GLIA_E_NOMEM; codes
@@ -154,7 +156,8 @@ glia_status glia_onnx_parse(const glia_os *os, const void *data, int64_t size, c
                             const glia_onnx_limits *limits, glia_onnx **out, glia_error *e);
 void glia_onnx_close(glia_onnx *m);
 
-/* Bytes [begin, begin + bytes) of a tensor's data into `to`: from the file, or from its external file. */
+/* Bytes [begin, begin + bytes) of a tensor's data into `to`: from the file, or from its external file, which is
+ * checked anew when it is opened. One thread at a time. */
 glia_status glia_onnx_tensor_read(const glia_onnx *m, const glia_onnx_tensor *t, int64_t begin, int64_t bytes,
                                   void *to, glia_error *e);
 
@@ -162,13 +165,15 @@ glia_status glia_onnx_tensor_read(const glia_onnx *m, const glia_onnx_tensor *t,
  * Parsed into an arena, so that the bytes need not stay. */
 typedef struct glia_onnx_item glia_onnx_item;
 struct glia_onnx_item {
-    int kind;                     /* GLIA_ONNX_NO_TYPE: an empty optional; TENSOR, SEQUENCE, OPTIONAL, MAP */
-    glia_onnx_tensor tensor;      /* TENSOR */
-    const glia_onnx_item *items;  /* SEQUENCE [count]; OPTIONAL one or none; MAP: values [count] */
-    const glia_onnx_tensor *keys; /* MAP: one tensor of keys */
+    int kind;                    /* GLIA_ONNX_TENSOR, SEQUENCE, OPTIONAL or MAP */
+    glia_onnx_tensor tensor;     /* TENSOR */
+    const glia_onnx_item *items; /* SEQUENCE [count]; OPTIONAL one or none; MAP: values [count] */
+    const glia_onnx_tensor
+        *keys; /* MAP: one tensor of keys, strings or int64 (whatever integers they were) */
     int64_t count;
 };
-/* kind: which message the bytes are, GLIA_ONNX_TENSOR and so on. */
+/* kind: which message the bytes are, GLIA_ONNX_TENSOR and so on; sparse tensors are made dense. External data are
+ * refused. G1016 and the codes of tensors. */
 glia_status glia_onnx_item_parse(glia_arena *a, const void *data, int64_t size, int kind, glia_onnx_item *out,
                                  glia_error *e);
 

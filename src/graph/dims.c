@@ -1046,6 +1046,7 @@ static void *copy_array(glia_graph *to, const void *from, int64_t count, int64_t
 bool glia_graph_clone_frame(const glia_graph *from, glia_graph *to)
 {
     glia_dims *d = copy_array(to, from->dims, 1, sizeof *d);
+    to->custom = from->custom; /* of the graph that the first one was made of, which outlives its copies */
     to->symbols = copy_array(to, from->symbols, from->symbol_count, sizeof *to->symbols);
     if (!d || !to->symbols) return false;
     to->symbol_count = to->symbol_capacity = from->symbol_count;

@@ -301,7 +301,7 @@ bool glia_explain_dtype(glia_building *b, int input)
                                                 {"A", "a8x32 or a8x256"},
                                                 {"I", "an integer"},
                                                 {"B", "bool"},
-                                                {"T", "any dtype but block formats"}};
+                                                {"T", "a float, an integer or bool"}};
     for (int i = 0; i < GLIA_COUNT(classes_of); i++) {
         if (memchr(t->dtype_text, classes_of[i][0][0], (size_t)t->dtype_text_len))
             glia_error_more(&b->x.g->error, "   = %s is %s", classes_of[i][0], classes_of[i][1]);

@@ -1,4 +1,5 @@
 /* Graphs: values, names, nodes, outputs, sealing. Types are infer.c's, pictures of errors errors_text.c's. */
+#include "graph/custom.h"
 #include "graph/graph.h"
 
 #include <stdarg.h>
@@ -86,6 +87,11 @@ glia_status glia_graph_create(const glia_graph_options *options, glia_graph **ou
     memset(&g->values[0], 0, sizeof g->values[0]);
     g->values[0].name = "";
     g->values[0].producer = -1;
+    glia_status s = glia_custom_ops_make(&g->arena, o.ops, o.op_count, &g->custom, e);
+    if (s) {
+        glia_graph_destroy(g);
+        return s;
+    }
     *out = g;
     return GLIA_OK;
 }
@@ -345,6 +351,13 @@ glia_value glia_graph_output_of(glia_graph *g, glia_value v, int i)
     return glia_graph_fail(g, GLIA_E_ARG, "G0119", "`%.300s` has no output %d", info->name, i);
 }
 
+int glia_graph_output_count_of(const glia_graph *g, glia_value v)
+{
+    if (!g || glia_is_null(v) || v.id >= g->value_count) return 0;
+    const int32_t producer = g->values[v.id].producer;
+    return producer < 0 ? 0 : g->nodes[producer].out_count;
+}
+
 const char *glia_type_text(const glia_graph *g, const glia_type *t, char *buf, int size)
 {
     char dim[128];
@@ -506,11 +519,17 @@ glia_value glia_graph_apply(glia_graph *g, const glia_op *op, const char *name, 
     return add_node(&b, name);
 }
 
+const glia_op *glia_graph_op(const glia_graph *g, const char *name)
+{
+    const glia_op *custom = glia_custom_find(g->custom, name);
+    return custom ? custom : glia_op_find(name);
+}
+
 glia_value glia_graph_node(glia_graph *g, const char *op, const char *name, const glia_value *in, int count,
                            const glia_attr_arg *attrs)
 {
     if (!g || g->error.status != GLIA_OK) return (glia_value){0};
-    const glia_op *o = op ? glia_op_find(op) : 0;
+    const glia_op *o = op ? glia_graph_op(g, op) : 0;
     if (!o)
         return glia_graph_fail(g, GLIA_E_NOT_FOUND, "G0113",
                                "there is no operation `%.100s`; docs/ops.md has the list", op ? op : "");

@@ -71,7 +71,8 @@ struct glia_graph {
     glia_entry_guard *guards;
     int64_t guard_count, guard_capacity;
     glia_dims *dims;
-    void *names; /* hash of names to values */
+    void *names;                          /* hash of names to values */
+    const struct glia_custom_ops *custom; /* operations from outside, or null */
 };
 
 /* Access. The pointers stay valid until the next building call. */
@@ -90,6 +91,8 @@ const char *glia_type_text(const glia_graph *g, const glia_type *t, char *buf, i
 bool glia_dim_exact_div(glia_graph *g, glia_dim a, glia_dim b, glia_dim *out);
 bool glia_dim_sub(glia_graph *g, glia_dim a, glia_dim b, glia_dim *out);
 
+/* An operation by name, from outside or the library's own; null if there is none. */
+const glia_op *glia_graph_op(const glia_graph *g, const char *name);
 /* Node building for passes and gradients: like glia_graph_node with a descriptor. */
 glia_value glia_graph_apply(glia_graph *g, const glia_op *op, const char *name, const glia_value *in,
                             int count, const glia_attr_arg *attrs);

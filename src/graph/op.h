@@ -5,42 +5,12 @@
 #define GLIA_GRAPH_OP_H
 
 #include <glia/graph.h>
+#include <glia/op.h>
 #include <stdbool.h>
 
 #include "base/arena.h"
 #include "base/error.h"
 #include "tensor/dtype.h"
-
-/* One tensor as a kernel sees it: contiguous, row-major. data null: an absent optional input. */
-typedef struct glia_tensor {
-    void *data;
-    const int64_t *dims; /* [rank], outermost first */
-    int16_t rank;
-    int16_t layout;
-    glia_dtype dtype;
-} glia_tensor;
-
-typedef struct glia_attr { /* a node's attribute, in the order of the op's table */
-    int64_t i;             /* INT, DTYPE; for INTS the count */
-    double f;
-    const int64_t *ints;
-} glia_attr;
-
-/* Arguments of a kernel. It computes the box [begin, end) of out[0]'s index space, one bound per axis of
- * out[0] (for several outputs: the axes they share by name), reads what the signature says that this
- * box needs, and writes nothing else. Scratch is private to the call; `fault` is set to a positive
- * number by guards only. */
-typedef struct glia_kargs {
-    const glia_tensor *in;
-    const glia_tensor *out;
-    int32_t in_count, out_count;
-    const int64_t *begin, *end; /* [out[0].rank] */
-    const glia_attr *attr;
-    void *scratch; /* op->scratch bytes, 64-byte aligned */
-    int32_t *fault;
-} glia_kargs;
-
-typedef void (*glia_kernel)(const glia_kargs *k);
 
 /* traits */
 enum {
@@ -53,15 +23,9 @@ enum {
     GLIA_GUARD = 64,      /* checks data, sets fault; out is a copy-free view of input 0 */
     GLIA_NO_FOLD = 128,   /* never evaluated at build time (packs, states, random numbers) */
     GLIA_PRODUCT = 256, /* input 1 is a weight kept by rows, which may be packed; input 0 may be quantised */
-    GLIA_TAPS = 512 /* input 1 is a weight [m, c, taps..] of a convolution, which may be packed (C16) */
+    GLIA_WHOLE = 65536, /* never split */
+    GLIA_TAPS = 512     /* input 1 is a weight [m, c, taps..] of a convolution, which may be packed (C16) */
 };
-
-typedef struct glia_attr_spec {
-    const char *name; /* null ends the table */
-    int kind;         /* GLIA_ATTR_* */
-    bool required;
-    double number; /* default of INT, FLOAT and DTYPE; INTS default to empty */
-} glia_attr_spec;
 
 typedef struct glia_node glia_node;
 
@@ -116,6 +80,9 @@ struct glia_op {
     /* For hand rules: which boxes of inputs a box of out[0] needs, and which axes may be split. `out` comes cleared:
      * every axis whole, nothing split. Null: the signature says it, and without one nothing is split. */
     bool (*regions)(const glia_graph *g, const glia_node *n, struct glia_regions *out);
+    const glia_op_kernel
+        *kernels; /* of operations from outside: what the tables of a provider are to others */
+    int32_t kernel_count;
     void (*sample)(glia_sample *s); /* null: not sampled (a test lists them) */
 };
 

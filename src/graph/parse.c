@@ -445,7 +445,7 @@ static bool node_line(text_parser *p)
         if (!expect(p, ":") || !type(p, &n.out_type[n.out_count++])) return false;
     } while (take(p, ","));
     if (!expect(p, "=") || !name(p)) return false;
-    const glia_op *op = glia_op_find(p->name);
+    const glia_op *op = glia_graph_op(p->g, p->name);
     if (!op) {
         glia_graph_fail(p->g, GLIA_E_NOT_FOUND, "G0113",
                         "there is no operation `%.100s`; docs/ops.md has the list", p->name);

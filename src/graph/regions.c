@@ -296,6 +296,7 @@ static void read_view(const glia_graph *g, const glia_node *n, glia_regions *r)
 bool glia_node_regions(const glia_graph *g, const glia_node *n, glia_regions *out)
 {
     clear(out);
+    if (n->op->traits & GLIA_WHOLE) return false;
     if (n->in_count > GLIA_COUNT(out->in) || n->out_count > GLIA_COUNT(out->out)) return false;
     if (n->op->regions) {
         if (n->op->regions(g, n, out)) return true;

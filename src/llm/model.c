@@ -4,7 +4,7 @@
 #include "base/check.h"
 #include "base/cpu.h"
 #include "llm/adapter.h"
-#include "llm/load.h"
+#include "run/load.h"
 
 #include <string.h>
 
@@ -94,7 +94,7 @@ static glia_status build(glia_model *m, glia_error *e)
     m->pages = glia_lm_pages(&lo);
     m->options.cache_tokens = m->pages * GLIA_PAGE_TOKENS;
     glia_graph_identity(m->lm.graph, m->graph_identity);
-    glia_compile_options co = {o->os, o->slots, glia_cpu_features(), o->isa, lo.batch};
+    glia_compile_options co = {o->os, o->slots, glia_cpu_features(), o->isa, lo.batch, 1, 1};
     s = glia_compile(m->lm.graph, &co, &m->plan, e);
     glia_graph_destroy(m->lm.graph);
     m->lm.graph = NULL;
@@ -236,7 +236,8 @@ static glia_status load(glia_model *m, glia_error *e)
 {
     const glia_os *os = m->options.os;
     const glia_plan *p = m->plan;
-    glia_lane_options lo = {os, m->options.threads, m->options.profile_events};
+    glia_lane_options lo = {
+        .os = os, .workers = m->options.threads, .profile_events = m->options.profile_events};
     glia_status s = glia_lane_create(p, &lo, &m->lane, e);
     if (s) return s;
     s = glia_pack_open(m, true, e);

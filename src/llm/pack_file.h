@@ -6,10 +6,11 @@
  *     16  u64 bytes of the file          24  u64 bytes of the header, its digest included
  *     32  the source's stamp, 32 bytes: its size, time, header and samples (pack.c)
  *     64  the source's content, 32 bytes: SHA-256 over the checksums of all its pieces (pack.c)
- *     96  the layouts, 32 bytes: SHA-256 over what each weight is, where it lies and how its bytes are
- * arranged 128  the instruction set, 16 bytes, padded with NUL 144  u64 bytes of plain weights    152  u64 of
- * packed ones 160  u64 blocks; then for each block the u64 checksum of its bytes (base/sum64.h) SHA-256 of
- * all before, 32 bytes
+ *     96  the layouts, 32 bytes: SHA-256 over what each weight is, where it lies and how its bytes lie
+ *    128  the instruction set, 16 bytes, padded with NUL
+ *    144  u64 bytes of plain weights    152  u64 of packed ones
+ *    160  u64 blocks; then for each block the u64 checksum of its bytes (base/sum64.h)
+ *         SHA-256 of all before, 32 bytes
  *
  * Plain weights begin at the next multiple of 4096, packed ones at the next behind them (an empty section
  * takes no room); each section is cut into blocks, the last of which may be short. Nothing in the file is an

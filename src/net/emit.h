@@ -34,7 +34,8 @@ bool glia_emit_has(const glia_emit *m, int i);
 bool glia_emit_wants(const glia_emit *m, int i); /* output i has a name: somebody may read it */
 void glia_emit_set(glia_emit *m, int i, glia_value v);
 
-/* Type of a value; dims are constants. The pointer is good until the next node is added. A null value has dtype NONE. */
+/* Type of a value; dims are constants. The pointer is good until the next node is added. A null value has
+ * dtype NONE. */
 const glia_type *glia_emit_type(glia_emit *m, glia_value v);
 glia_dtype glia_emit_dtype(glia_emit *m, glia_value v);
 int glia_emit_rank(glia_emit *m, glia_value v);
@@ -84,6 +85,9 @@ glia_value glia_emit_with(glia_emit *m, const char *op, glia_value v, double num
  * where v is not known. */
 glia_value glia_emit_transposed_weight(glia_emit *m, glia_value v);
 
+/* v itself, or the weight that a constant is, so that it may be packed. */
+glia_value glia_emit_as_weight(glia_emit *m, glia_value v);
+
 /* ---- ends. Each returns false. */
 bool glia_emit_refuse(glia_emit *m, const char *format, ...) GLIA_PRINTF(2, 3); /* G1030, UNSUPPORTED */
 bool glia_emit_fail(glia_emit *m, const char *format, ...) GLIA_PRINTF(2, 3);   /* G1031, FORMAT */
@@ -94,6 +98,8 @@ bool glia_emit_host(glia_emit *m, const char *why);
 bool glia_emit_axis(glia_emit *m, int64_t given, int rank, int *axis);
 
 typedef bool (*glia_emit_fn)(glia_emit *m);
+/* If with a condition that is known (emit_control.c), for the table. */
+bool glia_emit_if(glia_emit *m);
 
 /* ---- the same nodes run one by one on objects (host.c): what has sizes, branches or kinds that only data decide. */
 typedef struct glia_host glia_host;
@@ -110,5 +116,6 @@ typedef struct glia_net_op {
 enum { GLIA_NET_MOVES = 1 };
 
 const glia_net_op *glia_net_op_find(const char *domain, const char *name);
+const glia_net_op *glia_net_op_at(int64_t i); /* null past the end */
 
 #endif

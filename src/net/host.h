@@ -6,11 +6,16 @@
 #include <glia/net.h>
 
 #include "net/emit.h"
+#include "net/object.h"
 
 /* The node at hand. */
 const glia_os *glia_host_os(const glia_host *h);
 glia_error *glia_host_error(glia_host *h);
+glia_account *
+glia_host_account(const glia_host *h); /* what objects of this run are charged to; may be null */
 int64_t glia_host_version(const glia_host *h);
+const char *glia_host_op(const glia_host *h);
+glia_account *glia_host_account(const glia_host *h); /* for object.h's functions */
 int glia_host_in_count(const glia_host *h);
 int glia_host_out_count(const glia_host *h);
 glia_object *glia_host_in(const glia_host *h, int i); /* borrowed; null: absent */
@@ -23,10 +28,14 @@ int64_t glia_host_int(const glia_host *h, const char *name, int64_t otherwise);
 double glia_host_float(const glia_host *h, const char *name, double otherwise);
 const char *glia_host_string(const glia_host *h, const char *name, const char *otherwise);
 
+/* Why an object could not be made: the limit or the os. Returns the status. */
+glia_status glia_host_no_object(glia_host *h);
 /* A tensor to be filled, zeroed: *data gets its memory. Null: no memory, or beyond the limit (an error is set). */
 glia_object *glia_host_tensor(glia_host *h, glia_dtype t, int rank, const int64_t *dims, void **data);
 glia_status glia_host_fail(glia_host *h, const char *format, ...) GLIA_PRINTF(2, 3);   /* G1031 */
 glia_status glia_host_refuse(glia_host *h, const char *format, ...) GLIA_PRINTF(2, 3); /* G1030 */
+/* What only data can do wrong, GLIA_E_GUARD: a position, a key, shapes that differ between iterations. */
+glia_status glia_host_wrong(glia_host *h, const char *code, const char *format, ...) GLIA_PRINTF(3, 4);
 
 /* Any operator that has an emit function, run on objects at once (a plan of one node, kept for the shapes): for
  * sequences of tensors, bodies, and operators that are compositions. attrs as in a file, count of them. */
@@ -39,6 +48,7 @@ glia_status glia_host_call(glia_host *h, const char *domain, const char *op, con
 int glia_host_body_inputs(const glia_host *h, int b);
 int glia_host_body_outputs(const glia_host *h, int b);
 glia_status glia_host_body_run(glia_host *h, int b, glia_object *const *in, glia_object **out);
+const glia_onnx_graph *glia_host_body_graph(const glia_host *h, int b); /* with the types that it declares */
 /* The body that an attribute holds; -1: none. */
 int glia_host_body_of(const glia_host *h, const char *attr);
 /* Counts against the run's limit of nodes and looks at cancellation and deadline: call once an iteration. */

@@ -16,6 +16,7 @@ void glia_unary_run(const glia_kargs *k, const glia_unary *f)
     for (glia_box b = glia_box_rows(k, glia_leading(y)); b.more; glia_box_next(&b)) {
         for (int64_t i = b.row * n + glia_box_begin(k), e = b.row * n + glia_box_end(k); i < e; i++) {
             if (!floats) glia_set_i64(y, i, f->i64(glia_get_i64(x, i), k->attr));
+            else if (f->alone) glia_set_f64(y, i, f->alone(glia_get_f64(x, i)));
             else if (y->dtype == GLIA_F64) glia_set_f64(y, i, f->f64(glia_get_f64(x, i), k->attr));
             else glia_set_f32(y, i, f->f32(glia_get_f32(x, i), k->attr));
         }
@@ -81,7 +82,7 @@ static double silu_op_f64(double x, const glia_attr *a)
 }
 static void silu_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {silu_op_f32, silu_op_f64, NULL};
+    static const glia_unary f = {silu_op_f32, silu_op_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 
@@ -131,7 +132,7 @@ static double gelu_op_f64(double x, const glia_attr *a)
 }
 static void gelu_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {gelu_op_f32, gelu_op_f64, NULL};
+    static const glia_unary f = {gelu_op_f32, gelu_op_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 
@@ -176,7 +177,7 @@ static double gelu_erf_op_f64(double x, const glia_attr *a)
 }
 static void gelu_erf_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {gelu_erf_op_f32, gelu_erf_op_f64, NULL};
+    static const glia_unary f = {gelu_erf_op_f32, gelu_erf_op_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 

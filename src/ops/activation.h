@@ -10,6 +10,7 @@ typedef struct glia_unary {
     float (*f32)(float x, const glia_attr *a);
     double (*f64)(double x, const glia_attr *a);
     int64_t (*i64)(int64_t x, const glia_attr *a);
+    double (*alone)(double x); /* instead of both float forms: narrower floats are its result rounded once */
 } glia_unary;
 
 void glia_unary_run(const glia_kargs *k, const glia_unary *f);

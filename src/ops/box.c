@@ -2,6 +2,8 @@
  * settled when the graph was typed. */
 #include "ops/box.h"
 
+#include "tensor/lowbit.h"
+
 glia_box glia_box_rows(const glia_kargs *k, int axes)
 {
     glia_box b = {k->out[0].dims, k->begin, k->end, axes, true, 0, {0}};
@@ -42,6 +44,11 @@ int64_t glia_box_count(const glia_kargs *k, int axes)
     return n;
 }
 
+static float lowbit_at(const glia_tensor *t, int64_t i)
+{
+    return glia_lowbit_to_f32(t->dtype, ((const uint8_t *)t->data)[i]);
+}
+
 double glia_get_f64(const glia_tensor *t, int64_t i)
 {
     switch (t->dtype) {
@@ -50,7 +57,7 @@ double glia_get_f64(const glia_tensor *t, int64_t i)
     case GLIA_F32:
     case GLIA_F16:
     case GLIA_BF16: return (double)glia_get_f32(t, i);
-    default: return (double)glia_get_i64(t, i);
+    default: return glia_is_lowbit(t->dtype) ? (double)lowbit_at(t, i) : (double)glia_get_i64(t, i);
     }
 }
 
@@ -62,18 +69,22 @@ float glia_get_f32(const glia_tensor *t, int64_t i)
     case GLIA_F16: return glia_f16_to_f32(((const uint16_t *)t->data)[i]);
     case GLIA_BF16: return glia_bf16_to_f32(((const uint16_t *)t->data)[i]);
     case GLIA_U64: return (float)((const uint64_t *)t->data)[i];
-    default: return (float)glia_get_i64(t, i);
+    default: return glia_is_lowbit(t->dtype) ? lowbit_at(t, i) : (float)glia_get_i64(t, i);
     }
 }
 
 int64_t glia_get_i64(const glia_tensor *t, int64_t i)
 {
     switch (t->dtype) {
-    case GLIA_I8: return ((const int8_t *)t->data)[i];
+    case GLIA_I8:
+    case GLIA_I4:
+    case GLIA_I2: return ((const int8_t *)t->data)[i];
     case GLIA_I16: return ((const int16_t *)t->data)[i];
     case GLIA_I32: return ((const int32_t *)t->data)[i];
     case GLIA_I64: return ((const int64_t *)t->data)[i];
-    case GLIA_U8: return ((const uint8_t *)t->data)[i];
+    case GLIA_U8:
+    case GLIA_U4:
+    case GLIA_U2: return ((const uint8_t *)t->data)[i];
     case GLIA_U16: return ((const uint16_t *)t->data)[i];
     case GLIA_U32: return ((const uint32_t *)t->data)[i];
     case GLIA_U64: return (int64_t)((const uint64_t *)t->data)[i];
@@ -82,9 +93,8 @@ int64_t glia_get_i64(const glia_tensor *t, int64_t i)
     }
 }
 
-/* Rounds to f32 so that a second rounding to a narrower float gives what one rounding would: an inexact
- * result is cut towards zero and its last bit set (round to odd). */
-static float round_odd(double v)
+/* An inexact result is cut towards zero and its last bit set. */
+float glia_round_odd(double v)
 {
     float f = (float)v;
     if ((double)f == v || v != v) return f;
@@ -103,7 +113,7 @@ void glia_set_f64(const glia_tensor *t, int64_t i, double v)
     switch (t->dtype) {
     case GLIA_F64: ((double *)t->data)[i] = v; break;
     case GLIA_F32: ((float *)t->data)[i] = (float)v; break;
-    default: glia_set_f32(t, i, round_odd(v)); break;
+    default: glia_set_f32(t, i, glia_round_odd(v)); break;
     }
 }
 
@@ -114,7 +124,9 @@ void glia_set_f32(const glia_tensor *t, int64_t i, float v)
     case GLIA_F64: ((double *)t->data)[i] = (double)v; break;
     case GLIA_F16: ((uint16_t *)t->data)[i] = glia_f32_to_f16(v); break;
     case GLIA_BF16: ((uint16_t *)t->data)[i] = glia_f32_to_bf16(v); break;
-    default: break; /* not a float: casts to integers go through glia_set_i64 */
+    default: /* casts to integers go through glia_set_i64 */
+        if (glia_is_lowbit(t->dtype)) ((uint8_t *)t->data)[i] = glia_lowbit_from_f32(t->dtype, v, true);
+        break;
     }
 }
 
@@ -130,6 +142,10 @@ void glia_set_i64(const glia_tensor *t, int64_t i, int64_t v)
     case GLIA_I64:
     case GLIA_U64: ((uint64_t *)t->data)[i] = (uint64_t)v; break;
     case GLIA_BOOL: ((uint8_t *)t->data)[i] = v != 0; break;
+    case GLIA_U4: ((uint8_t *)t->data)[i] = (uint8_t)v & 15; break;
+    case GLIA_U2: ((uint8_t *)t->data)[i] = (uint8_t)v & 3; break;
+    case GLIA_I4: ((uint8_t *)t->data)[i] = (uint8_t)((((uint8_t)v & 15) ^ 8) - 8); break;
+    case GLIA_I2: ((uint8_t *)t->data)[i] = (uint8_t)((((uint8_t)v & 3) ^ 2) - 2); break;
     default: glia_set_f64(t, i, (double)v); break;
     }
 }

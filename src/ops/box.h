@@ -49,18 +49,24 @@ static inline const glia_tensor *glia_optional(const glia_kargs *k, int i)
 }
 
 /* Element i in row-major order. Reading widens exactly where it can; f64 and i64 round to nearest even
- * in the f32 form. Writing rounds to nearest even (once, also from f64 to f16 and bf16). */
+ * in the f32 form. Writing rounds to nearest even (once, also from f64 to narrower floats); low-bit floats saturate. */
 float glia_get_f32(const glia_tensor *t, int64_t i);
 double glia_get_f64(const glia_tensor *t, int64_t i);
 int64_t glia_get_i64(const glia_tensor *t, int64_t i);
 void glia_set_f32(const glia_tensor *t, int64_t i, float v);
 void glia_set_f64(const glia_tensor *t, int64_t i, double v);
+/* v as an f32 of which a second rounding, to a narrower float, gives what one would. */
+float glia_round_odd(double v);
 /* Keeps the low bits, as conversion between integers does. */
 void glia_set_i64(const glia_tensor *t, int64_t i, int64_t v);
 
 static inline bool glia_is_float(glia_dtype t)
 {
     return (glia_dtype_get(t)->classes & GLIA_CLASS_FLOAT) != 0;
+}
+static inline bool glia_is_lowbit(glia_dtype t)
+{
+    return (glia_dtype_get(t)->classes & GLIA_CLASS_LOWBIT) != 0;
 }
 static inline bool glia_is_class(glia_dtype t, uint32_t c) { return (glia_dtype_get(t)->classes & c) != 0; }
 

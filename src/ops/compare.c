@@ -4,6 +4,7 @@
 #include "ops/activation.h"
 #include "ops/build.h"
 #include "ops/ops.h"
+#include "tensor/lowbit.h"
 
 typedef struct relation {
     bool (*f64)(double x, double y);
@@ -123,7 +124,7 @@ static int64_t not_i64(int64_t x, const glia_attr *a)
 }
 static void not_reference(const glia_kargs *k)
 {
-    glia_unary_run(k, &(const glia_unary){NULL, NULL, not_i64});
+    glia_unary_run(k, &(const glia_unary){NULL, NULL, not_i64, NULL});
 }
 static void not_sample(glia_sample *s)
 {
@@ -195,10 +196,15 @@ const glia_op glia_op_where = {
 };
 
 /* ---- cast: the only conversion of a dtype ----
- * Float to narrower float: nearest even. Float to integer: towards zero, saturating, NaN to 0. To bool: is
- * it not 0. Integer to integer: the low bits. Integer to float: nearest even, once. */
+ * Float to narrower float: nearest even. Float to integer: towards zero, saturating, NaN to 0; to integers of 4 and 2
+ * bits: the low bits of that. To bool: is it not 0. Integer to integer: the low bits. Integer to float: nearest even,
+ * once. Floats of 8 bits and fewer saturate (`saturate` 0: infinity or NaN, as the format has it); f8e8m0 takes the
+ * power of two that `round` says (lowbit.h: 0 nearest, 1 above, 2 below). */
 
-static const glia_attr_spec cast_attrs[] = {{"to", GLIA_ATTR_DTYPE, true, 0}, {0}};
+static const glia_attr_spec cast_attrs[] = {{"to", GLIA_ATTR_DTYPE, true, 0},
+                                            {"saturate", GLIA_ATTR_INT, false, 1},
+                                            {"round", GLIA_ATTR_INT, false, 0},
+                                            {0}};
 
 static int64_t saturate(double v, glia_dtype to)
 {
@@ -215,21 +221,37 @@ static int64_t saturate(double v, glia_dtype to)
         {GLIA_U16, 0, 0x1p16, 0, UINT16_MAX},
         {GLIA_U32, 0, 0x1p32, 0, UINT32_MAX},
         {GLIA_U64, 0, 0x1p64, 0, -1},
+        {GLIA_DTYPE_NONE, -0x1p63, 0x1p63, INT64_MIN, INT64_MAX}, /* of the others the low bits */
     };
-    for (int i = 0; i < GLIA_COUNT(range); i++) {
-        if (range[i].type != to || v != v) continue;
-        if (v <= range[i].low) return range[i].min;
-        if (v >= range[i].high) return range[i].max;
-        return v >= 0x1p63 ? (int64_t)(uint64_t)v : (int64_t)v;
-    }
-    return 0;
+    int i = 0;
+    while (range[i].type != to && range[i].type != GLIA_DTYPE_NONE) i++;
+    if (v != v) return 0;
+    if (v <= range[i].low) return range[i].min;
+    if (v >= range[i].high) return range[i].max;
+    return v >= 0x1p63 ? (int64_t)(uint64_t)v : (int64_t)v;
 }
 
-static void cast_one(const glia_tensor *x, const glia_tensor *y, int64_t i)
+static bool low_float(glia_dtype t) { return t >= GLIA_F8E4M3FN && t <= GLIA_F4E2M1; }
+
+/* To a float of 8 bits or fewer. f64 goes through f32 rounded to odd, which keeps the one rounding. */
+static void cast_low(const glia_kargs *k, int64_t i)
 {
-    bool from_float = glia_is_float(x->dtype), to_float = glia_is_float(y->dtype);
+    const glia_tensor *x = &k->in[0], *y = &k->out[0];
+    uint8_t *to = (uint8_t *)y->data + i;
+    float v = glia_get_f32(x, i);
+    if (x->dtype == GLIA_F64) v = glia_round_odd(glia_get_f64(x, i));
+    if (y->dtype == GLIA_F8E8M0)
+        *to = glia_e8m0_from_f32(v, (glia_e8m0_round)k->attr[2].i, k->attr[1].i != 0);
+    else *to = glia_lowbit_from_f32(y->dtype, v, k->attr[1].i != 0);
+}
+
+static void cast_one(const glia_kargs *k, int64_t i)
+{
+    const glia_tensor *x = &k->in[0], *y = &k->out[0];
+    bool from_float = glia_is_float(x->dtype) || low_float(x->dtype), to_float = glia_is_float(y->dtype);
     if (y->dtype == GLIA_BOOL)
         glia_set_i64(y, i, from_float ? glia_get_f64(x, i) != 0 : glia_get_i64(x, i) != 0);
+    else if (low_float(y->dtype)) cast_low(k, i);
     else if (!from_float && !to_float) glia_set_i64(y, i, glia_get_i64(x, i));
     else if (!to_float) glia_set_i64(y, i, saturate(glia_get_f64(x, i), y->dtype));
     else if (y->dtype == GLIA_F32) glia_set_f32(y, i, glia_get_f32(x, i)); /* wide integers round once */
@@ -240,13 +262,12 @@ static void cast_reference(const glia_kargs *k)
 {
     int64_t n = glia_last_dim(&k->out[0]);
     for (glia_box b = glia_box_rows(k, glia_leading(&k->out[0])); b.more; glia_box_next(&b))
-        for (int64_t i = glia_box_begin(k); i < glia_box_end(k); i++)
-            cast_one(&k->in[0], &k->out[0], b.row * n + i);
+        for (int64_t i = glia_box_begin(k); i < glia_box_end(k); i++) cast_one(k, b.row * n + i);
 }
 
 static bool cast_infer(glia_infer *x)
 {
-    const uint32_t plain = GLIA_CLASS_FLOAT | GLIA_CLASS_INT | GLIA_CLASS_BOOL;
+    const uint32_t plain = GLIA_CLASS_FLOAT | GLIA_CLASS_INT | GLIA_CLASS_BOOL | GLIA_CLASS_LOWBIT;
     glia_dtype from = x->in[0].dtype, to = (glia_dtype)x->attr[0].i;
     if (!glia_is_class(from, plain) || !glia_is_class(to, plain))
         return glia_infer_fail(x, GLIA_E_DTYPE, "G0158",

@@ -74,7 +74,7 @@ static int64_t neg_i64(int64_t x, const glia_attr *a)
 }
 static void neg_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {neg_f32, neg_f64, neg_i64};
+    static const glia_unary f = {neg_f32, neg_f64, neg_i64, NULL};
     glia_unary_run(k, &f);
 }
 static void neg_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -100,7 +100,7 @@ static int64_t abs_i64(int64_t x, const glia_attr *a)
 }
 static void abs_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {abs_f32, abs_f64, abs_i64};
+    static const glia_unary f = {abs_f32, abs_f64, abs_i64, NULL};
     glia_unary_run(k, &f);
 }
 static void abs_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -120,7 +120,7 @@ static double exp_f64(double x, const glia_attr *a)
 }
 static void exp_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {exp_f32, exp_f64, NULL};
+    static const glia_unary f = {exp_f32, exp_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static void exp_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -140,7 +140,7 @@ static double log_f64(double x, const glia_attr *a)
 }
 static void log_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {log_f32, log_f64, NULL};
+    static const glia_unary f = {log_f32, log_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static void log_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -160,7 +160,7 @@ static double sqrt_f64(double x, const glia_attr *a)
 }
 static void sqrt_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {sqrt_f32, sqrt_f64, NULL};
+    static const glia_unary f = {sqrt_f32, sqrt_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 /* 0.5 / sqrt(x) */
@@ -181,7 +181,7 @@ static double rsqrt_f64(double x, const glia_attr *a)
 }
 static void rsqrt_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {rsqrt_f32, rsqrt_f64, NULL};
+    static const glia_unary f = {rsqrt_f32, rsqrt_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 /* -0.5 y / x */
@@ -203,7 +203,7 @@ static double reciprocal_f64(double x, const glia_attr *a)
 }
 static void reciprocal_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {reciprocal_f32, reciprocal_f64, NULL};
+    static const glia_unary f = {reciprocal_f32, reciprocal_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 /* -y^2 */
@@ -224,7 +224,7 @@ static double sin_f64(double x, const glia_attr *a)
 }
 static void sin_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {sin_f32, sin_f64, NULL};
+    static const glia_unary f = {sin_f32, sin_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static void sin_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -244,7 +244,7 @@ static double cos_f64(double x, const glia_attr *a)
 }
 static void cos_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {cos_f32, cos_f64, NULL};
+    static const glia_unary f = {cos_f32, cos_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static void cos_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -264,7 +264,7 @@ static double tanh_f64(double x, const glia_attr *a)
 }
 static void tanh_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {tanh_f32, tanh_f64, NULL};
+    static const glia_unary f = {tanh_f32, tanh_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 /* 1 - y^2 */
@@ -286,7 +286,7 @@ static double erf_f64(double x, const glia_attr *a)
 }
 static void erf_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {erf_f32, erf_f64, NULL};
+    static const glia_unary f = {erf_f32, erf_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 /* 2 / sqrt(pi) exp(-x^2) */
@@ -308,7 +308,7 @@ static double sigmoid_f64(double x, const glia_attr *a)
 }
 static void sigmoid_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {sigmoid_f32, sigmoid_f64, NULL};
+    static const glia_unary f = {sigmoid_f32, sigmoid_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 /* y - y^2 */
@@ -335,7 +335,7 @@ static int64_t relu_i64(int64_t x, const glia_attr *a)
 }
 static void relu_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {relu_f32, relu_f64, relu_i64};
+    static const glia_unary f = {relu_f32, relu_f64, relu_i64, NULL};
     glia_unary_run(k, &f);
 }
 /* The slope at 0 is 0. */
@@ -356,7 +356,7 @@ static float leaky_relu_f32(float x, const glia_attr *a) { return x > 0.0f ? x :
 static double leaky_relu_f64(double x, const glia_attr *a) { return x > 0.0 ? x : x * a[0].f; }
 static void leaky_relu_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {leaky_relu_f32, leaky_relu_f64, NULL};
+    static const glia_unary f = {leaky_relu_f32, leaky_relu_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static void leaky_relu_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -380,7 +380,7 @@ static double elu_f64(double x, const glia_attr *a)
 }
 static void elu_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {elu_f32, elu_f64, NULL};
+    static const glia_unary f = {elu_f32, elu_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 /* For x <= 0 the slope is alpha exp(x). */
@@ -407,7 +407,7 @@ static double softplus_f64(double x, const glia_attr *a)
 }
 static void softplus_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {softplus_f32, softplus_f64, NULL};
+    static const glia_unary f = {softplus_f32, softplus_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static void softplus_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -427,7 +427,7 @@ static double floor_f64(double x, const glia_attr *a)
 }
 static void floor_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {floor_f32, floor_f64, NULL};
+    static const glia_unary f = {floor_f32, floor_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static float ceil_f32(float x, const glia_attr *a)
@@ -442,7 +442,7 @@ static double ceil_f64(double x, const glia_attr *a)
 }
 static void ceil_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {ceil_f32, ceil_f64, NULL};
+    static const glia_unary f = {ceil_f32, ceil_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static float round_f32(float x, const glia_attr *a)
@@ -457,7 +457,7 @@ static double round_f64(double x, const glia_attr *a)
 }
 static void round_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {round_f32, round_f64, NULL};
+    static const glia_unary f = {round_f32, round_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static float sign_f32(float x, const glia_attr *a)
@@ -477,7 +477,7 @@ static int64_t sign_i64(int64_t x, const glia_attr *a)
 }
 static void sign_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {sign_f32, sign_f64, sign_i64};
+    static const glia_unary f = {sign_f32, sign_f64, sign_i64, NULL};
     glia_unary_run(k, &f);
 }
 /* Steps: the gradient is zero almost everywhere, a symbolic zero here. */
@@ -496,7 +496,7 @@ static float clip_f32(float x, const glia_attr *a)
 static double clip_f64(double x, const glia_attr *a) { return x < a[0].f ? a[0].f : x > a[1].f ? a[1].f : x; }
 static void clip_reference(const glia_kargs *k)
 {
-    static const glia_unary f = {clip_f32, clip_f64, NULL};
+    static const glia_unary f = {clip_f32, clip_f64, NULL, NULL};
     glia_unary_run(k, &f);
 }
 static void clip_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -646,9 +646,25 @@ static void div_grad(glia_graph *g, const glia_node *n, const glia_value *dout, 
 
 static float pow_f32(float x, float y) { return glia_powf(x, y); }
 static double pow_f64(double x, double y) { return glia_pow(x, y); }
+/* Integers wrap; a negative exponent cuts towards zero, so that only 1 and -1 are left. */
+static int64_t pow_i64(int64_t x, int64_t y)
+{
+    uint64_t base = (uint64_t)x, p = 1;
+    if (y < 0) return x == 1 ? 1 : x == -1 ? (y & 1 ? -1 : 1) : 0;
+    for (; y; y >>= 1, base *= base)
+        if (y & 1) p *= base;
+    return (int64_t)p;
+}
+static uint64_t pow_u64(uint64_t x, uint64_t y)
+{
+    uint64_t p = 1;
+    for (; y; y >>= 1, x *= x)
+        if (y & 1) p *= x;
+    return p;
+}
 static void pow_reference(const glia_kargs *k)
 {
-    static const glia_binary f = {pow_f32, pow_f64, NULL, NULL};
+    static const glia_binary f = {pow_f32, pow_f64, pow_i64, pow_u64};
     glia_binary_run(k, &f);
 }
 /* dx = dy * y x^(y-1), dy = z log(x); the logarithm counts only where x > 0, else the exponent's gradient is
@@ -700,6 +716,28 @@ static void max_grad(glia_graph *g, const glia_node *n, const glia_value *dout, 
     choose_grad(g, n, dout, din, "gt");
 }
 
+/* prelu: x if x > 0, else x * slope; the slope broadcasts. */
+static float prelu_f32(float x, float slope) { return x > 0.0f ? x : x * slope; }
+static double prelu_f64(double x, double slope) { return x > 0.0 ? x : x * slope; }
+static int64_t prelu_i64(int64_t x, int64_t slope) { return x > 0 ? x : mul_i64(x, slope); }
+static uint64_t prelu_u64(uint64_t x, uint64_t slope)
+{
+    (void)slope;
+    return x;
+}
+static void prelu_reference(const glia_kargs *k)
+{
+    static const glia_binary f = {prelu_f32, prelu_f64, prelu_i64, prelu_u64};
+    glia_binary_run(k, &f);
+}
+static void prelu_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
+{
+    glia_value x = n->in[0], zero = glia_build_scalar(g, dout[0], 0.0);
+    glia_value slope = positive_part_slope(g, x, dout[0], call2(g, "mul", dout[0], n->in[1]));
+    din[0] = glia_build_sum_to(g, slope, x);
+    din[1] = glia_build_sum_to(g, positive_part_slope(g, x, zero, call2(g, "mul", dout[0], x)), n->in[1]);
+}
+
 #define BOTH (GLIA_INPLACE_0 | GLIA_INPLACE_1 | GLIA_ELEMENTWISE)
 #define BINARY_SIG "a: T[..x], b: T[..y] -> z: T[..x^y]"
 #define BINARY(op, more, gradient, price, sampler)                                                           \
@@ -727,10 +765,11 @@ BINARY(mul, GLIA_COMMUTATIVE, mul_grad, cheap_cost, binary_sample);
 BINARY(div, 0, div_grad, cheap_cost, quotient_sample);
 BINARY(min, 0, min_grad, cheap_cost, binary_sample);
 BINARY(max, 0, max_grad, cheap_cost, binary_sample);
+BINARY(prelu, 0, prelu_grad, cheap_cost, binary_sample);
 const glia_op glia_op_pow = {.name = "pow",
-                             .signature = "a: F[..x], b: F[..y] -> z: F[..x^y]",
+                             .signature = BINARY_SIG,
                              .traits = BOTH,
-                             .infer = glia_infer_plain,
+                             .infer = numbers_infer,
                              .grad = pow_grad,
                              .cost = heavy_cost,
                              .reference = pow_reference,

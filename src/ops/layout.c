@@ -5,6 +5,7 @@
  * of a block is refused. */
 #include "ops/box.h"
 #include "ops/build.h"
+#include "ops/move.h"
 #include "ops/ops.h"
 
 static bool bad(const glia_infer *x) { return x->g->error.status != GLIA_OK; }
@@ -58,25 +59,17 @@ static void move_cost(const glia_kargs *k, glia_cost *out)
 /* out[index] = in[base + sum of index[a] * stride[a]] for the whole box. */
 static void strided_copy(const glia_kargs *k, int64_t base, const int64_t *stride)
 {
-    const glia_tensor *x = &k->in[0], *y = &k->out[0];
-    int64_t n = glia_last_dim(y), size = glia_dtype_get(y->dtype)->block_bytes;
-    int lead = glia_leading(y);
-    for (glia_box b = glia_box_rows(k, lead); b.more; glia_box_next(&b)) {
-        int64_t from = base;
-        for (int a = 0; a < lead; a++) from += b.index[a] * stride[a];
-        for (int64_t i = glia_box_begin(k); i < glia_box_end(k); i++)
-            memcpy((char *)y->data + (b.row * n + i) * size,
-                   (const char *)x->data + (from + (y->rank ? i * stride[lead] : 0)) * size, (size_t)size);
+    const glia_tensor *y = &k->out[0];
+    glia_move m = {.rank = y->rank};
+    int64_t size = glia_dtype_get(y->dtype)->block_bytes, to = 0;
+    glia_dense_strides(y, m.to_stride);
+    for (int a = 0; a < y->rank; a++) {
+        m.dims[a] = k->end[a] - k->begin[a];
+        m.from_stride[a] = stride[a];
+        to += k->begin[a] * m.to_stride[a];
+        base += k->begin[a] * stride[a];
     }
-}
-
-static void dense_strides(const glia_tensor *t, int64_t *stride)
-{
-    int64_t step = 1;
-    for (int a = t->rank - 1; a >= 0; a--) {
-        stride[a] = step;
-        step *= t->dims[a];
-    }
+    glia_move_run(&m, (char *)y->data + to * size, (const char *)k->in[0].data + base * size, size);
 }
 
 /* ---- reshape ---- */
@@ -191,7 +184,7 @@ static bool transpose_infer(glia_infer *x)
 static void transpose_reference(const glia_kargs *k)
 {
     int64_t dense[GLIA_RANK_MAX], stride[GLIA_RANK_MAX];
-    dense_strides(&k->in[0], dense);
+    glia_dense_strides(&k->in[0], dense);
     for (int a = 0; a < k->out[0].rank; a++) stride[a] = dense[k->attr[0].ints[a]];
     strided_copy(k, 0, stride);
 }
@@ -220,12 +213,20 @@ static void transpose_sample(glia_sample *s)
     s->attrs[0] = (glia_attr_arg)GLIA_INTS("perm", s->ints, 3);
 }
 
+static bool transpose_regions(const glia_graph *g, const glia_node *n, glia_regions *r)
+{
+    for (int a = 0; a < n->attr[0].i; a++) glia_region_same(r, 0, (int)n->attr[0].ints[a], a);
+    glia_region_split(g, n, r);
+    return true;
+}
+
 const glia_op glia_op_transpose = {
     .name = "transpose",
     .attrs = perm_attrs,
     .infer = transpose_infer,
     .grad = transpose_grad,
     .cost = move_cost,
+    .regions = transpose_regions,
     .reference = transpose_reference,
     .sample = transpose_sample,
 };
@@ -265,22 +266,21 @@ static void concat_reference(const glia_kargs *k)
 {
     const glia_tensor *y = &k->out[0];
     int axis = run_axis(&k->attr[0], y);
-    int64_t size = glia_dtype_get(y->dtype)->block_bytes, inner = 1, start = 0;
-    for (int a = axis + 1; a < y->rank; a++) inner *= y->dims[a];
+    int64_t size = glia_dtype_get(y->dtype)->block_bytes, start = 0;
     for (int i = 0; i < k->in_count; i++) {
-        int64_t width = k->in[i].dims[axis], begin[GLIA_RANK_MAX], end[GLIA_RANK_MAX];
-        memcpy(begin, k->begin, sizeof(int64_t) * (size_t)y->rank);
-        memcpy(end, k->end, sizeof(int64_t) * (size_t)y->rank);
-        begin[axis] = glia_max(begin[axis], start);
-        end[axis] = glia_min(end[axis], start + width);
-        glia_kargs part = *k;
-        part.begin = begin;
-        part.end = end;
-        for (glia_box b = glia_box_rows(&part, y->rank); b.more; glia_box_next(&b)) {
-            int64_t outer = b.row / (inner * y->dims[axis]), rest = b.row % (inner * y->dims[axis]);
-            int64_t from = outer * width * inner + rest - start * inner;
-            memcpy((char *)y->data + b.row * size, (const char *)k->in[i].data + from * size, (size_t)size);
+        const glia_tensor *x = &k->in[i];
+        glia_move m = {.rank = y->rank};
+        int64_t to = 0, from = 0, width = x->dims[axis];
+        glia_dense_strides(y, m.to_stride);
+        glia_dense_strides(x, m.from_stride);
+        for (int a = 0; a < y->rank; a++) {
+            int64_t low = a == axis ? glia_max(k->begin[a], start) : k->begin[a],
+                    high = a == axis ? glia_min(k->end[a], start + width) : k->end[a];
+            m.dims[a] = high - low;
+            to += low * m.to_stride[a];
+            from += (low - (a == axis ? start : 0)) * m.from_stride[a];
         }
+        glia_move_run(&m, (char *)y->data + to * size, (const char *)x->data + from * size, size);
         start += width;
     }
 }
@@ -364,7 +364,7 @@ static void concat_part_reference(const glia_kargs *k)
 {
     int axis = run_axis(&k->attr[0], &k->out[0]);
     int64_t stride[GLIA_RANK_MAX], start = 0;
-    dense_strides(&k->in[0], stride);
+    glia_dense_strides(&k->in[0], stride);
     for (int i = 1; i < k->in_count - 1; i++) start += k->in[i].dims[axis];
     strided_copy(k, start * stride[axis], stride);
 }
@@ -447,7 +447,7 @@ static bool slice_infer(glia_infer *x)
 static void slice_reference(const glia_kargs *k)
 {
     int64_t stride[GLIA_RANK_MAX], base = 0;
-    dense_strides(&k->in[0], stride);
+    glia_dense_strides(&k->in[0], stride);
     for (int a = 0; a < k->out[0].rank; a++) {
         base += k->attr[0].ints[a] * stride[a];
         stride[a] *= step_of(k->attr, a);
@@ -481,12 +481,23 @@ static void slice_sample(glia_sample *s)
     s->attrs[1] = (glia_attr_arg)GLIA_INTS("dims", s->ints + 3, 3);
 }
 
+/* Axes that begin at 0 and keep their size are read at the same interval, others whole. */
+static bool kept_regions(const glia_graph *g, const glia_node *n, glia_regions *r)
+{
+    const glia_type *in = &glia_graph_value(g, n->in[0])->type, *out = &glia_graph_value(g, n->out[0])->type;
+    for (int a = 0; a < in->rank; a++)
+        if (n->attr[0].ints[a] == 0 && in->dims[a] == out->dims[a]) glia_region_same(r, 0, a, a);
+    glia_region_split(g, n, r);
+    return true;
+}
+
 const glia_op glia_op_slice = {
     .name = "slice",
     .attrs = slice_attrs,
     .infer = slice_infer,
     .grad = slice_grad,
     .cost = move_cost,
+    .regions = kept_regions,
     .reference = slice_reference,
     .sample = slice_sample,
 };
@@ -523,23 +534,30 @@ static bool pad_infer(glia_infer *x)
     return !bad(x);
 }
 
+/* The box is filled where it is not wholly inside, then the input's part of it is copied. */
 static void pad_reference(const glia_kargs *k)
 {
     const glia_tensor *x = &k->in[0], *y = &k->out[0];
-    int64_t stride[GLIA_RANK_MAX], size = glia_dtype_get(y->dtype)->block_bytes;
-    dense_strides(x, stride);
-    for (glia_box b = glia_box_rows(k, y->rank); b.more; glia_box_next(&b)) {
-        int64_t from = 0;
-        bool inside = true;
-        for (int a = 0; a < y->rank; a++) {
-            int64_t i = b.index[a] - k->attr[0].ints[a];
-            inside = inside && i >= 0 && i < x->dims[a];
-            from += i * stride[a];
-        }
-        if (inside) memcpy((char *)y->data + b.row * size, (const char *)x->data + from * size, (size_t)size);
-        else if (glia_is_float(y->dtype)) glia_set_f64(y, b.row, k->attr[2].f);
-        else glia_set_i64(y, b.row, (int64_t)k->attr[2].f);
+    int64_t size = glia_dtype_get(y->dtype)->block_bytes, n = glia_last_dim(y), to = 0, from = 0, value = 0;
+    const glia_tensor one = {&value, NULL, 0, 0, y->dtype};
+    glia_move m = {.rank = y->rank};
+    bool covered = true;
+    glia_dense_strides(y, m.to_stride);
+    glia_dense_strides(x, m.from_stride);
+    for (int a = 0; a < y->rank; a++) {
+        int64_t before = k->attr[0].ints[a], low = glia_max(k->begin[a], before),
+                high = glia_min(k->end[a], before + x->dims[a]);
+        covered = covered && low == k->begin[a] && high == k->end[a];
+        m.dims[a] = high - low;
+        to += low * m.to_stride[a];
+        from += (low - before) * m.from_stride[a];
     }
+    if (glia_is_float(y->dtype)) glia_set_f64(&one, 0, k->attr[2].f);
+    else glia_set_i64(&one, 0, (int64_t)k->attr[2].f);
+    for (glia_box b = glia_box_rows(k, glia_leading(y)); !covered && b.more; glia_box_next(&b))
+        glia_move_fill((char *)y->data + (b.row * n + glia_box_begin(k)) * size, &value,
+                       glia_box_end(k) - glia_box_begin(k), size);
+    glia_move_run(&m, (char *)y->data + to * size, (const char *)x->data + from * size, size);
 }
 
 static void pad_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -568,6 +586,7 @@ const glia_op glia_op_pad = {
     .infer = pad_infer,
     .grad = pad_grad,
     .cost = move_cost,
+    .regions = kept_regions,
     .reference = pad_reference,
     .sample = pad_sample,
 };
@@ -618,12 +637,25 @@ static void expand_sample(glia_sample *s)
     s->attrs[0] = (glia_attr_arg)GLIA_INTS("dims", s->ints, 4);
 }
 
+static bool expand_regions(const glia_graph *g, const glia_node *n, glia_regions *r)
+{
+    const glia_type *in = &glia_graph_value(g, n->in[0])->type, *out = &glia_graph_value(g, n->out[0])->type;
+    for (int a = 0; a < in->rank; a++) {
+        const int to = out->rank - in->rank + a;
+        glia_region_same(r, 0, a, to);
+        if (in->dims[a] == 1 && out->dims[to] != 1) r->in[0].axis[a].kind = GLIA_AXIS_ONE;
+    }
+    glia_region_split(g, n, r);
+    return true;
+}
+
 const glia_op glia_op_expand = {
     .name = "expand",
     .attrs = dims_attrs,
     .infer = expand_infer,
     .grad = expand_grad,
     .cost = move_cost,
+    .regions = expand_regions,
     .reference = expand_reference,
     .sample = expand_sample,
 };
@@ -640,7 +672,7 @@ static void flip_reference(const glia_kargs *k)
 {
     int64_t stride[GLIA_RANK_MAX];
     int axis = run_axis(&k->attr[0], &k->in[0]);
-    dense_strides(&k->in[0], stride);
+    glia_dense_strides(&k->in[0], stride);
     int64_t base = (k->in[0].dims[axis] - 1) * stride[axis];
     stride[axis] = -stride[axis];
     strided_copy(k, base, stride);
@@ -658,12 +690,23 @@ static void flip_sample(glia_sample *s)
     s->attrs[0] = (glia_attr_arg)GLIA_INT("axis", s->pick(s->ctx, -3, 2));
 }
 
+static bool flip_regions(const glia_graph *g, const glia_node *n, glia_regions *r)
+{
+    const int rank = glia_graph_value(g, n->in[0])->type.rank;
+    const int64_t axis = n->attr[0].i < 0 ? n->attr[0].i + rank : n->attr[0].i;
+    for (int a = 0; a < rank; a++)
+        if (a != axis) glia_region_same(r, 0, a, a);
+    glia_region_split(g, n, r);
+    return true;
+}
+
 const glia_op glia_op_flip = {
     .name = "flip",
     .attrs = axis_attrs,
     .infer = flip_infer,
     .grad = flip_grad,
     .cost = move_cost,
+    .regions = flip_regions,
     .reference = flip_reference,
     .sample = flip_sample,
 };

@@ -7,6 +7,8 @@
 #include "base/check.h"
 #include "ops/box.h"
 #include "ops/build.h"
+#include "ops/epilogue.h"
+#include "ops/linear.h"
 #include "ops/ops.h"
 #include "ops/sum.h"
 #include "ops/unpacked.h"
@@ -32,7 +34,7 @@ static double lane_dot_f64(const double *w, const double *x, int64_t k)
 
 static void put(const glia_kargs *k, int64_t row, int64_t col, double sum)
 {
-    const glia_tensor *y = &k->out[0], *b = glia_optional(k, 2);
+    const glia_tensor *y = &k->out[0], *b = k->in_count > 2 ? glia_optional(k, 2) : NULL;
     int64_t at = row * glia_last_dim(y) + col;
     if (y->dtype == GLIA_F64) glia_set_f64(y, at, b ? sum + glia_get_f64(b, col) : sum);
     else glia_set_f32(y, at, b ? (float)sum + glia_get_f32(b, col) : (float)sum);
@@ -198,4 +200,81 @@ const glia_op glia_op_linear = {
     .granule = linear_granule,
     .reference = linear_reference,
     .sample = linear_sample,
+};
+
+/* ---- linear_act: act(x w + b + r), the sum as linear's, then r, then the activation of ops/epilogue.def */
+
+static const glia_attr_spec linear_act_attrs[] = {{"activation", GLIA_ATTR_INT, false, 0},
+                                                  {"alpha", GLIA_ATTR_FLOAT, false, 0},
+                                                  {"beta", GLIA_ATTR_FLOAT, false, 0},
+                                                  {0}};
+
+void glia_linear_act_finish(const glia_kargs *k)
+{
+    const glia_tensor *y = &k->out[0], *r = k->in_count > 3 ? glia_optional(k, 3) : NULL;
+    const int64_t n = glia_last_dim(y), act = k->attr[0].i;
+    const double alpha = k->attr[1].f, beta = k->attr[2].f;
+    for (glia_box b = glia_box_rows(k, glia_leading(y)); b.more; glia_box_next(&b))
+        for (int64_t i = b.row * n + glia_box_begin(k), e = b.row * n + glia_box_end(k); i < e; i++) {
+            if (y->dtype == GLIA_F64) {
+                const double v = glia_get_f64(y, i) + (r ? glia_get_f64(r, i) : 0.0);
+                glia_set_f64(y, i, glia_epilogue_f64(act, r ? v : glia_get_f64(y, i), alpha, beta));
+            } else {
+                const float v = glia_get_f32(y, i);
+                glia_set_f32(
+                    y, i, glia_epilogue_f32(act, r ? v + glia_get_f32(r, i) : v, (float)alpha, (float)beta));
+            }
+        }
+}
+
+static void linear_act_reference(const glia_kargs *k)
+{
+    linear_reference(k);
+    glia_linear_act_finish(k);
+}
+
+static bool linear_act_infer(glia_infer *x)
+{
+    if (!glia_epilogue_name(x->attr[0].i))
+        return glia_infer_fail(x, GLIA_E_ARG, "G0211", "`linear_act`: there is no activation number %lld",
+                               (long long)x->attr[0].i);
+    if (!linear_infer(x)) return false;
+    if (x->in_count > 3 && x->in[3].dtype != GLIA_DTYPE_NONE && x->in[3].dtype != x->out[0].dtype)
+        return glia_infer_fail(x, GLIA_E_DTYPE, "G0211", "`linear_act`: what is added is %s, the product %s",
+                               glia_dtype_name(x->in[3].dtype), glia_dtype_name(x->out[0].dtype));
+    return true;
+}
+
+static void linear_act_cost(const glia_kargs *k, glia_cost *out)
+{
+    linear_cost(k, out);
+    out->flops +=
+        (k->attr[0].i > GLIA_EPILOGUE_clip ? 15.0 : 2.0) * (double)glia_box_count(k, k->out[0].rank);
+}
+
+static void linear_act_sample(glia_sample *s)
+{
+    linear_sample(s);
+    const int64_t form = s->pick(s->ctx, 0, 2);
+    s->in[3] = (glia_type){GLIA_F32, 2, 0, {s->in[0].dims[0], s->in[1].dims[0]}};
+    s->lo[3] = -1, s->hi[3] = 1;
+    s->in_count = form == 2 ? 3 : 4;
+    if (form == 1) s->in[2] = (glia_type){0};
+    s->attrs[0] = (glia_attr_arg)GLIA_INT("activation", s->pick(s->ctx, 0, GLIA_EPILOGUE_COUNT - 1));
+    s->attrs[1] = (glia_attr_arg)GLIA_FLOAT("alpha", 0.125);
+    s->attrs[2] = (glia_attr_arg)GLIA_FLOAT("beta", 0.5);
+}
+
+const glia_op glia_op_linear_act = {
+    .name = "linear_act",
+    .signature = "x: F|A[..b, k], w: F|Q[n, k], b?: F[n], r?: F[..b, n] -> y: f32[..b, n]",
+    .traits = GLIA_PRODUCT,
+    .attrs = linear_act_attrs,
+    .infer = linear_act_infer,
+    .no_grad = "fused for inference; train with the product and the activation that it is made of",
+    .cost = linear_act_cost,
+    .scratch = linear_scratch,
+    .granule = linear_granule,
+    .reference = linear_act_reference,
+    .sample = linear_act_sample,
 };

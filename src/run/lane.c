@@ -21,7 +21,8 @@ struct glia_lane {
     int64_t *symbols, *dims; /* of the step at hand */
     uint8_t *arena, *scratch;
     int64_t arena_bytes;
-    const uint8_t *bases[GLIA_BASE_COUNT];
+    bool own_team, own_arena;
+    uintptr_t bases[GLIA_BASE_COUNT]; /* numbers, since ABSOLUTE is at 0 */
     const glia_run *run;
     _Alignas(64) _Atomic int32_t stop;  /* a glia_status, or 0 */
     _Atomic int32_t fault_node;         /* node + 1 */
@@ -33,12 +34,35 @@ struct glia_lane {
     int64_t meetings; /* of the last run */
 };
 
+int64_t glia_lane_arena_bytes(const glia_plan *p) { return glia_max(p->bytes.arena + p->bytes.scratch, 64); }
+
+/* Its own memory is touched now, so that no run meets a page for the first time. */
+static glia_status take_arena(glia_lane *l, const glia_lane_options *o, glia_error *e)
+{
+    l->arena_bytes = glia_lane_arena_bytes(l->plan);
+    if (o->arena) {
+        if (o->arena_bytes < l->arena_bytes || ((uintptr_t)o->arena & 63))
+            return glia_fail(e, GLIA_E_ARG, "G0231",
+                             "a borrowed arena of %lld bytes; this plan needs %lld, aligned to 64",
+                             (long long)o->arena_bytes, (long long)l->arena_bytes);
+        l->arena = o->arena;
+    } else {
+        l->own_arena = true;
+        l->arena = l->os->mem_reserve(l->os->ctx, (size_t)l->arena_bytes);
+        if (!l->arena || l->os->mem_commit(l->os->ctx, l->arena, (size_t)l->arena_bytes))
+            return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a lane of %lld bytes",
+                             (long long)l->arena_bytes);
+    }
+    l->scratch = l->arena + l->plan->bytes.arena;
+    return GLIA_OK;
+}
+
 glia_status glia_lane_create(const glia_plan *p, const glia_lane_options *o, glia_lane **out, glia_error *e)
 {
     *out = NULL;
     glia_arena a;
     glia_arena_init(&a, o->os, 0);
-    int workers = o->workers < 1 ? 1 : o->workers;
+    int workers = o->team ? glia_team_workers(o->team) : o->workers < 1 ? 1 : o->workers;
     glia_lane *l = glia_arena_alloc(&a, sizeof *l, 64);
     if (!l) {
         glia_arena_free(&a);
@@ -56,16 +80,14 @@ glia_status glia_lane_create(const glia_plan *p, const glia_lane_options *o, gli
         for (int i = 0; l->logs && i < workers; i++)
             l->logs[i].events = GLIA_NEW_ARRAY(&l->tables, glia_event, o->profile_events);
     }
-    l->arena_bytes = p->bytes.arena + p->bytes.scratch;
-    /* Touched now, so that no run meets a page for the first time. */
-    l->arena = l->os->mem_reserve(l->os->ctx, (size_t)glia_max(l->arena_bytes, 64));
-    bool ok = l->arena && !l->os->mem_commit(l->os->ctx, l->arena, (size_t)glia_max(l->arena_bytes, 64));
-    if (!ok || !l->symbols || !l->dims || l->tables.failed) {
-        glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a lane of %lld bytes", (long long)l->arena_bytes);
+    if (!l->symbols || !l->dims || l->tables.failed) {
+        glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a lane");
         goto fail;
     }
-    l->scratch = l->arena + p->bytes.arena;
-    s = glia_team_create(l->os, workers, &l->team, e);
+    s = take_arena(l, o, e);
+    l->own_team = !o->team;
+    if (!s && o->team) l->team = o->team;
+    else if (!s) s = glia_team_create(l->os, workers, &l->team, e);
     if (s) goto fail;
     *out = l;
     return GLIA_OK;
@@ -77,8 +99,8 @@ fail:
 void glia_lane_destroy(glia_lane *l)
 {
     if (!l) return;
-    glia_team_destroy(l->team);
-    if (l->arena) l->os->mem_release(l->os->ctx, l->arena, (size_t)glia_max(l->arena_bytes, 64));
+    if (l->own_team) glia_team_destroy(l->team);
+    if (l->own_arena && l->arena) l->os->mem_release(l->os->ctx, l->arena, (size_t)l->arena_bytes);
     glia_arena a = l->tables; /* l lies in it */
     glia_arena_free(&a);
 }
@@ -145,7 +167,7 @@ const void *glia_lane_output(const glia_lane *l, uint32_t value)
     const glia_placed *at = &l->variant->placed[value];
     return at->base == GLIA_BASE_ARENA ? l->arena + at->offset
            : at->base < 0              ? NULL
-                                       : l->bases[at->base] + at->offset;
+                                       : (const void *)(l->bases[at->base] + (uintptr_t)at->offset);
 }
 
 /* ---- the worker ------------------------------------------------------------------------------- */
@@ -154,7 +176,7 @@ static void set_tensor(const glia_lane *l, const glia_arg_record *r, int32_t slo
 {
     /* Inputs are only read, but kernels take one kind of pointer. */
     t->data =
-        r->offset < 0 ? NULL : (void *)(uintptr_t)(l->bases[r->base] + r->offset + slot * r->slot_stride);
+        r->offset < 0 ? NULL : (void *)(l->bases[r->base] + (uintptr_t)(r->offset + slot * r->slot_stride));
     t->dims = l->dims + r->dims;
     t->rank = r->rank;
     t->layout = r->layout;
@@ -322,11 +344,9 @@ static void work(void *arg, int worker)
 glia_status glia_lane_run(glia_lane *l, const glia_run *run, glia_error *e)
 {
     l->run = run;
-    l->bases[GLIA_BASE_WEIGHTS] = run->weights;
-    l->bases[GLIA_BASE_PACKED] = run->packed;
-    l->bases[GLIA_BASE_ARENA] = l->arena;
-    l->bases[GLIA_BASE_STATE] = run->state;
-    l->bases[GLIA_BASE_TABLE] = l->plan->table;
+    const void *bases[GLIA_BASE_COUNT] = {run->weights, run->packed,    l->arena,
+                                          run->state,   l->plan->table, NULL};
+    for (int i = 0; i < GLIA_BASE_COUNT; i++) l->bases[i] = (uintptr_t)bases[i];
     atomic_store(&l->stop, 0);
     atomic_store(&l->tile, 0);
     l->meetings = 0;

@@ -6,7 +6,8 @@
  *     glia_lane_output(lane, value)      where an output lies until the next begin
  *
  * After creation a lane neither allocates nor makes blocking system calls other than the futex of its team.
- * Not thread-safe; sessions take turns above. Refuses nothing: what could fail was settled by compile. */
+ * Not thread-safe; sessions take turns above. Lanes may borrow one team and one arena, when they take turns. Refuses
+ * nothing but memory that is too small: what could fail was settled by compile. */
 #ifndef GLIA_RUN_LANE_H
 #define GLIA_RUN_LANE_H
 
@@ -21,6 +22,11 @@ typedef struct glia_lane_options {
     const glia_os *os;
     int32_t workers;        /* threads, at least 1; they share the plan's slots */
     int64_t profile_events; /* room for so many trace events a worker; 0: no profile */
+    glia_team *team;        /* borrowed, its workers are taken; null: a team of its own */
+    /* Borrowed memory for activations and scratch, aligned to 64, of at least glia_lane_arena_bytes (G0231); lanes
+     * that share one take turns. Null: memory of its own. */
+    void *arena;
+    int64_t arena_bytes;
 } glia_lane_options;
 
 typedef struct glia_run {
@@ -30,6 +36,8 @@ typedef struct glia_run {
     uint64_t deadline_ns;           /* by the os clock; 0: none */
 } glia_run;
 
+/* What a lane of this plan takes for activations and scratch; at least 64. */
+int64_t glia_lane_arena_bytes(const glia_plan *p);
 glia_status glia_lane_create(const glia_plan *p, const glia_lane_options *o, glia_lane **out, glia_error *e);
 void glia_lane_destroy(glia_lane *l);
 

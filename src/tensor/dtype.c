@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "tensor/formats.h"
+#include "tensor/lowbit.h"
 
 #include <glia/graph.h>
 #include <math.h>
@@ -158,6 +159,7 @@ static void encode_bf16(const float *in, void *row, int64_t n, const float *weig
 #define B GLIA_CLASS_BOOL
 #define Q GLIA_CLASS_QUANT
 #define A GLIA_CLASS_ACTIVATION
+#define L GLIA_CLASS_LOWBIT
 
 static const glia_dtype_info table[GLIA_DTYPE_COUNT] = {
 #define SIZES(id, name, elements, bytes) [GLIA_##id] = {name, elements, bytes, INFO_##id},
@@ -202,6 +204,18 @@ static const glia_dtype_info table[GLIA_DTYPE_COUNT] = {
 #define INFO_NVFP4 Q, GLIA_A8X32, 40, CHAIN_16, glia_decode_nvfp4, 0
 #define INFO_Q1_0 Q, GLIA_A8X32, 41, CHAIN_32, glia_decode_q1_0, glia_encode_q1_0
 #define INFO_Q2_0 Q, GLIA_A8X32, 42, CHAIN_32, glia_decode_q2_0, glia_encode_q2_0
+#define INFO_F8E4M3FN L, GLIA_DTYPE_NONE, -1, "none", glia_decode_f8e4m3fn, glia_encode_f8e4m3fn
+#define INFO_F8E4M3FNUZ L, GLIA_DTYPE_NONE, -1, "none", glia_decode_f8e4m3fnuz, glia_encode_f8e4m3fnuz
+#define INFO_F8E5M2 L, GLIA_DTYPE_NONE, -1, "none", glia_decode_f8e5m2, glia_encode_f8e5m2
+#define INFO_F8E5M2FNUZ L, GLIA_DTYPE_NONE, -1, "none", glia_decode_f8e5m2fnuz, glia_encode_f8e5m2fnuz
+#define INFO_F8E8M0 L, GLIA_DTYPE_NONE, -1, "none", glia_decode_f8e8m0, glia_encode_f8e8m0
+#define INFO_F6E2M3 L, GLIA_DTYPE_NONE, -1, "none", glia_decode_f6e2m3, glia_encode_f6e2m3
+#define INFO_F6E3M2 L, GLIA_DTYPE_NONE, -1, "none", glia_decode_f6e3m2, glia_encode_f6e3m2
+#define INFO_F4E2M1 L, GLIA_DTYPE_NONE, -1, "none", glia_decode_f4e2m1, glia_encode_f4e2m1
+#define INFO_I4 L, GLIA_DTYPE_NONE, -1, "none", glia_decode_i4, glia_encode_i4
+#define INFO_U4 L, GLIA_DTYPE_NONE, -1, "none", glia_decode_u4, glia_encode_u4
+#define INFO_I2 L, GLIA_DTYPE_NONE, -1, "none", glia_decode_i2, glia_encode_i2
+#define INFO_U2 L, GLIA_DTYPE_NONE, -1, "none", glia_decode_u2, glia_encode_u2
     [GLIA_DTYPE_NONE] = {"none", 1, 0, 0, GLIA_DTYPE_NONE, -1, "none", 0, 0}, GLIA_DTYPES(SIZES)};
 
 const glia_dtype_info *glia_dtype_get(glia_dtype t)

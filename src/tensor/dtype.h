@@ -19,8 +19,10 @@ enum {                       /* classes; a dtype may be in several */
        GLIA_CLASS_FLOAT = 1, /* F64 F32 F16 BF16: letter F in signatures */
        GLIA_CLASS_INT = 2,   /* signed and unsigned integers */
        GLIA_CLASS_BOOL = 4,
-       GLIA_CLASS_QUANT = 8,      /* block formats of weights: letter Q */
-       GLIA_CLASS_ACTIVATION = 16 /* A8X32, A8X256: letter A */
+       GLIA_CLASS_QUANT = 8,       /* block formats of weights: letter Q */
+       GLIA_CLASS_ACTIVATION = 16, /* A8X32, A8X256: letter A */
+       GLIA_CLASS_LOWBIT = 32      /* floats of 8, 6 and 4 bits, integers of 4 and 2: kept and converted, not
+                                      computed with (lowbit.h) */
 };
 
 typedef struct glia_dtype_info {

@@ -28,6 +28,14 @@ glia_encode_fn glia_encode_q2_k, glia_encode_q3_k, glia_encode_q4_k, glia_encode
 glia_encode_fn glia_encode_iq4_xs, glia_encode_q1_0, glia_encode_q2_0;
 glia_encode_fn glia_encode_a8x32, glia_encode_a8x256;
 
+/* Elements of fewer than 16 bits, one a byte (lowbit.c). */
+glia_decode_fn glia_decode_f8e4m3fn, glia_decode_f8e4m3fnuz, glia_decode_f8e5m2, glia_decode_f8e5m2fnuz,
+    glia_decode_f8e8m0, glia_decode_f6e2m3, glia_decode_f6e3m2, glia_decode_f4e2m1, glia_decode_i4,
+    glia_decode_u4, glia_decode_i2, glia_decode_u2;
+glia_encode_fn glia_encode_f8e4m3fn, glia_encode_f8e4m3fnuz, glia_encode_f8e5m2, glia_encode_f8e5m2fnuz,
+    glia_encode_f8e8m0, glia_encode_f6e2m3, glia_encode_f6e3m2, glia_encode_f4e2m1, glia_encode_i4,
+    glia_encode_u4, glia_encode_i2, glia_encode_u2;
+
 /* The 16 values of IQ4_NL's codebook, ascending. */
 extern const int8_t glia_iq4_nl_values[16];
 extern const float glia_iq4_nl_middles[15]; /* halfway between neighbours */

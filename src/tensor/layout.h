@@ -11,25 +11,25 @@
  * words; both are the bytes of the plain block, transposed lane by lane:
  *
  *   scalars   for each field: [blocks of the group][16 rows] of its width
- *   words     for each block of the group: u32 [word][16 rows], four bytes of a row side by side, in the
- * order of the plain block's other bytes
+ *   words     for each block of the group: u32 [word][16 rows], four bytes of a row side by side, in
+ *             the order of the plain block's other bytes
  *
- *   format   blocks  scalars of the group                            words of a block           bytes of a
- * group Q8_0       2     f16 d[2][16]                                    q 8, stored as q + 128         1088
- *   Q4_0       2     f16 d[2][16]                                    q 4                             576
- *   IQ4_NL     2     f16 d[2][16]                                    q 4                             576
- *   Q4_1       2     f16 d[2][16], m[2][16]                          q 4                             640
- *   Q5_0       2     f16 d[2][16], u32 high[2][16]                   q 4                             704
- *   Q5_1       2     f16 d[2][16], m[2][16], u32 high[2][16]         q 4                             768
- *   MXFP4      4     u8 e[4][16]                                     q 4                            1088
- *   Q2_K       1     f16 d[16], dmin[16]                             scales 4, q 16                 1344
- *   Q3_K       2     f16 d[2][16]                                    mask 8, q 16, scales 3         3520
- *   Q4_K       1     f16 d[16], dmin[16]                             scales 3, q 32                 2304
- *   Q5_K       1     f16 d[16], dmin[16]                             scales 3, high 8, q 32         2816
- *   Q6_K       2     f16 d[2][16]                                    low 32, high 16, scales 4      6720
- *   IQ4_XS     1     f16 d[16], u16 scales_high[16]                  scales_low 1, q 32             2176
- *   TQ1_0      2     f16 d[2][16]                                    q 12, q of the last 16: 1      1728
- *   TQ2_0      2     f16 d[2][16]                                    q 16                           2112
+ *   format  blocks   scalars of the group               words of a block                bytes
+ *   Q8_0        2    f16 d[2][16]                       q 8, stored as q + 128           1088
+ *   Q4_0        2    f16 d[2][16]                       q 4                               576
+ *   IQ4_NL      2    f16 d[2][16]                       q 4                               576
+ *   Q4_1        2    f16 d[2][16], m[2][16]             q 4                               640
+ *   Q5_0        2    f16 d[2][16], u32 high[2][16]      q 4                               704
+ *   Q5_1        2    f16 d[2][16], m[2][16], u32 high[2][16] q 4                               768
+ *   MXFP4       4    u8 e[4][16]                        q 4                              1088
+ *   Q2_K        1    f16 d[16], dmin[16]                scales 4, q 16                   1344
+ *   Q3_K        2    f16 d[2][16]                       mask 8, q 16, scales 3           3520
+ *   Q4_K        1    f16 d[16], dmin[16]                scales 3, q 32                   2304
+ *   Q5_K        1    f16 d[16], dmin[16]                scales 3, high 8, q 32           2816
+ *   Q6_K        2    f16 d[2][16]                       low 32, high 16, scales 4        6720
+ *   IQ4_XS      1    f16 d[16], u16 scales_high[16]     scales_low 1, q 32               2176
+ *   TQ1_0       2    f16 d[2][16]                       q 12, q of the last 16: 1        1728
+ *   TQ2_0       2    f16 d[2][16]                       q 16                             2112
  *
  * So Q4_0's word j holds positions 4j..4j+3 in its low nibbles and 16+4j..16+4j+3 in the high ones, as in the
  * plain block. The size is that of the plain rows but for the padding.

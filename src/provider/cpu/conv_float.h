@@ -15,11 +15,7 @@
 #include "provider/cpu/float_tile.h"
 #include "provider/cpu/kernel.h"
 
-enum {
-    CONV_WIDTH = 16 * CONV_VECTORS,
-    CONV_PIXELS_FEW = 64,              /* planes up to this size may be taken by pixels */
-    CONV_WEIGHT_BYTES_NEAR = 512 << 10 /* weights that stay in the second cache beside a block of pixels */
-};
+enum { CONV_PIXELS_FEW = 64 /* planes up to this size may be taken by pixels */ };
 
 typedef struct conv_call {
     glia_window g;
@@ -124,150 +120,129 @@ static void conv_gather_all(const conv_call *c, const float *x, int64_t first, i
 
 /* ---- lanes are pixels */
 
-/* R channels by P vectors of pixels: the whole sums. x: a step of pixels for each position, w: 16 floats. */
+/* R channels by P vectors of pixels: some steps of a segment, on from sums that were left, or from zero. x: a step of
+ * pixels for each position, w: 16 floats. */
 GLIA_INLINE void conv_tile(const int R, const int P, const float *x, int64_t step, const float *w,
-                           int64_t depth, v16 *sums)
+                           int64_t count, bool fresh, v16 *sums)
 {
-    v16 level[FLOAT_LEVELS][CONV_ROWS * CONV_VECTORS], acc[CONV_ROWS][CONV_VECTORS];
-    int64_t pushed = 0;
-    for (int64_t at = 0; at < depth; at += SEGMENT, pushed++) {
+    v16 acc[CONV_ROWS][CONV_VECTORS];
+    GLIA_UNROLL
+    for (int r = 0; r < R; r++) GLIA_UNROLL
+    for (int p = 0; p < P; p++) acc[r][p] = fresh ? v16_zero() : sums[r * P + p];
+    for (int64_t i = 0; i < count; i++, x += step, w += 16) {
+        v16 v[CONV_VECTORS];
         GLIA_UNROLL
-        for (int r = 0; r < R; r++) GLIA_UNROLL
-        for (int p = 0; p < P; p++) acc[r][p] = v16_zero();
-        for (int64_t i = glia_min(SEGMENT, depth - at); i > 0; i--, x += step, w += 16) {
-            v16 v[CONV_VECTORS];
-            GLIA_UNROLL
-            for (int p = 0; p < P; p++) v[p] = v16_load(x + 16 * p);
-            GLIA_UNROLL
-            for (int r = 0; r < R; r++) {
-                const v16 a = v16_set(w[r]);
-                GLIA_UNROLL
-                for (int p = 0; p < P; p++) acc[r][p] = v16_fma(v[p], a, acc[r][p]);
-            }
-        }
-        v16 *l = level[0];
-        for (int64_t n = pushed; n & 1; n >>= 1, l += CONV_ROWS * CONV_VECTORS) {
-            GLIA_UNROLL
-            for (int r = 0; r < R; r++) GLIA_UNROLL
-            for (int p = 0; p < P; p++) acc[r][p] = v16_add(l[r * P + p], acc[r][p]);
-        }
+        for (int p = 0; p < P; p++) v[p] = v16_load(x + 16 * p);
         GLIA_UNROLL
-        for (int r = 0; r < R; r++) GLIA_UNROLL
-        for (int p = 0; p < P; p++) l[r * P + p] = acc[r][p];
+        for (int r = 0; r < R; r++) {
+            const v16 a = v16_set(w[r]);
+            GLIA_UNROLL
+            for (int p = 0; p < P; p++) acc[r][p] = v16_fma(v[p], a, acc[r][p]);
+        }
     }
-    bool any = false;
-    const v16 *l = level[0];
-    for (int64_t n = pushed; n; n >>= 1, l += CONV_ROWS * CONV_VECTORS) {
-        if (!(n & 1)) continue;
-        for (int i = 0; i < R * P; i++) sums[i] = any ? v16_add(l[i], sums[i]) : l[i];
-        any = true;
-    }
+    GLIA_UNROLL
+    for (int r = 0; r < R; r++) GLIA_UNROLL
+    for (int p = 0; p < P; p++) sums[r * P + p] = acc[r][p];
 }
 
 GLIA_INLINE void conv_tile_of(const int P, int rows, const float *x, int64_t step, const float *w,
-                              int64_t depth, v16 *sums)
+                              int64_t count, bool fresh, v16 *sums)
 {
     switch (rows) {
-    case 1: conv_tile(1, P, x, step, w, depth, sums); break;
-    case 2: conv_tile(2, P, x, step, w, depth, sums); break;
-    case 4: conv_tile(4, P, x, step, w, depth, sums); break;
-    default: conv_tile(CONV_ROWS, P, x, step, w, depth, sums); break;
+    case 1: conv_tile(1, P, x, step, w, count, fresh, sums); break;
+    case 2: conv_tile(2, P, x, step, w, count, fresh, sums); break;
+    case 4: conv_tile(4, P, x, step, w, count, fresh, sums); break;
+    default: conv_tile(CONV_ROWS, P, x, step, w, count, fresh, sums); break;
     }
 }
-static GLIA_NOINLINE void conv_tile_1(int rows, const float *x, int64_t step, const float *w, int64_t depth,
-                                      v16 *sums)
+static GLIA_NOINLINE void conv_any_tile(int vectors, int rows, const float *x, int64_t step, const float *w,
+                                        int64_t count, bool fresh, v16 *sums)
 {
-    conv_tile_of(1, rows, x, step, w, depth, sums);
-}
 #if CONV_VECTORS > 1
-static GLIA_NOINLINE void conv_tile_2(int rows, const float *x, int64_t step, const float *w, int64_t depth,
-                                      v16 *sums)
-{
-    conv_tile_of(2, rows, x, step, w, depth, sums);
-}
-static GLIA_NOINLINE void conv_tile_3(int rows, const float *x, int64_t step, const float *w, int64_t depth,
-                                      v16 *sums)
-{
-    conv_tile_of(3, rows, x, step, w, depth, sums);
-}
+    if (vectors == 3) conv_tile_of(3, rows, x, step, w, count, fresh, sums);
+    else if (vectors == 2) conv_tile_of(2, rows, x, step, w, count, fresh, sums);
+    else
 #endif
+        conv_tile_of(1, rows, x, step, w, count, fresh, sums);
+    (void)vectors;
+}
 
-/* Channels [begin, end) of one panel over `count` pixels from `pixel` on. */
-static void conv_panel(const conv_call *c, int64_t begin, int64_t end, int64_t pixel, int count,
-                       const float *x, int64_t step)
+enum {
+    CONV_STEPS = 128,    /* of a segment: their pixels stay in the first cache while all channels pass */
+    CONV_CHANNELS = 128, /* that pass together */
+    CONV_SUMS = CONV_CHANNELS * CONV_VECTORS
+};
+
+/* How many of the channels from m on, before `end`, a tile takes: a panel's, in compiled numbers. */
+static int conv_rows_of(int64_t m, int64_t end)
 {
-    v16 sums[CONV_ROWS * CONV_VECTORS];
+    const int64_t left = glia_min(end, (m / GLIA_PANEL + 1) * GLIA_PANEL) - m;
+    return left >= CONV_ROWS ? CONV_ROWS : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+}
+
+static GLIA_NOINLINE void conv_add(v16 *sums, const v16 *to, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) sums[i] = v16_add(to[i], sums[i]);
+}
+
+/* At most CONV_CHANNELS channels over one tile of `count` pixels. Segments meet in the tree of tensor/dot.h, whose
+ * levels lie in scratch, where there are several. */
+static void conv_channels(const conv_call *c, int64_t begin, int64_t end, int64_t pixel, int count,
+                          const float *x, int64_t step)
+{
+    v16 sums[CONV_SUMS], *tree = (v16 *)(c->scratch + 64 * c->depth);
     const int vectors = (count + 15) / 16;
-    const float *w = c->w + begin / GLIA_PANEL * (c->depth * GLIA_PANEL) + begin % GLIA_PANEL;
-    for (int64_t m = begin; m < end;) {
-        const int64_t left = end - m;
-        const int rows = left >= CONV_ROWS ? CONV_ROWS : left >= 4 ? 4 : left >= 2 ? 2 : 1;
-#if CONV_VECTORS > 1
-        if (vectors == 3) conv_tile_3(rows, x, step, w, c->depth, sums);
-        else if (vectors == 2) conv_tile_2(rows, x, step, w, c->depth, sums);
-        else
-#endif
-            conv_tile_1(rows, x, step, w, c->depth, sums);
-        for (int r = 0; r < rows; r++)
-            for (int p = 0; p < vectors; p++)
-                conv_put(c, m + r, pixel + 16 * p, glia_min(16, count - 16 * p), sums[r * vectors + p]);
-        m += rows;
-        w += rows;
+    const int64_t all = (end - begin) * vectors;
+    int64_t pushed = 0;
+    for (int64_t at = 0; at < c->depth; at += CONV_STEPS) {
+        const int64_t steps = glia_min(CONV_STEPS, c->depth - at), next = at + steps;
+        for (int64_t m = begin; m < end;) {
+            const int rows = conv_rows_of(m, end);
+            const float *w = c->w + m / GLIA_PANEL * (c->depth * GLIA_PANEL) + m % GLIA_PANEL;
+            conv_any_tile(vectors, rows, x + at * step, step, w + at * GLIA_PANEL, steps, at % SEGMENT == 0,
+                          sums + (m - begin) * vectors);
+            m += rows;
+        }
+        if (c->depth <= SEGMENT || (next % SEGMENT && next < c->depth)) continue;
+        v16 *level = tree;
+        for (int64_t n = pushed++; n & 1; n >>= 1, level += CONV_SUMS) conv_add(sums, level, all);
+        memcpy(level, sums, (size_t)all * sizeof *sums);
     }
+    bool any = false;
+    for (int64_t n = pushed; n; n >>= 1, tree += CONV_SUMS) {
+        if (!(n & 1)) continue;
+        if (any) conv_add(sums, tree, all);
+        else memcpy(sums, tree, (size_t)all * sizeof *sums);
+        any = true;
+    }
+    for (int64_t m = begin; m < end; m++)
+        for (int p = 0; p < vectors; p++)
+            conv_put(c, m, pixel + 16 * p, (int)glia_min(16, count - 16 * p),
+                     sums[(m - begin) * vectors + p]);
 }
 
-/* Where a tile's inputs lie. */
-typedef struct conv_source {
-    const float *x;
-    int64_t step;
-} conv_source;
-
-/* Channels [begin, end) of one group over a block of tiles, whose inputs are at hand. */
-static void conv_block(const conv_call *c, int64_t begin, int64_t end, int64_t tiles, int64_t tile,
-                       int64_t all, const conv_source *from)
-{
-    const int64_t vectors = glia_ceil_div(c->last - c->pixel, 16);
-    const bool near = (end - begin) * c->depth * 4 <= CONV_WEIGHT_BYTES_NEAR;
-    const int64_t panels = glia_ceil_div(end, GLIA_PANEL) - begin / GLIA_PANEL;
-    for (int64_t i = 0; i < tiles * panels; i++) {
-        const int64_t t = near ? i / panels : i % tiles,
-                      p = begin / GLIA_PANEL + (near ? i % panels : i / tiles);
-        const int64_t v = vectors * (tile + t) / all, v_end = vectors * (tile + t + 1) / all,
-                      pixel = c->pixel + 16 * v;
-        conv_panel(c, glia_max(begin, p * GLIA_PANEL), glia_min(end, (p + 1) * GLIA_PANEL), pixel,
-                   (int)(glia_min(c->last, c->pixel + 16 * v_end) - pixel), from[t].x, from[t].step);
-    }
-}
-
-enum { CONV_TILES_MOST = 32 };
+enum { CONV_DIRECT_MOST = 32 }; /* channels for which gathering would take longer than it saves */
 
 /* Channels [begin, end) of one group over all pixels; x: the group's first channel. */
 static void conv_by_pixels(const conv_call *c, const float *x, int64_t begin, int64_t end)
 {
     const glia_window *g = &c->g;
-    const int64_t vectors = glia_ceil_div(c->last - c->pixel, 16), all = glia_ceil_div(vectors, CONV_VECTORS);
-    const int64_t room = glia_max(64, (1 << 20) / 4 / c->depth / 64 * 64);
-    const int64_t most = glia_max(1, glia_min(CONV_TILES_MOST, room / CONV_WIDTH));
-    bool direct = g->taps == 1;
+    const int64_t vectors = glia_ceil_div(c->last - c->pixel, 16),
+                  tiles = glia_ceil_div(vectors, CONV_VECTORS);
+    bool direct = g->taps == 1 && end - begin <= CONV_DIRECT_MOST;
     for (int a = 0; a < GLIA_SPATIAL; a++)
         direct &= g->stride[a] == 1 && g->pad[a] == 0 && g->in[a] == g->out[a];
-    for (int64_t tile = 0; tile < all; tile += most) {
-        const int64_t tiles = glia_min(most, all - tile);
-        conv_source from[CONV_TILES_MOST];
-        float *to = c->scratch;
-        for (int64_t t = 0; t < tiles; t++) {
-            const int64_t v = vectors * (tile + t) / all, v_end = vectors * (tile + t + 1) / all,
-                          pixel = c->pixel + 16 * v, width = 16 * (v_end - v),
-                          count = glia_min(c->last, pixel + width) - pixel;
-            if (direct && count == width) {
-                from[t] = (conv_source){x + pixel, g->in_plane};
-                continue;
-            }
-            conv_gather_all(c, x, pixel, (int)count, width, to);
-            from[t] = (conv_source){to, width};
-            to += c->depth * width;
+    for (int64_t t = 0; t < tiles; t++) {
+        const int64_t v = vectors * t / tiles, width = 16 * (vectors * (t + 1) / tiles - v),
+                      pixel = c->pixel + 16 * v, count = glia_min(c->last, pixel + width) - pixel;
+        const bool here = direct && count == width;
+        if (!here) conv_gather_all(c, x, pixel, (int)count, width, c->scratch);
+        for (int64_t m = begin; m < end;) {
+            const int64_t next = glia_min(end, (m / CONV_CHANNELS + 1) * CONV_CHANNELS);
+            conv_channels(c, m, next, pixel, (int)count, here ? x + pixel : c->scratch,
+                          here ? g->in_plane : width);
+            m = next;
         }
-        conv_block(c, begin, end, tiles, tile, all, from);
     }
 }
 
@@ -399,6 +374,56 @@ GLIA_INLINE void conv_depth_rows(const int R, const float *x, int64_t row, const
     for (int r = 0; r < R; r++) sums[r] = acc[r];
 }
 
+#if defined(__AVX512F__)
+/* Lanes outside of the plane are masked off, so that no copy is needed: for strides of one along x. */
+GLIA_INLINE void conv_masked_rows(const int R, const glia_window *g, const float *x, int64_t y, int64_t at,
+                                  const float *w, const uint16_t *lanes, v16 *sums)
+{
+    v16 acc[8];
+    GLIA_UNROLL
+    for (int r = 0; r < R; r++) acc[r] = v16_zero();
+    for (int64_t i = 0; i < g->kernel[1]; i++)
+        for (int64_t j = 0; j < g->kernel[2]; j++) {
+            const v16 a = v16_set(*w++);
+            GLIA_UNROLL
+            for (int r = 0; r < R; r++) {
+                const int64_t in = glia_window_start(g, 1, y + r) + i * g->dilation[1];
+                const uint32_t mask = in >= 0 && in < g->in[1] ? lanes[j] : 0;
+                const v16 v = v16_load_lanes(x + in * g->in[2] + at + j * g->dilation[2], mask);
+                acc[r] = v16_fma(v, a, acc[r]);
+            }
+        }
+    GLIA_UNROLL
+    for (int r = 0; r < R; r++) sums[r] = acc[r];
+}
+
+static void conv_masked_plane(const conv_call *c, int64_t m, int64_t plane, int64_t begin, int64_t end)
+{
+    const glia_window *g = &c->g;
+    const float *w = c->w + m * g->taps, *x = c->x + plane * g->in_plane;
+    for (int64_t o = 0; o < g->out[2]; o += 16) {
+        const int64_t at = o - g->pad[2];
+        uint16_t lanes[DEPTH_TAPS];
+        for (int64_t j = 0; j < g->kernel[2]; j++) { /* lanes l with 0 <= at + j d + l < size */
+            const int64_t first = at + j * g->dilation[2], low = glia_max(0, glia_min(16, -first)),
+                          high = glia_max(low, glia_min(16, g->in[2] - first));
+            lanes[j] = (uint16_t)((1u << high) - (1u << low));
+        }
+        for (int64_t y = begin; y < end;) {
+            const int rows = end - y >= 7 ? 7 : end - y >= 4 ? 4 : end - y >= 2 ? 2 : 1;
+            v16 sums[8];
+            if (rows == 7) conv_masked_rows(7, g, x, y, at, w, lanes, sums);
+            else if (rows == 4) conv_masked_rows(4, g, x, y, at, w, lanes, sums);
+            else if (rows == 2) conv_masked_rows(2, g, x, y, at, w, lanes, sums);
+            else conv_masked_rows(1, g, x, y, at, w, lanes, sums);
+            for (int r = 0; r < rows; r++)
+                conv_put(c, m, (y + r) * g->out[2] + o, (int)glia_min(16, g->out[2] - o), sums[r]);
+            y += rows;
+        }
+    }
+}
+#endif
+
 static void conv_depth_plane(const conv_call *c, int64_t m, int64_t begin, int64_t end, const conv_plane *p,
                              const int64_t *at)
 {
@@ -504,6 +529,12 @@ static void conv_depth_f32(const glia_kargs *k)
     for (int64_t n = k->begin[0]; n < k->end[0]; n++) {
         conv_image(k, n, &c);
         for (int64_t m = c.begin; m < c.end; m++) {
+#if defined(__AVX512F__)
+            if (g->stride[2] == 1) {
+                conv_masked_plane(&c, m, m / per_group, begin, end);
+                continue;
+            }
+#endif
             if (m == c.begin || m % per_group == 0)
                 conv_pad_plane(g, c.x + m / per_group * g->in_plane, begin, end, &p, 0.0f);
             conv_depth_plane(&c, m, begin, end, &p, at);

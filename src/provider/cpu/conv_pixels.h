@@ -36,6 +36,12 @@ static void conv_tap(const glia_window *g, int64_t t, int64_t *tap)
     tap[0] = t / g->kernel[2] / g->kernel[1];
 }
 
+/* ceil(a / step) of a >= 0. */
+static inline int64_t conv_steps(int64_t a, int64_t step)
+{
+    return step == 1 ? a : step == 2 ? (a + 1) / 2 : glia_ceil_div(a, step);
+}
+
 /* Of a run's pixels, [begin, end) meet the plane, from element `at` on by the stride; the others meet the padding. */
 typedef struct conv_reach {
     int64_t size, begin, end, at;
@@ -47,8 +53,8 @@ static inline conv_reach conv_reach_of(const glia_window *g, const conv_pixels *
     int64_t from[GLIA_SPATIAL];
     for (int a = 0; a < GLIA_SPATIAL; a++)
         from[a] = glia_window_start(g, a, p->run[r].o[a]) + tap[a] * g->dilation[a];
-    const int64_t end = glia_max(0, glia_min(size, glia_ceil_div(glia_max(0, g->in[2] - from[2]), step))),
-                  begin = glia_min(end, from[2] < 0 ? glia_ceil_div(-from[2], step) : 0);
+    const int64_t end = glia_max(0, glia_min(size, conv_steps(glia_max(0, g->in[2] - from[2]), step))),
+                  begin = glia_min(end, from[2] < 0 ? conv_steps(-from[2], step) : 0);
     if (from[0] < 0 || from[0] >= g->in[0] || from[1] < 0 || from[1] >= g->in[1])
         return (conv_reach){size, size, size, 0};
     return (conv_reach){size, begin, end, (from[0] * g->in[1] + from[1]) * g->in[2] + from[2] + begin * step};

@@ -82,10 +82,33 @@ static bool row_matches(const char *types, const glia_type *in, int in_count, co
     return list_matches(&types, out, out_count);
 }
 
+static int isa_number(const char *name)
+{
+    int i = 0;
+    while (name && glia_cpu_isas[i] && strcmp(glia_cpu_isas[i]->name, name)) i++;
+    return i;
+}
+
+/* The last row of an operation from outside that fits the types and the machine; null: its reference. */
+static const glia_op_kernel *own_row(const glia_op *op, const glia_type *in, int in_count,
+                                     const glia_type *out, int out_count, uint32_t features, int last)
+{
+    for (int32_t r = op->kernel_count - 1; r >= 0; r--) {
+        const glia_op_kernel *row = &op->kernels[r];
+        const int i = isa_number(row->isa);
+        if (!glia_cpu_isas[i] || i > last || glia_cpu_isas[i]->needs & ~features) continue;
+        if (row_matches(row->types, in, in_count, out, out_count)) return row;
+    }
+    return NULL;
+}
+
 glia_bound_kernel glia_cpu_bind(const glia_op *op, const glia_type *in, int in_count, const glia_type *out,
                                 int out_count, uint32_t features, const char *isa_max)
 {
-    for (int i = last_allowed(isa_max); i >= 0; i--) {
+    const int last = last_allowed(isa_max);
+    const glia_op_kernel *own = own_row(op, in, in_count, out, out_count, features, last);
+    if (own) return (glia_bound_kernel){own->run, op->name, own->isa ? own->isa : "portable"};
+    for (int i = last; i >= 0; i--) {
         const glia_cpu_isa *isa = glia_cpu_isas[i];
         if (isa->needs & ~features) continue;
         for (int r = isa->count - 1; r >= 0; r--) {

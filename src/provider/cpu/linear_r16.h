@@ -161,7 +161,7 @@ R16_INLINE void r16_unpack_super(const r16_format f, r16_chunk_fn *chunk, r16_sc
             for (int s = 0; s < f.sums.pairs; s++) i_store(to->min[b][s], min[s]);
             f_store(to->d[b], f_half(w + 32 * i));
             if (f.sums.pairs) f_store(to->m[b], f_minus(f_half(w + 32)));
-            R16_UNROLL
+            R16_UNROLL_CHUNKS
             for (int c = 0; c < 4; c++) {
                 r16_int q[R16_CHUNK];
                 chunk(words, c, q);
@@ -309,21 +309,23 @@ R16_INLINE void r16_tile_super(const r16_sums f, const int R, const r16_panel *w
     }
 }
 
-/* Tiles of each height are compiled. */
+/* Tiles of each height, or of each even one, are compiled. */
 R16_INLINE void r16_tiles_32(const int most, const bool affine, int rows, const r16_panel *w, r16_x x,
                              int count, r16_chain *sum)
 {
     switch (rows) {
     case 1: r16_tile_32(most, 1, affine, w, x, count, sum); break;
     case 2: r16_tile_32(most, 2, affine, w, x, count, sum); break;
-#if R16_ROWS > 2
+#if R16_ROWS > 2 && !R16_SMALL
     case 3: r16_tile_32(most, 3, affine, w, x, count, sum); break;
 #endif
 #if R16_ROWS > 3
     case 4: r16_tile_32(most, 4, affine, w, x, count, sum); break;
 #endif
-#if R16_ROWS > 4
+#if R16_ROWS > 4 && !R16_SMALL
     case 5: r16_tile_32(most, 5, affine, w, x, count, sum); break;
+#endif
+#if R16_ROWS > 4
     case 6: r16_tile_32(most, 6, affine, w, x, count, sum); break;
 #endif
     default: break;
@@ -336,14 +338,16 @@ R16_INLINE void r16_tiles_super(const r16_sums f, int rows, const r16_panel *w, 
     switch (rows) {
     case 1: r16_tile_super(f, 1, w, x, count, sum); break;
     case 2: r16_tile_super(f, 2, w, x, count, sum); break;
-#if R16_ROWS > 2
+#if R16_ROWS > 2 && !R16_SMALL
     case 3: r16_tile_super(f, 3, w, x, count, sum); break;
 #endif
 #if R16_ROWS > 3
     case 4: r16_tile_super(f, 4, w, x, count, sum); break;
 #endif
-#if R16_ROWS > 4
+#if R16_ROWS > 4 && !R16_SMALL
     case 5: r16_tile_super(f, 5, w, x, count, sum); break;
+#endif
+#if R16_ROWS > 4
     case 6: r16_tile_super(f, 6, w, x, count, sum); break;
 #endif
     default: break;
@@ -410,8 +414,10 @@ R16_INLINE void r16_put(const glia_linear_call *c, int64_t row, int64_t panel, r
 /* Rows in tiles of nearly equal height. */
 static void r16_tiles(const r16_kernel *f, r16_work *work, r16_x x, int rows, int blocks)
 {
-    for (int r = 0, tiles = (rows + R16_ROWS - 1) / R16_ROWS; tiles > 0; tiles--) {
-        const int height = (rows - r + tiles - 1) / tiles;
+    for (int r = 0; r < rows;) {
+        const int left = rows - r, tiles = (left + R16_ROWS - 1) / R16_ROWS,
+                  fair = (left + tiles - 1) / tiles;
+        const int height = R16_SMALL && fair > 1 ? fair & ~1 : fair;
         const r16_x rows_x = {x.q + r * x.stride, x.d + r * x.stride, x.stride, x.part + r};
         f->tile(height, work->w, rows_x, blocks, work->sum + r);
         r += height;
@@ -590,7 +596,7 @@ R16_INLINE void r16_few_block_super(const r16_format f, r16_chunk_fn *chunk, r16
     r16_int scale[16], min[8], total[R16_FEW];
     scales(w + 32 * i, words, scale, min);
     for (int r = 0; r < rows; r++) total[r] = k.sub == 64 ? i_every(t->start[r]) : i_zero();
-    R16_UNROLL
+    R16_UNROLL_CHUNKS
     for (int c = 0; c < 4; c++) {
         r16_int q[R16_CHUNK];
         r16_prefetch(words + ahead + c * (f.word_bytes / 4), f.word_bytes / 4 + 16);

@@ -14,4 +14,15 @@
 #define R16_UNROLL _Pragma("GCC unroll 64")
 #endif
 
+/* A steps header whose steps are many instructions defines R16_SMALL as 1: the chunks of a super-block stay a loop,
+ * tiles are compiled for one row and for even heights alone, and base-three digits are taken by a call. */
+#ifndef R16_SMALL
+#define R16_SMALL 0
+#endif
+#if R16_SMALL
+#define R16_UNROLL_CHUNKS
+#else
+#define R16_UNROLL_CHUNKS R16_UNROLL
+#endif
+
 #endif

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
+/* A step is four instructions here, and compiling grew with them to minutes a file. */
+#define R16_SMALL 1
 #include "provider/cpu/r16_inline.h"
 
 /* Sums of four registers for each row; without dotprod partial sums of eight. */
@@ -108,6 +110,7 @@ R16_INLINE r16_int b_add(r16_int x, r16_int y)
 R16_INLINE int32x4_t shr_quarter(int32x4_t x, const int n)
 {
     const uint32x4_t u = vreinterpretq_u32_s32(x);
+    if (!__builtin_constant_p(n)) return vreinterpretq_s32_u32(vshlq_u32(u, vdupq_n_s32(-n)));
     return vreinterpretq_s32_u32(n > 0 ? u >> (uint32_t)n : n < 0 ? u << (uint32_t)-n : u);
 }
 R16_INLINE r16_int i_shr(r16_int v, const int n)

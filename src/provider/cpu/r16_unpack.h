@@ -264,7 +264,7 @@ R16_INLINE void r16_scales_iq4_xs(const uint8_t *scalars, const uint8_t *words, 
 
 /* Digits in base three: digit n of a byte x is floor(3 (x 3^n mod 256) / 256). Word w of the row, by planes
  * of 32, then 16, then 4 elements. */
-R16_INLINE void r16_chunk_tq1_0(const uint8_t *words, const int c, r16_int *q)
+R16_INLINE void r16_digits(const uint8_t *words, const int c, r16_int *q)
 {
     R16_UNROLL
     for (int i = 0; i < R16_CHUNK; i++) {
@@ -275,5 +275,19 @@ R16_INLINE void r16_chunk_tq1_0(const uint8_t *words, const int c, r16_int *q)
         q[i] = b_count(b_count(i_zero(), x, 86), x, 171);
     }
 }
+#if R16_SMALL
+/* The number of steps to a digit is known only where the chunk is. */
+__attribute__((noinline)) static void r16_chunk_tq1_0(const uint8_t *words, const int c, r16_int *q)
+{
+    switch (c) {
+    case 0: r16_digits(words, 0, q); break;
+    case 1: r16_digits(words, 1, q); break;
+    case 2: r16_digits(words, 2, q); break;
+    default: r16_digits(words, 3, q); break;
+    }
+}
+#else
+R16_INLINE void r16_chunk_tq1_0(const uint8_t *words, const int c, r16_int *q) { r16_digits(words, c, q); }
+#endif
 
 #endif

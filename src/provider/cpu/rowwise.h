@@ -175,6 +175,56 @@ static void rms_norm(const glia_kargs *k)
     }
 }
 
+/* ---- linear over plain rows: a weight of fewer than 16 rows, four of them at a time */
+
+enum { FEW = 4 };
+
+GLIA_INLINE void dot_few(const float *x, const float *w, int64_t k, const int rows, float *sums)
+{
+    glia_tree_f32 tree[FEW];
+    for (int r = 0; r < rows; r++) tree[r].count = 0;
+    for (int64_t s = 0; s < k; s += LANE_SEGMENT) {
+        const int64_t end = glia_min(k, s + LANE_SEGMENT);
+        v16 acc[FEW];
+        int64_t i = s;
+        for (int r = 0; r < rows; r++) acc[r] = v16_zero();
+        for (; i + LANES <= end; i += LANES) {
+            const v16 v = v16_load(x + i);
+            GLIA_UNROLL
+            for (int r = 0; r < rows; r++) acc[r] = v16_fma(v16_load(w + r * k + i), v, acc[r]);
+        }
+        const int rest = (int)(end - i);
+        for (int r = 0; r < rows; r++) {
+            if (rest) acc[r] = v16_fma(v16_load_n(w + r * k + i, rest), v16_load_n(x + i, rest), acc[r]);
+            glia_tree_push_f32(&tree[r], v16_tree(acc[r]));
+        }
+    }
+    for (int r = 0; r < rows; r++) sums[r] = glia_tree_done_f32(&tree[r]);
+}
+
+static void linear_few(const glia_kargs *k)
+{
+    const int64_t depth = glia_last_dim(&k->in[0]), n = k->in[1].dims[0];
+    const glia_tensor *bias = glia_optional(k, 2);
+    if (n >= LANES) { /* sums along k: what is not packed takes the plain way */
+        glia_op_linear.reference(k);
+        return;
+    }
+    for (glia_box b = glia_box_rows(k, glia_leading(&k->out[0])); b.more; glia_box_next(&b)) {
+        const float *x = (const float *)k->in[0].data + b.row * depth;
+        float *y = (float *)k->out[0].data + b.row * n, sums[FEW];
+        for (int64_t i = glia_box_begin(k); i < glia_box_end(k); i += FEW) {
+            const float *w = (const float *)k->in[1].data + i * depth;
+            const int rows = (int)glia_min(FEW, glia_box_end(k) - i);
+            if (rows == FEW) dot_few(x, w, depth, FEW, sums);
+            else
+                for (int r = 0; r < rows; r++) dot_few(x, w + r * depth, depth, 1, sums + r);
+            for (int r = 0; r < rows; r++)
+                y[i + r] = bias ? sums[r] + ((const float *)bias->data)[i + r] : sums[r];
+        }
+    }
+}
+
 /* ---- layer_norm: c = (x - mean) r; y = fma(c, w, b), without b c w */
 
 static float sum_of_row(const float *x, int64_t n)

@@ -1,6 +1,6 @@
 /* Reads the weights of a file into their places: the workers take chunks of rows from a counter, read or copy
  * them, and pack them. */
-#include "llm/load.h"
+#include "run/load.h"
 
 #include "base/check.h"
 #include "base/number.h"
@@ -18,6 +18,7 @@ typedef struct job { /* one weight */
     int64_t n, k, row_bytes, rows_a_chunk, chunks;
     const glia_weight_record *weight;
     glia_dtype dtype;
+    const glia_type *type;
 } job;
 
 typedef struct loader {
@@ -39,6 +40,12 @@ static void report(loader *l, glia_status s, const glia_error *e)
     atomic_store(&l->status, s);
 }
 
+/* Weights that were bound have an address of their own. */
+static uint8_t *place(const glia_weight_record *w, uint8_t *base)
+{
+    return w->base == GLIA_BASE_ABSOLUTE ? (uint8_t *)(uintptr_t)w->offset : base + w->offset;
+}
+
 static glia_status load_chunk(loader *l, const job *j, int64_t chunk, uint8_t *buffer, glia_error *e)
 {
     const glia_weight_record *w = j->weight;
@@ -46,9 +53,11 @@ static glia_status load_chunk(loader *l, const job *j, int64_t chunk, uint8_t *b
     int64_t begin = j->skip + row * j->row_bytes, bytes = (end - row) * j->row_bytes;
     if (w->layout == GLIA_LAYOUT_PLAIN)
         return j->source.read(j->source.ctx, &j->tensor, begin, bytes,
-                              l->weights + w->offset + row * j->row_bytes, e);
+                              place(w, l->weights) + row * j->row_bytes, e);
     glia_status s = j->source.read(j->source.ctx, &j->tensor, begin, bytes, buffer, e);
-    if (!s) glia_layout_pack(w->layout, j->dtype, j->n, j->k, buffer, row, end, l->packed + w->offset);
+    if (!s && w->layout == GLIA_LAYOUT_C16)
+        glia_layout_pack_taps(j->dtype, j->type->rank, j->type->dims, buffer, row, end, place(w, l->packed));
+    else if (!s) glia_layout_pack(w->layout, j->dtype, j->n, j->k, buffer, row, end, place(w, l->packed));
     return s;
 }
 
@@ -118,6 +127,11 @@ static glia_status make_job(const glia_plan *p, const glia_source *sources, int3
     j->k = v->type.rank ? v->type.dims[v->type.rank - 1] : 1;
     j->n = 1;
     for (int i = 0; i + 1 < v->type.rank; i++) j->n *= v->type.dims[i];
+    j->type = &v->type;
+    if (w->layout == GLIA_LAYOUT_C16) { /* rows are whole output channels */
+        j->k *= j->n / glia_max(1, v->type.dims[0]);
+        j->n = v->type.dims[0];
+    }
     if (!glia_dtype_row_bytes(j->dtype, j->k, &j->row_bytes))
         return glia_fail(e, GLIA_E_FORMAT, "G0510", "tensor `%s` has rows of no whole blocks", v->name);
     j->skip = first * (v->type.rank > 1 ? j->row_bytes : glia_dtype_get(j->dtype)->block_bytes);
@@ -129,15 +143,22 @@ static glia_status make_job(const glia_plan *p, const glia_source *sources, int3
 glia_status glia_load_weights(const glia_plan *p, const glia_source *sources, int32_t count,
                               const glia_os *os, glia_team *team, void *weights, void *packed, glia_error *e)
 {
+    return glia_load_some(p, sources, count, os, team, weights, packed, NULL, e);
+}
+
+glia_status glia_load_some(const glia_plan *p, const glia_source *sources, int32_t count, const glia_os *os,
+                           glia_team *team, void *weights, void *packed, const bool *wanted, glia_error *e)
+{
     glia_arena a;
     glia_arena_init(&a, os, 0);
     loader *l = GLIA_NEW(&a, loader);
     glia_status s = GLIA_OK;
     if (!l || !(l->jobs = GLIA_NEW_ARRAY(&a, job, p->weight_count + 1)))
         s = glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for loading weights");
-    for (int32_t i = 0; !s && i < p->weight_count; i++) {
-        s = make_job(p, sources, count, &p->weights[i], &l->jobs[i], e);
-        if (!s) l->total += l->jobs[i].chunks;
+    for (int32_t i = 0, jobs = 0; !s && i < p->weight_count; i++) {
+        if (wanted && !wanted[i]) continue;
+        s = make_job(p, sources, count, &p->weights[i], &l->jobs[jobs], e);
+        if (!s) l->total += l->jobs[jobs++].chunks;
     }
     if (!s) {
         l->p = p;
