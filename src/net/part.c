@@ -51,7 +51,6 @@ glia_status glia_net_part_finish(glia_net *net, glia_net_part *p, const glia_gra
                                .level = no->level,
                                .plain = no->plain};
     co.symbol_max = g->symbol_count ? g->symbols[0].max : 1;
-    glia_compile_options co = {no->os, no->slots, glia_cpu_features(), no->isa, 1, no->level, no->plain};
     glia_lane_options lo = {
         .os = no->os, .workers = no->threads, .profile_events = no->profile_events, .team = net->team};
     glia_status s = glia_compile(g, &co, &p->plan, e);
