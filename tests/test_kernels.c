@@ -78,7 +78,7 @@ typedef struct call {
     glia_tensor in[8], out;
     int in_count;
     int64_t dims[9][GLIA_RANK_MAX];
-    glia_attr attr[4];
+    glia_attr attr[8];
 } call;
 
 static glia_tensor *set_in(call *c, int i, glia_dtype t, int layout, int rank, const int64_t *dims)
@@ -631,6 +631,7 @@ static void check_kv_put(const glia_cpu_kernel *row)
     }
 }
 
+#include "kernels_conv.h"
 #include "kernels_recurrent.h"
 /* Masks: 0 none, 1 random, 2 with -inf in it. */
 static void sdpa_case(const glia_cpu_kernel *row, const int64_t *n, int mask, int causal, int past)
@@ -736,6 +737,9 @@ static void check_row(const glia_cpu_kernel *row)
              op == &glia_op_sigmoid || op == &glia_op_tanh || op == &glia_op_relu)
         check_elementwise(row);
     else if (op == &glia_op_attend) check_attend(row);
+    else if (op == &glia_op_conv) check_conv(row);
+    else if (op == &glia_op_qconv) check_qconv(row);
+    else if (op == &glia_op_max_pool || op == &glia_op_avg_pool) check_pool(row);
     else if (op == &glia_op_sdpa || op == &glia_op_sdpa_tokens) check_sdpa(row);
     else if (op == &glia_op_rope) check_rope(row);
     else if (op == &glia_op_kv_put) check_kv_put(row);
