@@ -445,11 +445,10 @@ static bool windows(kernels *x, call *k)
 {
     enum { CHANNELS = 128, SIDE = 28 };
     static const int64_t pads[4] = {1, 1, 1, 1}, taps[2] = {3, 3};
-    int layout, none;
+    int layout = GLIA_LAYOUT_PLAIN;
     const bool pool = x->row->op == &glia_op_max_pool || x->row->op == &glia_op_avg_pool;
     const glia_dtype t = x->row->op == &glia_op_qconv ? GLIA_U8 : GLIA_F32,
                      wt = pool ? GLIA_F32 : type_at(x->row, 1, &layout);
-    if (pool) layout = GLIA_LAYOUT_PLAIN;
     const int64_t d[4] = {1, CHANNELS, SIDE, SIDE}, w[4] = {CHANNELS, layout ? CHANNELS : 1, 3, 3};
     int64_t bytes = 0;
     if (!glia_layout_tensor_bytes(layout, wt, 4, w, &bytes)) return false;
