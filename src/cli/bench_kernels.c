@@ -445,10 +445,11 @@ static bool windows(kernels *x, call *k)
 {
     enum { CHANNELS = 128, SIDE = 28 };
     static const int64_t pads[4] = {1, 1, 1, 1}, taps[2] = {3, 3};
-    int layout = GLIA_LAYOUT_PLAIN;
+    int layout;
     const bool pool = x->row->op == &glia_op_max_pool || x->row->op == &glia_op_avg_pool;
     const glia_dtype t = x->row->op == &glia_op_qconv ? GLIA_U8 : GLIA_F32,
                      wt = pool ? GLIA_F32 : type_at(x->row, 1, &layout);
+    if (pool) layout = GLIA_LAYOUT_PLAIN;
     const int64_t d[4] = {1, CHANNELS, SIDE, SIDE}, w[4] = {CHANNELS, layout ? CHANNELS : 1, 3, 3};
     int64_t bytes = 0;
     if (!glia_layout_tensor_bytes(layout, wt, 4, w, &bytes)) return false;
@@ -486,6 +487,11 @@ static const struct {
     {&glia_op_gelu_erf, "elements", one_input},
     {&glia_op_erf, "elements", one_input},
     {&glia_op_exp, "elements", one_input},
+    {&glia_op_neg, "elements", one_input},
+    {&glia_op_abs, "elements", one_input},
+    {&glia_op_reciprocal, "elements", one_input},
+    {&glia_op_clip, "elements", one_input},
+    {&glia_op_leaky_relu, "elements", one_input},
     {&glia_op_sigmoid, "elements", one_input},
     {&glia_op_layer_norm, "elements", layer_norm},
     {&glia_op_matmul, "flops, 128 by 256 by 256", matmul},
@@ -496,6 +502,7 @@ static const struct {
     {&glia_op_swiglu, "elements", one_or_two},
     {&glia_op_swiglu_limited, "elements", one_or_two},
     {&glia_op_add, "elements", two_inputs},
+    {&glia_op_prelu, "elements", two_inputs},
     {&glia_op_sub, "elements", two_inputs},
     {&glia_op_mul, "elements", two_inputs},
     {&glia_op_div, "elements", two_inputs},
