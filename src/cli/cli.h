@@ -94,7 +94,8 @@ typedef struct cli_settings { /* what the options set; texts are null, integers 
     int64_t random, level, timeout;
     bool plain, list;
     double rtol, atol;
-    const char *data, *html, *against;
+    const char *data, *html, *against, *python;
+    double seconds;
 } cli_settings;
 
 typedef enum {

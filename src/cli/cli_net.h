@@ -41,6 +41,7 @@ typedef enum { CLI_CASE_PASSED, CLI_CASE_FAILED, CLI_CASE_UNSUPPORTED, CLI_CASE_
 int cli_net_run(cli *c);
 int cli_net_inspect(cli *c);
 int cli_net_plan(cli *c);
+int cli_net_html(cli *c, const glia_net *net); /* the page of --html */
 int cli_net_bench(cli *c);
 int cli_cmd_verify(cli *c);
 int cli_cmd_conform(cli *c);

@@ -4,6 +4,7 @@
  * logits. Both behind `depth` tokens that the context already holds. Loading and what warms caches are not
  * counted. Every combination of depths, tests and threads is one result. */
 #include "cli/bench.h"
+#include "cli/cli_net.h"
 
 #include "base/check.h"
 #include "base/error.h"
@@ -146,6 +147,8 @@ int cli_cmd_bench(cli *c)
 {
     char path[512];
     if (c->set.kernels) return bench_kernels(c);
+    if (c->arg_count == 1 && cli_is_net(c->args[0])) return cli_net_bench(c);
+    if (c->set.against) return cli_usage(c, "--against is for ONNX networks (MODEL.onnx)");
     if ((c->arg_count == 1) == (c->set.synth != NULL)) return cli_usage(c, "give either MODEL or --synth");
     if (!c->set.synth) return bench_model(c);
     int code = cli_synth_temporary(c, c->set.synth, path, sizeof path);

@@ -1,5 +1,5 @@
 /* glia plan: the compiled plan of a model, without its weights. */
-#include "cli/cli.h"
+#include "cli/cli_net.h"
 
 #include "base/check.h"
 #include "base/error.h"
@@ -284,6 +284,8 @@ static int put_graph(cli *c, const glia_plan *p)
 int cli_cmd_plan(cli *c)
 {
     glia_model *m;
+    if (cli_is_net(c->args[0])) return cli_net_plan(c);
+    if (c->set.html) return cli_usage(c, "--html is for ONNX networks (MODEL.onnx)");
     glia_model_options o = cli_model_options(c);
     int code = cli_open(c, &o, false, &m);
     if (code) return code;

@@ -32,7 +32,8 @@ const cli_command cli_commands[] = {
     {"plan", CLI_PLAN, "MODEL", 1, 1, "Show how a model would run",
      "Prints the compiled plan without loading the weights: passes, memory by class beside the lower bound, "
      "phases,\n"
-     "meetings of the threads, and the kernels that were chosen.\n",
+     "meetings of the threads, and the kernels that were chosen. model.onnx: the parts that it became, and "
+     "why.\n",
      "glia plan model.gguf -c 2048 -t 2", cli_cmd_plan},
     {"logits", CLI_LOGITS, "MODEL", 1, 1, "Write the logits of every token of a text",
      "Writes a NumPy file of float32, [tokens, vocabulary]. The text's tokens follow the model's policy on\n"
@@ -55,6 +56,8 @@ const cli_command cli_commands[] = {
      "glia perplexity model.gguf -f text.txt -c 512", cli_cmd_perplexity},
     {"bench", CLI_BENCH, "MODEL | --synth SHAPE[:TYPE] | --kernels [NAME]", 0, 1,
      "Measure the speed of a model",
+     "model.onnx: load, first run, and runs on given or random inputs; --against lets another runtime take "
+     "turns.\n"
      "Prefill: -p random tokens in one go, with the logits of the last. Decode: -n tokens one by one, each "
      "with its\n"
      "logits. Both after --depth tokens; loading and what warms caches are not counted. Beside the speed "
@@ -156,6 +159,12 @@ const cli_option cli_options[] = {
     REAL("rtol", TESTS, 0, 1e6, rtol, "relative tolerance (0.001)"),
     REAL("atol", TESTS, 0, 1e30, atol, "absolute tolerance (1e-7)"),
     INT(0, "timeout", CLI_CONFORM, 1, 86400, timeout, "seconds that a case may take (60)"),
+    CHOICE(0, "against", "RUNTIME", CLI_BENCH, "onnxruntime", against,
+           "ONNX: in turn with another runtime, on the same inputs"),
+    TEXT(0, "python", "PROGRAM", CLI_BENCH, python, "the Python that has the other runtime (python3)"),
+    REAL("seconds", CLI_BENCH, 0, 3600, seconds, "ONNX: of a round (0.3); -r rounds"),
+    TEXT(0, "html", "FILE", CLI_PLAN, html,
+         "ONNX: write a page: the graph before and after, rules, memory over time, schedule"),
     FLAG(0, "list", CLI_CONFORM, list, "a line for each case, passed ones too"),
     TEXT('p', "prompt", "TEXT", CLI_RUN | CLI_TOKENIZE | CLI_IMATRIX, prompt,
          "the text; an empty prompt starts from the beginning token"),

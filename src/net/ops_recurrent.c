@@ -110,13 +110,29 @@ static glia_value bias_of(glia_emit *m, const layer *l, int direction, glia_valu
     return glia_emit_concat(m, 0, 2, (glia_value[]){gates, glia_emit_slice(m, w, 0, 2 * n, 3 * n)});
 }
 
+/* A small matrix is a constant, which no pass packs: the same numbers as a weight. */
+static glia_value as_weight(glia_emit *m, glia_value v)
+{
+    const glia_value_info *info = v.id && !m->status ? glia_graph_value(m->g, v) : NULL;
+    int64_t bytes;
+    if (!info || info->kind != GLIA_VALUE_CONSTANT || info->type.rank != 2 || info->type.dims[0] < 16) return v;
+    const glia_type t = info->type;
+    const char *name = glia_arena_printf(&m->scratch, "%.900s.w%lld", info->name, (long long)m->names++);
+    if (!name || !glia_dtype_tensor_bytes(t.dtype, t.rank, t.dims, &bytes)) return v;
+    void *copy = glia_arena_alloc(&m->part->arena, bytes, 64);
+    if (!copy) return v;
+    memcpy(copy, info->data, (size_t)bytes);
+    return glia_graph_weight(m->g, name, &t, copy, NULL);
+}
+
 static bool one_direction(glia_emit *m, layer *l, int direction, glia_value *out)
 {
     int64_t acts[3];
     glia_attr_arg attrs[12];
     glia_value inner, bias = bias_of(m, l, direction, &inner);
     if (!cell_attrs(m, l, direction, acts, attrs)) return false;
-    glia_value r = of_direction(m, l, R, direction, 0), w = of_direction(m, l, W, direction, 0);
+    glia_value r = as_weight(m, of_direction(m, l, R, direction, 0));
+    glia_value w = as_weight(m, of_direction(m, l, W, direction, 0));
     glia_value h0 = of_direction(m, l, H0, direction, l->batch_first);
     glia_value c0 = l->gates == 4 ? of_direction(m, l, C0, direction, l->batch_first) : (glia_value){0};
     glia_value extra = l->gates == 4 ? of_direction(m, l, P, direction, 0) : inner;

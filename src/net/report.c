@@ -12,45 +12,14 @@ typedef struct report {
     bool json;
 } report;
 
+enum { MISSES_SHOWN = 20 };
+
 static int32_t kernel_uses(const glia_plan *p, uint32_t kernel)
 {
     const glia_variant *v = &p->variants[0];
     int32_t n = 0;
     for (int32_t i = 0; i < v->item_count; i++) n += v->items[i].kernel == kernel;
     return n;
-}
-
-/* The rules that fired, then those that fitted but for a condition. */
-static void text_rules(glia_writer *w, const glia_rule_trace *t, int depth)
-{
-    const char *before = "rules:";
-    for (int32_t i = 0; i < t->rule_count; i++) {
-        if (!t->rules[i].fired) continue;
-        if (before[0] == 'r') glia_write_text(w, "%*s  ", 2 * depth, "");
-        glia_write_text(w, "%s %s %d", before, t->rules[i].name, t->rules[i].fired);
-        before = "";
-    }
-    if (!before[0]) glia_write_text(w, "\n");
-    for (int32_t i = 0; i < t->miss_count; i++)
-        glia_write_text(w, "%*s  %s did not fire at `%s`, since not: %s\n", 2 * depth, "", t->misses[i].rule,
-                        t->misses[i].node, t->misses[i].condition);
-}
-
-static void json_rules(glia_json_writer *j, const glia_rule_trace *t)
-{
-    glia_json_open(j, "rules", '{');
-    for (int32_t i = 0; i < t->rule_count; i++)
-        if (t->rules[i].fired) glia_json_put_i64(j, t->rules[i].name, t->rules[i].fired);
-    glia_json_close(j, '}');
-    glia_json_open(j, "near_misses", '[');
-    for (int32_t i = 0; i < t->miss_count; i++) {
-        glia_json_open(j, NULL, '{');
-        glia_json_put_string(j, "rule", t->misses[i].rule, -1);
-        glia_json_put_string(j, "node", t->misses[i].node, -1);
-        glia_json_put_string(j, "condition", t->misses[i].condition, -1);
-        glia_json_close(j, '}');
-    }
-    glia_json_close(j, ']');
 }
 
 static void text_part(report *r, const glia_net_part *p, int depth)
@@ -72,8 +41,16 @@ static void text_part(report *r, const glia_net_part *p, int depth)
         glia_write_text(w, "%*s  passes:", 2 * depth, "");
         for (int32_t i = 0; i < p->plan->pass_count; i++)
             glia_write_text(w, " %s %d", p->plan->passes[i].name, p->plan->passes[i].changes);
+        glia_write_text(w, "\n%*s  rules:", 2 * depth, "");
+        for (int32_t i = 0; i < p->plan->trace.rule_count; i++)
+            if (p->plan->trace.rules[i].fired)
+                glia_write_text(w, " %s %d", p->plan->trace.rules[i].name, p->plan->trace.rules[i].fired);
         glia_write_text(w, "\n");
-        text_rules(w, &p->plan->trace, depth);
+        for (int32_t i = 0; i < p->plan->trace.miss_count && i < MISSES_SHOWN; i++) {
+            const glia_rule_miss *m = &p->plan->trace.misses[i];
+            glia_write_text(w, "%*s  %s nearly fired at %s: %s\n", 2 * depth, "", m->rule, m->node,
+                            m->condition);
+        }
         glia_write_text(w, "%*s  kernels:", 2 * depth, "");
         for (int32_t i = 0; i < p->plan->kernel_count; i++)
             glia_write_text(w, " %s/%s x %d", p->plan->kernels[i].name, p->plan->kernels[i].isa,
@@ -102,7 +79,21 @@ static void json_part(report *r, const glia_net_part *p)
         glia_json_put_i64(j, "arena_lower_bound", p->plan->arena_lower_bound);
         glia_json_put_i64(j, "scratch_bytes", b->scratch);
         glia_json_put_i64(j, "table_bytes", b->tables);
-        json_rules(j, &p->plan->trace);
+        glia_json_open(j, "rules", '{');
+        for (int32_t i = 0; i < p->plan->trace.rule_count; i++)
+            if (p->plan->trace.rules[i].fired)
+                glia_json_put_i64(j, p->plan->trace.rules[i].name, p->plan->trace.rules[i].fired);
+        glia_json_close(j, '}');
+        glia_json_open(j, "near_misses", '[');
+        for (int32_t i = 0; i < p->plan->trace.miss_count; i++) {
+            const glia_rule_miss *m = &p->plan->trace.misses[i];
+            glia_json_open(j, NULL, '{');
+            glia_json_put_string(j, "rule", m->rule, -1);
+            glia_json_put_string(j, "node", m->node, -1);
+            glia_json_put_string(j, "condition", m->condition, -1);
+            glia_json_close(j, '}');
+        }
+        glia_json_close(j, ']');
         glia_json_open(j, "kernels", '{');
         for (int32_t i = 0; i < p->plan->kernel_count; i++)
             glia_json_put_i64(j, p->plan->kernels[i].name, kernel_uses(p->plan, (uint32_t)i));

@@ -71,20 +71,29 @@ static void gather_runs(const glia_kargs *k, int64_t size, int64_t count, int64_
 static void gather_reference(const glia_kargs *k)
 {
     const glia_tensor *x = &k->in[0], *index = &k->in[1], *y = &k->out[0];
-    int axis = (int)k->attr[0].i;
-    int64_t size = x->dims[axis], count = glia_tensor_elements(index), inner = 1;
-    int64_t bytes = glia_dtype_get(x->dtype)->block_bytes;
-    bool whole = true;
-    for (int a = axis + 1; a < x->rank; a++) inner *= x->dims[a];
-    for (int a = axis; a < y->rank; a++) whole = whole && k->begin[a] == 0 && k->end[a] == y->dims[a];
-    if (whole && count * inner > 0) {
+    const int axis = (int)k->attr[0].i, lead = axis + index->rank;
+    const int64_t size = x->dims[axis], count = glia_tensor_elements(index);
+    int64_t bytes = glia_dtype_get(x->dtype)->block_bytes, stride[GLIA_RANK_MAX], inner = 1, first = 0;
+    glia_move part = {.rank = y->rank - lead};
+    bool all = true, whole = true; /* of the indices, of what lies behind them */
+    glia_dense_strides(y, stride);
+    for (int a = axis; a < lead; a++) all = all && k->begin[a] == 0 && k->end[a] == y->dims[a];
+    for (int a = lead; a < y->rank; a++) {
+        inner *= y->dims[a];
+        first += k->begin[a] * stride[a];
+        whole = whole && k->begin[a] == 0 && k->end[a] == y->dims[a];
+        part.dims[a - lead] = k->end[a] - k->begin[a];
+        part.to_stride[a - lead] = part.from_stride[a - lead] = stride[a];
+    }
+    if (all && whole && count * inner > 0) {
         gather_runs(k, size, count, inner * bytes);
         return;
     }
-    for (glia_box b = glia_box_rows(k, y->rank); b.more; glia_box_next(&b)) {
-        int64_t outer = b.row / (count * inner), i = b.row / inner % count, at = b.row % inner;
-        int64_t from = (outer * size + from_end(glia_get_i64(index, i), size)) * inner + at;
-        memcpy((char *)y->data + b.row * bytes, (const char *)x->data + from * bytes, (size_t)bytes);
+    for (glia_box b = glia_box_rows(k, lead); b.more; glia_box_next(&b)) {
+        const int64_t from = b.row / count * size + from_end(glia_get_i64(index, b.row % count), size);
+        glia_move m = part;
+        glia_move_run(&m, (char *)y->data + (b.row * inner + first) * bytes,
+                      (const char *)x->data + (from * inner + first) * bytes, bytes);
     }
 }
 
@@ -109,11 +118,24 @@ static void gather_sample(glia_sample *s)
     s->attrs[0] = (glia_attr_arg)GLIA_INT("axis", axis);
 }
 
+static bool gather_regions(const glia_graph *g, const glia_node *n, glia_regions *r)
+{
+    const int rank = glia_graph_value(g, n->in[0])->type.rank,
+              wide = glia_graph_value(g, n->in[1])->type.rank;
+    const int axis = (int)n->attr[0].i;
+    for (int a = 0; a < rank; a++)
+        if (a != axis) glia_region_same(r, 0, a, a < axis ? a : a + wide - 1);
+    for (int a = 0; a < wide; a++) glia_region_same(r, 1, a, axis + a);
+    glia_region_split(g, n, r);
+    return true;
+}
+
 const glia_op glia_op_gather = {
     .name = "gather",
     .attrs = axis_attrs,
     .infer = gather_infer,
     .grad = gather_grad,
+    .regions = gather_regions,
     .reference = gather_reference,
     .sample = gather_sample,
 };

@@ -213,12 +213,20 @@ static void transpose_sample(glia_sample *s)
     s->attrs[0] = (glia_attr_arg)GLIA_INTS("perm", s->ints, 3);
 }
 
+static bool transpose_regions(const glia_graph *g, const glia_node *n, glia_regions *r)
+{
+    for (int a = 0; a < n->attr[0].i; a++) glia_region_same(r, 0, (int)n->attr[0].ints[a], a);
+    glia_region_split(g, n, r);
+    return true;
+}
+
 const glia_op glia_op_transpose = {
     .name = "transpose",
     .attrs = perm_attrs,
     .infer = transpose_infer,
     .grad = transpose_grad,
     .cost = move_cost,
+    .regions = transpose_regions,
     .reference = transpose_reference,
     .sample = transpose_sample,
 };
@@ -473,12 +481,23 @@ static void slice_sample(glia_sample *s)
     s->attrs[1] = (glia_attr_arg)GLIA_INTS("dims", s->ints + 3, 3);
 }
 
+/* Axes that begin at 0 and keep their size are read at the same interval, others whole. */
+static bool kept_regions(const glia_graph *g, const glia_node *n, glia_regions *r)
+{
+    const glia_type *in = &glia_graph_value(g, n->in[0])->type, *out = &glia_graph_value(g, n->out[0])->type;
+    for (int a = 0; a < in->rank; a++)
+        if (n->attr[0].ints[a] == 0 && in->dims[a] == out->dims[a]) glia_region_same(r, 0, a, a);
+    glia_region_split(g, n, r);
+    return true;
+}
+
 const glia_op glia_op_slice = {
     .name = "slice",
     .attrs = slice_attrs,
     .infer = slice_infer,
     .grad = slice_grad,
     .cost = move_cost,
+    .regions = kept_regions,
     .reference = slice_reference,
     .sample = slice_sample,
 };
@@ -567,6 +586,7 @@ const glia_op glia_op_pad = {
     .infer = pad_infer,
     .grad = pad_grad,
     .cost = move_cost,
+    .regions = kept_regions,
     .reference = pad_reference,
     .sample = pad_sample,
 };
@@ -617,12 +637,25 @@ static void expand_sample(glia_sample *s)
     s->attrs[0] = (glia_attr_arg)GLIA_INTS("dims", s->ints, 4);
 }
 
+static bool expand_regions(const glia_graph *g, const glia_node *n, glia_regions *r)
+{
+    const glia_type *in = &glia_graph_value(g, n->in[0])->type, *out = &glia_graph_value(g, n->out[0])->type;
+    for (int a = 0; a < in->rank; a++) {
+        const int to = out->rank - in->rank + a;
+        glia_region_same(r, 0, a, to);
+        if (in->dims[a] == 1 && out->dims[to] != 1) r->in[0].axis[a].kind = GLIA_AXIS_ONE;
+    }
+    glia_region_split(g, n, r);
+    return true;
+}
+
 const glia_op glia_op_expand = {
     .name = "expand",
     .attrs = dims_attrs,
     .infer = expand_infer,
     .grad = expand_grad,
     .cost = move_cost,
+    .regions = expand_regions,
     .reference = expand_reference,
     .sample = expand_sample,
 };
@@ -657,12 +690,23 @@ static void flip_sample(glia_sample *s)
     s->attrs[0] = (glia_attr_arg)GLIA_INT("axis", s->pick(s->ctx, -3, 2));
 }
 
+static bool flip_regions(const glia_graph *g, const glia_node *n, glia_regions *r)
+{
+    const int rank = glia_graph_value(g, n->in[0])->type.rank;
+    const int64_t axis = n->attr[0].i < 0 ? n->attr[0].i + rank : n->attr[0].i;
+    for (int a = 0; a < rank; a++)
+        if (a != axis) glia_region_same(r, 0, a, a);
+    glia_region_split(g, n, r);
+    return true;
+}
+
 const glia_op glia_op_flip = {
     .name = "flip",
     .attrs = axis_attrs,
     .infer = flip_infer,
     .grad = flip_grad,
     .cost = move_cost,
+    .regions = flip_regions,
     .reference = flip_reference,
     .sample = flip_sample,
 };

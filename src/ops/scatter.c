@@ -228,11 +228,22 @@ static void elements_sample(glia_sample *s, int count)
 }
 static void gather_elements_sample(glia_sample *s) { elements_sample(s, 2); }
 
+static bool gather_elements_regions(const glia_graph *g, const glia_node *n, glia_regions *r)
+{
+    for (int a = 0; a < glia_graph_value(g, n->in[0])->type.rank; a++) {
+        if (a != n->attr[0].i) glia_region_same(r, 0, a, a);
+        glia_region_same(r, 1, a, a);
+    }
+    glia_region_split(g, n, r);
+    return true;
+}
+
 const glia_op glia_op_gather_elements = {
     .name = "gather_elements",
     .attrs = axis_attrs,
     .infer = gather_elements_infer,
     .grad = gather_elements_grad,
+    .regions = gather_elements_regions,
     .reference = gather_elements_reference,
     .sample = gather_elements_sample,
 };
@@ -405,11 +416,23 @@ static void gather_nd_sample(glia_sample *s)
     s->attrs[0] = (glia_attr_arg)GLIA_INT("batch", 0);
 }
 
+static bool gather_nd_regions(const glia_graph *g, const glia_node *n, glia_regions *r)
+{
+    const glia_type *in = &glia_graph_value(g, n->in[0])->type, *index = &glia_graph_value(g, n->in[1])->type;
+    const int batch = (int)n->attr[0].i, first = batch + (int)index->dims[index->rank - 1];
+    for (int a = 0; a < batch; a++) glia_region_same(r, 0, a, a);
+    for (int a = first; a < in->rank; a++) glia_region_same(r, 0, a, index->rank - 1 + a - first);
+    for (int a = 0; a < index->rank - 1; a++) glia_region_same(r, 1, a, a);
+    glia_region_split(g, n, r);
+    return true;
+}
+
 const glia_op glia_op_gather_nd = {
     .name = "gather_nd",
     .attrs = batch_attrs,
     .infer = gather_nd_infer,
     .grad = gather_nd_grad,
+    .regions = gather_nd_regions,
     .reference = gather_nd_reference,
     .sample = gather_nd_sample,
 };
@@ -598,11 +621,21 @@ static void reverse_sequence_sample(glia_sample *s)
     s->attrs[1] = (glia_attr_arg)GLIA_INT("time", time);
 }
 
+static bool reverse_sequence_regions(const glia_graph *g, const glia_node *n, glia_regions *r)
+{
+    for (int a = 0; a < glia_graph_value(g, n->in[0])->type.rank; a++)
+        if (a != n->attr[1].i) glia_region_same(r, 0, a, a);
+    glia_region_same(r, 1, 0, (int)n->attr[0].i);
+    glia_region_split(g, n, r);
+    return true;
+}
+
 const glia_op glia_op_reverse_sequence = {
     .name = "reverse_sequence",
     .attrs = sequence_attrs,
     .infer = reverse_sequence_infer,
     .grad = reverse_sequence_grad,
+    .regions = reverse_sequence_regions,
     .reference = reverse_sequence_reference,
     .sample = reverse_sequence_sample,
 };

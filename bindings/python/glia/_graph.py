@@ -115,6 +115,7 @@ class Graph:
         self._finalizer = weakref.finalize(self, lib.glia_graph_destroy, handle)
         self._arrays: list[Any] = []  # what weights are read from
         self._count = 0
+        self._symbols: dict[str, int] = {}
 
     @classmethod
     def parse(cls, text: str) -> "Graph":
@@ -140,9 +141,13 @@ class Graph:
 
     # ---- values without a producer
 
-    def symbol(self, name: str, least: int = 0, most: int = (1 << 63) - 1) -> int:
-        """A size that inputs decide; the same name again is the same size."""
-        return lib.glia_graph_symbol(self._open(), name.encode(), least, most)
+    def symbol(self, name: str, least: int = 0, most: int = 4096) -> int:
+        """A size that inputs decide, within bounds, inclusive: memory is planned for the largest. The same name again is
+        the same size; a dim that is given as a name is one of up to 4096, unless this was called for it before."""
+        if name in self._symbols:
+            return self._symbols[name]
+        self._symbols[name] = lib.glia_graph_symbol(self._open(), name.encode(), least, most)
+        return self._symbols[name]
 
     def dim_add(self, a: int, b: int) -> int:
         return lib.glia_dim_add(self._open(), a, b)
@@ -207,7 +212,7 @@ class Graph:
         args = (_abi.CAttr * (len(attrs) + 1))()
         kept = []
         for a, (key, value) in zip(args, attrs.items()):
-            a.name, a.kind = key.encode(), kinds.get(key, _abi.ATTR_INT)
+            a.name, a.kind = key.encode(), kinds.get(key) or _kind_of(value)
             if a.kind == _abi.ATTR_FLOAT:
                 a.f = float(value)
             elif a.kind == _abi.ATTR_INTS:
@@ -277,6 +282,12 @@ class OpInfo:
 def ops() -> dict[str, OpInfo]:
     """Every op by name."""
     return {o.name: o for o in map(OpInfo, range(lib.glia_op_count()))}
+
+
+def _kind_of(value: Any) -> int:
+    """Of an attribute that the library does not know, and will refuse by name."""
+    return _abi.ATTR_INTS if isinstance(value, (list, tuple)) else _abi.ATTR_INT if isinstance(value, int) else \
+        _abi.ATTR_DTYPE if isinstance(value, str) else _abi.ATTR_FLOAT
 
 
 def _attributes(op: str) -> dict[str, int]:

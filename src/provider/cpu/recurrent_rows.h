@@ -31,7 +31,7 @@ static void lstm_cell(const glia_cell_f32 *c)
     }
 }
 
-GLIA_INLINE v16 between(v16 z, v16 candidate, v16 h)
+GLIA_INLINE v16 clipped(v16 z, v16 candidate, v16 h)
 {
     return v16_fma(z, h, v16_mul(v16_sub(v16_set(1.0f), z), candidate));
 }
@@ -54,7 +54,7 @@ static void gru_output(const glia_cell_f32 *c)
     for (int64_t i = 0; i < n; i += LANES) {
         const int count = (int)glia_min(LANES, n - i);
         const v16 candidate = v16_tanh(gate_sum(c, 2 * n + i, count));
-        give(c->h + i, between(some(c->dot + i, count), candidate, some(c->h + i, count)), count);
+        give(c->h + i, clipped(some(c->dot + i, count), candidate, some(c->h + i, count)), count);
     }
 }
 
@@ -68,7 +68,7 @@ static void gru_after(const glia_cell_f32 *c)
         v16 product = some(c->dot + 2 * n + i, count);
         if (c->extra) product = v16_add(product, some(c->extra + i, count));
         const v16 candidate = v16_tanh(v16_fma(r, product, some(c->x + 2 * n + i, count)));
-        give(c->h + i, between(z, candidate, some(c->h + i, count)), count);
+        give(c->h + i, clipped(z, candidate, some(c->h + i, count)), count);
     }
 }
 

@@ -164,7 +164,7 @@ class Emitter:
         """Indices that are checked before they are used; where they may count from the end, made plain."""
         if not isinstance(ids, Value):
             return self.tensor(ids + size * (ids < 0) if negative else ids)
-        ids = self.node("guard_range", ids, max=size - 1, min=-size if negative else 0)
+        ids = self.node("guard_range", ids, max=size, min=-size if negative else 0)
         if not negative:
             return ids
         zero, n = self.value(0, self.torch_dtype(ids)), self.value(size, self.torch_dtype(ids))

@@ -330,8 +330,9 @@ def copy(e, x, source, non_blocking=False):
     return e.expand(e.value(source, _out(e)), e.out.shape)
 
 
-def _known(e: Emitter) -> torch.Tensor:
-    return torch.empty(e.out.shape, dtype=_out(e))
+@handles("aten.fill.Tensor")
+def fill(e, x, value):
+    return e.expand(e.value(value, _out(e)), e.out.shape)
 
 
 @handles("aten.zeros_like.default", "aten.new_zeros.default", "aten.ones_like.default", "aten.new_ones.default",
@@ -659,8 +660,8 @@ def scatter(e, x, dim, ids, source, reduce=None):
         source = e.expand(source, ids.dims)
     for axis, n in enumerate(ids.dims):
         source = e.slice(source, axis, 0, n)
-    kind = "scatter_add" in str(e.fx.target)
-    return e.node("scatter_elements", x, ids, source, axis=dim, **({"reduce": 1} if kind else {}))
+    added = "scatter_add" in str(e.fx.target)
+    return e.node("scatter_elements", x, ids, source, axis=dim, reduction=int(added))
 
 
 # ---- reductions -------------------------------------------------------------------------------------------------
@@ -731,7 +732,7 @@ def _variance(e: Emitter, x: Value, dim: Any, correction: float | None, keepdim:
 
 
 @handles("aten.var.correction", "aten.std.correction", "aten.var.dim", "aten.std.dim", "aten.var.default",
-         "aten.std.default", "aten.var_mean.correction")
+         "aten.std.default", "aten.var_mean.correction", "aten.var_mean.dim", "aten.var_mean.default")
 def variance(e, x, dim=None, unbiased=None, keepdim=False, *, correction=None):
     if isinstance(dim, bool):
         dim, unbiased = None, dim
@@ -845,7 +846,7 @@ def matmul(e, a, b):
 @handles("aten.addmm.default", "aten.baddbmm.default", "aten.addbmm.default", "aten.addmv.default")
 def addmm(e, c, a, b, *, beta=1, alpha=1):
     name = str(e.fx.target)
-    if "addbmm" in name or "addmv" in name:
+    if name.startswith(("aten.addbmm", "aten.addmv")):
         raise refuse("this form of addmm is not built")
     bias = len(e.shape(c)) == 1 and len(e.shape(b)) == 2 and e.shape(c) == (e.shape(b)[1],)
     if bias and beta == 1 and alpha == 1:
