@@ -20,9 +20,6 @@
 
 #include "provider/cpu/recurrent_rows.h"
 #include "provider/cpu/sdpa.h"
-#include "provider/cpu/sdpa.h"
-
-#include "provider/cpu/recurrent_rows.h"
 
 #include "ops/expert.h"
 
