@@ -719,7 +719,6 @@ static void check_group_norm(const glia_cpu_kernel *row)
         compare(row->op, row->run, &c);
     }
 }
-#include "kernels_recurrent.h"
 
 static void check_row(const glia_cpu_kernel *row)
 {
