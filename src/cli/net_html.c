@@ -281,7 +281,7 @@ static void put_memory(glia_writer *w, const glia_plan *plan, const glia_variant
     const double height = (double)MAP_HEIGHT / (double)glia_max(v->arena_bytes, 1);
     glia_write_text(
         w,
-        "<p>Arena %lld bytes, of which scratch %lld; lower bound %lld (ratio %.3f). Across: items in "
+        "<p>Arena %lld bytes, lower bound %lld (ratio %.3f); scratch %lld. Across: items in "
         "the order of the run. Down: addresses.</p><div class=wide><svg width=%d height=%d>"
         "<rect width=%d height=%d fill=none stroke='#9aa6b5'/>",
         (long long)v->arena_bytes, (long long)v->arena_lower_bound,
