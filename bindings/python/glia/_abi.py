@@ -75,7 +75,8 @@ class CGraphOptions(Structure):
 class CNetOptions(Structure):
     _fields_ = [("size", c_uint32), ("os", c_void_p), ("threads", c_int32), ("slots", c_int32),
                 ("memory_limit", c_int64), ("isa", c_char_p), ("level", c_int32), ("plain", c_int32),
-                ("fixed", c_int32), ("plans_max", c_int32), ("profile_events", c_int64)]
+                ("fixed", c_int32), ("plans_max", c_int32), ("profile_events", c_int64), ("ops", c_void_p),
+                ("op_count", c_int64)]
 
 
 class CPort(Structure):
