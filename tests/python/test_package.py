@@ -116,7 +116,8 @@ def dlpack_both_ways():
     del back
     gc.collect()
     assert not _object._exported and not _object._borrowed
-    raises(glia.InvalidArgument, "G1052", net.run_objects, [np.zeros((4, 8), np.float32)[:, ::2].__class__ and Strided()])
+    raises(glia.InvalidArgument, "G1052", net.run_objects, [np.zeros((4, 8), np.float32)[:,
+        ::2].__class__ and Strided()])
 
 
 class Strided:
@@ -306,8 +307,10 @@ def as_read(a):
 def an_operator_of_ones_own_in_a_file():
     from onnx import TensorProto as T, helper
     graph = helper.make_graph(
-        [helper.make_node("row_unit", ["x"], ["h"], domain="com.example", eps=0.5), helper.make_node("Relu", ["h"], ["y"])],
-        "g", [helper.make_tensor_value_info("x", T.FLOAT, ["n", 4])], [helper.make_tensor_value_info("y", T.FLOAT, ["n", 4])])
+        [helper.make_node("row_unit", ["x"], ["h"], domain="com.example", eps=0.5),
+            helper.make_node("Relu", ["h"], ["y"])],
+        "g", [helper.make_tensor_value_info("x", T.FLOAT, ["n", 4])],
+            [helper.make_tensor_value_info("y", T.FLOAT, ["n", 4])])
     data = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.example", 1)],
                              ir_version=8).SerializeToString()
     raises(glia.NotImplementedByGlia, "G1030", glia.InferenceSession, data)

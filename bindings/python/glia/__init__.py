@@ -29,6 +29,8 @@ def compile(module, example_args=(), example_kwargs=None, **options):
     return compile_module(module, example_args, example_kwargs, **options)
 
 
-__all__ = ["CustomOp", "Graph", "GliaError", "InferenceSession", "InvalidArgument", "InvalidGraph", "LimitReached", "Network",
-           "NodeArg", "NotImplementedByGlia", "OpInfo", "SessionOptions", "Tensor", "Value", "compile", "custom_op", "explain",
+__all__ = ["CustomOp", "Graph", "GliaError", "InferenceSession", "InvalidArgument", "InvalidGraph", "LimitReached",
+    "Network",
+           "NodeArg", "NotImplementedByGlia", "OpInfo", "SessionOptions", "Tensor", "Value", "compile", "custom_op",
+               "explain",
            "load_state_dict", "ops", "__version__"]

@@ -18,7 +18,8 @@ OP_ABI, OP_WHOLE = 1, 8
 
 
 class _CTensor(ctypes.Structure):
-    _fields_ = [("data", c_void_p), ("dims", POINTER(c_int64)), ("rank", c_int16), ("layout", c_int16), ("dtype", c_int)]
+    _fields_ = [("data", c_void_p), ("dims", POINTER(c_int64)), ("rank", c_int16), ("layout", c_int16),
+        ("dtype", c_int)]
 
 
 class _CAttrValue(ctypes.Structure):
@@ -26,7 +27,8 @@ class _CAttrValue(ctypes.Structure):
 
 
 class _CKargs(ctypes.Structure):
-    _fields_ = [("inputs", POINTER(_CTensor)), ("outputs", POINTER(_CTensor)), ("in_count", c_int32), ("out_count", c_int32),
+    _fields_ = [("inputs", POINTER(_CTensor)), ("outputs", POINTER(_CTensor)), ("in_count", c_int32),
+        ("out_count", c_int32),
                 ("begin", c_void_p), ("end", c_void_p), ("attr", POINTER(_CAttrValue)), ("scratch", c_void_p),
                 ("fault", c_void_p)]
 
@@ -39,7 +41,8 @@ class _CAttrSpec(ctypes.Structure):
 
 
 class _CDesc(ctypes.Structure):
-    _fields_ = [("size", c_uint32), ("abi", c_uint32), ("domain", c_char_p), ("name", c_char_p), ("signature", c_char_p),
+    _fields_ = [("size", c_uint32), ("abi", c_uint32), ("domain", c_char_p), ("name", c_char_p),
+        ("signature", c_char_p),
                 ("traits", c_uint32), ("attrs", POINTER(_CAttrSpec)), ("reference", _KERNEL), ("kernels", c_void_p),
                 ("kernel_count", c_int32), ("scratch", c_void_p)]
 

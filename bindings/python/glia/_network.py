@@ -67,7 +67,8 @@ class Network:
         if isinstance(model, (bytes, bytearray, memoryview)):
             kept = bytes(model)
             status = lib.glia_net_open_memory(ctypes.cast(c_char_p(kept), c_void_p), len(kept),
-                                              os.fsencode(folder) if folder else None, byref(o), byref(handle), byref(e))
+                                              os.fsencode(folder) if folder else None, byref(o), byref(handle),
+                                                  byref(e))
         else:
             kept = None
             status = lib.glia_net_open(os.fsencode(model), byref(o), byref(handle), byref(e))
@@ -168,7 +169,8 @@ class Network:
                                        f"inputs are {', '.join(self._in_names)}")
         for n in output_names or []:
             if n not in self._out_names:
-                raise _abi.InvalidArgument("an argument does not fit", "G1055", f"there is no output `{n}`; the outputs "
+                raise _abi.InvalidArgument("an argument does not fit", "G1055",
+                    f"there is no output `{n}`; the outputs "
                                            f"are {', '.join(self._out_names)}")
         feed = [input_feed.get(p.name) for p in self.inputs]
         want = None if not output_names else [self._out_names[n] for n in output_names]

@@ -210,7 +210,8 @@ def _made(handle):
 
 
 def _from_strings(value: np.ndarray) -> int:
-    texts = [s if isinstance(s, bytes) else str(s).encode("utf-8", "surrogateescape") for s in value.reshape(-1).tolist()]
+    texts = [s if isinstance(s, bytes) else str(s).encode("utf-8",
+        "surrogateescape") for s in value.reshape(-1).tolist()]
     sizes = _abi.dims_array([len(t) for t in texts])
     pointers = (c_char_p * max(len(texts), 1))(*texts)
     return _made(lib.glia_object_strings(None, value.ndim, _abi.dims_array(value.shape), pointers, sizes))

@@ -100,7 +100,8 @@ class Emitter:
             bits = dense if dense.dtype != torch.bfloat16 else dense.view(torch.uint16)
             value = self._constant(dtype, dense.shape, bits.numpy())
         else:
-            value = self.graph.weight_at(self.name(wanted or "constant"), dtype, dense.shape, dense.data_ptr(), (dense, t))
+            value = self.graph.weight_at(self.name(wanted or "constant"), dtype, dense.shape, dense.data_ptr(),
+                (dense, t))
         self._weights[key] = self.remember(value, t)
         self._kept.append(t)  # so that its address means it alone
         return value
@@ -135,7 +136,8 @@ class Emitter:
     def node(self, op: str, *inputs: Any, **attrs: Any):
         made = self.graph.node(op, *(self.value(x) if x is not None else None for x in inputs), **attrs)
         for v in made if isinstance(made, tuple) else (made,):
-            self.remember(v, torch.empty(v.dims, dtype=next(t for t, n in DTYPES.items() if n == v.dtype), device="meta"))
+            self.remember(v, torch.empty(v.dims, dtype=next(t for t, n in DTYPES.items() if n == v.dtype),
+                device="meta"))
         return made
 
     def reshape(self, x: Value, dims) -> Value:
@@ -208,7 +210,8 @@ class Emitter:
         try:
             made = handler(self, *args, **kwargs)
         except _abi.GliaError as error:
-            raise type(error)(error.status, error.code, f"at `{fx.name}` ({name}), {_place(fx)}: {error.text}") from None
+            raise type(error)(error.status, error.code,
+                f"at `{fx.name}` ({name}), {_place(fx)}: {error.text}") from None
         self._check(fx, name, made)
         return made
 
@@ -218,7 +221,8 @@ class Emitter:
         for want, have in zip(wants, made if isinstance(made, (list, tuple)) else [made]):
             if isinstance(have, Value) and isinstance(want, torch.Tensor):
                 if tuple(want.shape) != tuple(have.dims) or DTYPES.get(want.dtype) != have.dtype:
-                    raise _abi.GliaError("internal", "G1057", f"the handler of {name} gave {have.dtype}{list(have.dims)} "
+                    raise _abi.GliaError("internal", "G1057",
+                        f"the handler of {name} gave {have.dtype}{list(have.dims)} "
                                          f"for `{fx.name}`; PyTorch gives {want.dtype} {list(want.shape)}")
                 self.remember(have, want)
 
