@@ -119,7 +119,7 @@ $(OUT)/src/provider/cpu/linear_quant_neon.o $(OUT)/src/provider/cpu/linear_quant
 $(OUT)/src/provider/cpu/linear_quant_i8mm.o: ISA += $(if $(findstring clang,$(CC)),,-fno-var-tracking) -g1
 # The unrolled kernels take minutes to compile with a sanitizer's checks in line: there they are calls.
 ifneq ($(findstring sanitize=address,$(CFLAGS)),)
-$(OUT)/src/provider/cpu/kernels_%.o $(OUT)/src/provider/cpu/linear_%.o: ISA += $(KERNEL_CHECKS)
+$(OUT)/src/provider/cpu/kernels_%.o $(OUT)/src/provider/cpu/linear_%.o $(OUT)/src/provider/cpu/conv_%.o: ISA += $(KERNEL_CHECKS)
 KERNEL_CHECKS = $(if $(findstring clang,$(CC)),,-fno-var-tracking-assignments --param asan-instrumentation-with-call-threshold=0)
 endif
 $(OUT)/src/%.o: src/%.c $(OUT)/flags

@@ -165,7 +165,7 @@ const glia_rule glia_rules[] = {
      NULL},
     {"sdpa_heads_inside", ATTEND, EXACT, SHARED,
      "sdpa" SDPA_ATTRS "(transpose[perm = a](q), transpose[perm = a](k), transpose[perm = a](v), m?) => "
-                       "heads(sdpa_tokens" SDPA_ATTRS "(q, k, v, m)) when perm(a, 0, 2, 1, 3)",
+     "heads(sdpa_tokens" SDPA_ATTRS "(q, k, v, m)) when perm(a, 0, 2, 1, 3)",
      "q: a c b d, k: a e b d, v: a e b f, m: a 1 c e, a = 0 2 1 3, s = 0.25, c = 0, p = 0"},
 
     {"linear", PRODUCT, EXACT, 0,
