@@ -120,8 +120,8 @@ class CustomOp:
 
 
 def custom_op(signature: str, *, name: str | None = None, domain: str | None = None) -> Callable[[Callable], CustomOp]:
-    """Makes an operation of a function: positional parameters are inputs (read-only arrays, None where one is left out),
-    keyword-only ones attributes, whose kind is their default's or their annotation's (int, float, list).
+    """Makes an operation of a function: positional parameters are inputs (read-only arrays, None where one is left
+    out), keyword-only ones attributes, whose kind is their default's or their annotation's (int, float, list).
 
         @glia.custom_op("x: f32[t, n!] -> y: like(x)", domain="com.example")
         def row_unit(x, *, eps=1e-6):

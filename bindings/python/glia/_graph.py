@@ -150,8 +150,8 @@ class Graph:
     # ---- values without a producer
 
     def symbol(self, name: str, least: int = 0, most: int = 4096) -> int:
-        """A size that inputs decide, within bounds, inclusive: memory is planned for the largest. The same name again is
-        the same size; a dim that is given as a name is one of up to 4096, unless this was called for it before."""
+        """A size that inputs decide, within bounds, inclusive: memory is planned for the largest. The same name again
+        is the same size; a dim that is given as a name is one of up to 4096, unless this was called for it before."""
         if name in self._symbols:
             return self._symbols[name]
         self._symbols[name] = lib.glia_graph_symbol(self._open(), name.encode(), least, most)

@@ -58,8 +58,8 @@ class Network:
 
     def __init__(self, model: str | os.PathLike | bytes, *, folder: str | os.PathLike | None = None,
                  ops: Sequence[Any] = (), **options: Any):
-        """model: a path, or an ONNX file's bytes; folder: of its external data, in the case of bytes. ops: operations of
-        one's own (glia.custom_op), which stand for the operators of their domains."""
+        """model: a path, or an ONNX file's bytes; folder: of its external data, in the case of bytes. ops: operations
+        of one's own (glia.custom_op), which stand for the operators of their domains."""
         e, handle = _abi.new_error(), c_void_p()
         o = net_options(**options)
         self._descs = descriptors(ops)
