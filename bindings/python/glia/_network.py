@@ -126,9 +126,9 @@ class Network:
         handles: list[int | None] = []
         ins, outs = (c_void_p * max(count_in, 1))(), (c_void_p * max(count_out, 1))()
         e = _abi.new_error()
-        o = _abi.CRunOptions(ctypes.sizeof(_abi.CRunOptions), 0, None, 0)
+        o = None
         if timeout is not None:
-            o.deadline_ns = time.monotonic_ns() + int(timeout * 1e9)
+            o = byref(_abi.CRunOptions(ctypes.sizeof(_abi.CRunOptions), time.monotonic_ns() + int(timeout * 1e9), None, 0))
         try:
             for i, value in enumerate(feed):
                 kind, dtype = self._in_kinds[i]
@@ -138,7 +138,7 @@ class Network:
             with self._lock:
                 if not self._finalizer.alive:
                     raise _abi.GliaError("the object is closed", "G1053", "the network is closed")
-                status = lib.glia_net_run(self._handle, ins, outs, byref(o), byref(e))
+                status = lib.glia_net_run(self._handle, ins, outs, o, byref(e))
         finally:
             for h in handles:
                 lib.glia_object_release(h)
@@ -150,7 +150,9 @@ class Network:
             for h in outs:
                 lib.glia_object_release(h)
             raise
-        wanted = range(count_out) if want is None else list(want)
+        if want is None:
+            return [_object.to_python(h, tensors) for h in outs[:count_out]]
+        wanted = list(want)
         made = {i: _object.to_python(outs[i], tensors) for i in set(wanted)}
         for i in range(count_out):
             if i not in made:
