@@ -445,7 +445,7 @@ static bool windows(kernels *x, call *k)
 {
     enum { CHANNELS = 128, SIDE = 28 };
     static const int64_t pads[4] = {1, 1, 1, 1}, taps[2] = {3, 3};
-    int layout, none;
+    int layout;
     const bool pool = x->row->op == &glia_op_max_pool || x->row->op == &glia_op_avg_pool;
     const glia_dtype t = x->row->op == &glia_op_qconv ? GLIA_U8 : GLIA_F32,
                      wt = pool ? GLIA_F32 : type_at(x->row, 1, &layout);

@@ -18,8 +18,6 @@
 
 #include "provider/cpu/attend.h"
 
-#include "provider/cpu/recurrent_rows.h"
-#include "provider/cpu/sdpa.h"
 #include "provider/cpu/sdpa.h"
 
 #include "provider/cpu/recurrent_rows.h"
