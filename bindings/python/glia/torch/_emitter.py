@@ -65,6 +65,8 @@ class Emitter:
         self.names: dict[int, str] = {}  # of parameters and buffers, by the tensor's id
         self._taken: set[str] = set()
         self._kept: list[torch.Tensor] = []
+        self._expanded: dict[int, Value] = {}  # what a value is an expansion of
+        self._repeated: dict[int, Value] = {}
 
     # ---- values
 
@@ -142,7 +144,14 @@ class Emitter:
 
     def reshape(self, x: Value, dims) -> Value:
         dims = [int(d) for d in dims]
-        return x if list(x.dims) == dims else self.node("reshape", x, dims=dims)
+        if list(x.dims) == dims:
+            return x
+        y = self.node("reshape", x, dims=dims)
+        if x.id in self._expanded:  # [b, g, 1, s, d] to [b, g, n, s, d] to [b, g n, s, d]
+            of, n = self._expanded[x.id], x.dims
+            if of.rank == 5 and of.dims == (n[0], n[1], 1, *n[3:]) and dims == [n[0], n[1] * n[2], *n[3:]]:
+                self._repeated[y.id] = of
+        return y
 
     def permute(self, x: Value, perm) -> Value:
         perm = [p % x.rank for p in perm]
@@ -150,7 +159,16 @@ class Emitter:
 
     def expand(self, x: Value, dims) -> Value:
         dims = [int(d) for d in dims]
-        return x if list(x.dims) == dims else self.node("expand", x, dims=dims)
+        if list(x.dims) == dims:
+            return x
+        y = self.node("expand", x, dims=dims)
+        self._expanded[y.id] = x
+        return y
+
+    def groups(self, x: Value) -> Value:
+        """The heads [b, g, s, d] that x [b, h, s, d] repeats, where it was made so; else x."""
+        of = self._repeated.get(x.id)
+        return x if of is None else self.reshape(of, [of.dims[0], of.dims[1], *of.dims[3:]])
 
     def slice(self, x: Value, axis: int, begin: int, end: int, step: int = 1) -> Value:
         axis %= max(x.rank, 1)

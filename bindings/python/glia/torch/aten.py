@@ -1203,6 +1203,8 @@ def sdpa(e, q, k, v, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=No
             full = [*lead, mask.dims[-3] if mask.rank > 2 else 1, *mask.dims[-2:]]
             mask = e.expand(e.reshape(mask, [1] * (len(full) - mask.rank) + list(mask.dims)), full)
             mask = e.reshape(mask, [math.prod(lead), *full[-3:]])
+    if q.rank == 4 and e.groups(k).dims[1] == e.groups(v).dims[1]:
+        k, v = e.groups(k), e.groups(v)
     y = e.node("sdpa", four(q), four(k), four(v), *([mask] if mask is not None else []), scale=scale,
         causal=int(causal),
                past=0)
