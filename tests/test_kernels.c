@@ -40,7 +40,7 @@ static int64_t pick(int64_t lo, int64_t hi) { return lo + (int64_t)(random_u32()
 static float random_f32(void) { return (float)(int32_t)(random_u32() << 1) * 0x1p-30f; }
 
 /* Buffers that end at an inaccessible page: a read past the end stops the test. */
-enum { EDGES = 12, EDGE_BYTES = 1 << 21 };
+enum { EDGES = 12, EDGE_BYTES = 1 << 22 };
 static struct {
     uint8_t *base;
 } edges[EDGES];
@@ -78,7 +78,7 @@ typedef struct call {
     glia_tensor in[8], out;
     int in_count;
     int64_t dims[9][GLIA_RANK_MAX];
-    glia_attr attr[4];
+    glia_attr attr[8];
 } call;
 
 static glia_tensor *set_in(call *c, int i, glia_dtype t, int layout, int rank, const int64_t *dims)
@@ -631,6 +631,7 @@ static void check_kv_put(const glia_cpu_kernel *row)
     }
 }
 
+#include "kernels_conv.h"
 #include "kernels_recurrent.h"
 /* Masks: 0 none, 1 random, 2 with -inf in it. */
 static void sdpa_case(const glia_cpu_kernel *row, const int64_t *n, int mask, int causal, int past)
@@ -742,6 +743,9 @@ static void check_row(const glia_cpu_kernel *row)
         check_reduce(row);
     else if (op == &glia_op_group_norm) check_group_norm(row);
     else if (op == &glia_op_attend) check_attend(row);
+    else if (op == &glia_op_conv) check_conv(row);
+    else if (op == &glia_op_qconv) check_qconv(row);
+    else if (op == &glia_op_max_pool || op == &glia_op_avg_pool) check_pool(row);
     else if (op == &glia_op_sdpa || op == &glia_op_sdpa_tokens) check_sdpa(row);
     else if (op == &glia_op_rope) check_rope(row);
     else if (op == &glia_op_kv_put) check_kv_put(row);

@@ -223,6 +223,63 @@ static glia_object *as_handles(glia_net *net, glia_object *o)
 
 static bool is_strings(const glia_object *o) { return o && glia_object_kind_of(o) == GLIA_OBJECT_STRINGS; }
 
+/* Handles in ascending order, in a heap's memory. */
+static void sort_handles(uint64_t *v, int64_t n)
+{
+    for (int64_t end = n, root = n / 2 - 1; end > 1; root--) {
+        int64_t i = root;
+        uint64_t x;
+        if (root < 0) { /* the heap stands: its greatest goes behind it */
+            i = 0;
+            x = v[--end];
+            v[end] = v[0];
+        } else {
+            x = v[root];
+        }
+        for (int64_t child; (child = 2 * i + 1) < end; i = child) {
+            if (child + 1 < end && v[child + 1] > v[child]) child++;
+            if (v[child] <= x) break;
+            v[i] = v[child];
+        }
+        v[i] = x;
+    }
+}
+
+/* Was every element that came out one of those that went in, or 0? What was computed instead of moved (a sum, a
+ * pad's number) is no handle, and must not be followed. */
+static glia_status only_moved(glia_host *h, glia_object *const *out)
+{
+    glia_arena a;
+    int64_t count = 0, at = 0;
+    for (int i = 0; i < h->node->in_count; i++)
+        count += is_strings(h->in[i]) ? glia_object_count(h->in[i]) : 0;
+    glia_arena_init(&a, glia_host_os(h), 0);
+    uint64_t *known = GLIA_NEW_ARRAY(&a, uint64_t, count + 1);
+    for (int i = 0; known && i < h->node->in_count; i++) {
+        if (!is_strings(h->in[i])) continue;
+        const int64_t n = glia_object_count(h->in[i]);
+        if (n) memcpy(known + at, glia_object_handles(h->in[i]), (size_t)n * sizeof *known);
+        at += n;
+    }
+    if (known) sort_handles(known, count);
+    glia_status s = known ? GLIA_OK : glia_host_no_object(h);
+    for (int i = 0; i < h->node->out_count && !s; i++) {
+        const uint64_t *v = out[i] && glia_object_dtype(out[i]) == GLIA_I64 ? glia_object_data(out[i]) : NULL;
+        for (int64_t j = 0; v && j < glia_object_count(out[i]) && !s; j++) {
+            int64_t low = 0, high = count;
+            while (low < high) {
+                const int64_t mid = low + (high - low) / 2;
+                if (known[mid] < v[j]) low = mid + 1;
+                else high = mid;
+            }
+            if (v[j] && (low == count || known[low] != v[j]))
+                s = glia_host_refuse(h, "it would compute with strings");
+        }
+    }
+    glia_arena_free(&a);
+    return s;
+}
+
 /* Strings go in as handles; whatever comes out as i64 holds handles again. */
 static glia_status move_strings(glia_host *h)
 {
@@ -236,6 +293,7 @@ static glia_status move_strings(glia_host *h)
         if (h->in[i] && !in[i]) glia_host_no_object(h);
     }
     glia_status s = h->status ? h->status : glia_net_call(h->net, &n, in, out, h->error);
+    if (!s) s = only_moved(h, out);
     for (int i = 0; i < node->out_count; i++) {
         if (!s && out[i] && glia_object_dtype(out[i]) == GLIA_I64) {
             glia_object *o =

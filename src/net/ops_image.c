@@ -203,20 +203,25 @@ static int64_t size_by(double scale, int64_t n)
 }
 
 /* Sizes as given, or so that the sides keep their ratio. */
-static void take_sizes(resize *r, const int *axes, int count, const double *sizes, const char *policy)
+static bool take_sizes(resize *r, const int *axes, int count, const double *sizes, const char *policy)
 {
-    double scale = sizes[0] / (double)r->in[axes[0]];
+    for (int i = 0; i < count; i++)
+        if (!(sizes[i] >= 0 && sizes[i] < 0x1p40) || (r->in[axes[i]] == 0 && sizes[i] > 0)) return false;
+    double scale = sizes[0] / (double)glia_max(1, r->in[axes[0]]);
     const bool keep = strcmp(policy, "stretch") != 0, least = !strcmp(policy, "not_larger");
     for (int i = 0; i < count; i++) {
-        const double own = sizes[i] / (double)r->in[axes[i]];
+        const double own = sizes[i] / (double)glia_max(1, r->in[axes[i]]);
         r->out[axes[i]] = (int64_t)sizes[i];
         r->scale[axes[i]] = own;
         scale = least ? fmin(scale, own) : fmax(scale, own);
     }
     for (int i = 0; i < count && keep; i++) {
         r->scale[axes[i]] = scale;
-        r->out[axes[i]] = (int64_t)(scale * (double)r->in[axes[i]] + 0.5);
+        const double size = scale * (double)r->in[axes[i]] + 0.5;
+        if (!(size < 0x1p40)) return false;
+        r->out[axes[i]] = (int64_t)size;
     }
+    return true;
 }
 
 /* X, roi, scales, sizes; the axes that they speak of from version 18 on. */
@@ -251,7 +256,8 @@ static bool emit_resize(glia_emit *m)
             r.out[axes[i]] = scales[i] > 0 ? size_by(scales[i], r.in[axes[i]]) : -1;
         }
     } else if (size_count == count && count) {
-        take_sizes(&r, axes, count, sizes, glia_emit_string(m, "keep_aspect_ratio_policy", "stretch"));
+        if (!take_sizes(&r, axes, count, sizes, glia_emit_string(m, "keep_aspect_ratio_policy", "stretch")))
+            return glia_emit_fail(m, "sizes that cannot be made");
     } else if (count) {
         return glia_emit_fail(m, "%d scales and %d sizes for %d axes", scale_count, size_count, count);
     }

@@ -448,6 +448,8 @@ static bool emit_expand(glia_emit *m)
         for (int a = 0; a < rank - count; a++) dims[a] = 1;
         count = rank;
     }
+    for (int a = 0; a < count; a++)
+        if (dims[a] < 0) return glia_emit_fail(m, "a size of %lld", (long long)dims[a]);
     for (int a = 0; a < rank; a++) {
         int64_t have = glia_emit_dim(m, x, a), *want = &dims[count - rank + a];
         if (*want == 1) *want = have;
@@ -490,7 +492,9 @@ static bool emit_tile(glia_emit *m)
     }
     if (count != rank) return glia_emit_fail(m, "%d repeats for rank %d", count, rank);
     for (int a = rank - 1; a >= 0; a--) {
-        if (times[a] < 0) return glia_emit_fail(m, "a repeat of %lld", (long long)times[a]);
+        int64_t all;
+        if (times[a] < 0 || !glia_mul(glia_emit_dim(m, x, a), times[a], &all))
+            return glia_emit_fail(m, "a repeat of %lld", (long long)times[a]);
         if (times[a] != 1) x = tile_axis(m, x, a, times[a]);
     }
     glia_emit_set(m, 0, x);

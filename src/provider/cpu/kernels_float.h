@@ -18,8 +18,9 @@
 
 #include "provider/cpu/attend.h"
 
-#include "provider/cpu/recurrent_rows.h"
 #include "provider/cpu/sdpa.h"
+
+#include "provider/cpu/recurrent_rows.h"
 
 #include "ops/expert.h"
 
