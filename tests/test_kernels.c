@@ -683,7 +683,7 @@ static void check_reduce(const glia_cpu_kernel *row)
         call c = {.in_count = 0};
         static const int64_t sets[][3] = {{0}, {1}, {2}, {0, 1}, {1, 2}, {0, 2}, {-1}, {0, 1, 2}};
         static const int counts[] = {1, 1, 1, 2, 2, 2, 1, 3};
-        const int64_t x[3] = {pick(1, 4), i % 5 ? pick(1, 40) : pick(1, 200),
+        const int64_t x[3] = {pick(1, 4), i % 5 ? pick(1, 40) : pick(1, 140),
                               i < 80 ? i / 2 + 1 : pick(40, 900)};
         const int set = i % 8;
         int64_t y[3], n = x[0] * x[1] * x[2];

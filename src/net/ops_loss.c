@@ -71,7 +71,7 @@ static bool emit_cross_entropy(glia_emit *m)
     return set_loss(m, x, t);
 }
 
-/* ---- optimiser steps: R, T, then n tensors of each kind; outputs are the new tensors in the same order ------------- */
+/* ---- optimiser steps: R, T, then n tensors of each kind; outputs are the new tensors in the same order */
 
 typedef struct step {
     glia_value rate, count; /* R, T as a float of the tensors' dtype */

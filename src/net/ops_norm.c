@@ -261,7 +261,7 @@ static bool emit_mvn(glia_emit *m)
     return true;
 }
 
-/* ---- dropout ------------------------------------------------------------------------------------------------------- */
+/* ---- dropout */
 
 /* The ratio and whether elements are dropped at all. */
 static bool dropout_settings(glia_emit *m, double *ratio, bool *drops)

@@ -1,4 +1,4 @@
-/* Linear quantisation: per tensor, per axis, per block; and the operators over quantised tensors that exporters emit. */
+/* Linear quantisation: per tensor, axis or block; and the operators over quantised tensors that exporters emit. */
 #include "net/emitter.h"
 #include "net/ops_words.h"
 
@@ -118,7 +118,7 @@ static bool emit_dynamic(glia_emit *m)
     return true;
 }
 
-/* ---- com.microsoft: element-wise operators over quantised tensors -------------------------------------------------- */
+/* ---- com.microsoft: element-wise operators over quantised tensors */
 
 static glia_value real_input(glia_emit *m, int i)
 {
@@ -182,7 +182,7 @@ static bool emit_qlinear_global_pool(glia_emit *m)
                          glia_emit_dtype(m, glia_emit_in(m, 0)));
 }
 
-/* ---- MatMulNBits: a weight of 2, 4 or 8 bits in blocks along k, unpacked once ---------------------------------------- */
+/* ---- MatMulNBits: a weight of 2, 4 or 8 bits in blocks along k, unpacked once */
 
 typedef struct packed {
     const uint8_t *codes, *zeros; /* zeros null: half the range */

@@ -2,8 +2,8 @@
  *
  * group_norm, over the last two axes (channels of a group, places), with weights by channel: sums in 16 lanes as in
  * layer_norm; c = (x - mean) / sqrt(var + eps), y = fma(c, w, b).
- * lrn: y = x / (bias + alpha / size * s)^beta, s the squares of `size` channels around its own, one chain ascending; for
- * beta 3/4 the power is sqrt(v) sqrt(sqrt(v)). det: by rows eliminated with the greatest pivot, in f64. */
+ * lrn: y = x / (bias + alpha / size * s)^beta, s the squares of `size` channels around its own, one chain ascending;
+ * for beta 3/4 the power is sqrt(v) sqrt(sqrt(v)). det: by rows eliminated with the greatest pivot, in f64. */
 #include <math.h>
 
 #include "base/fmath.h"

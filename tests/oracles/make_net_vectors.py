@@ -7,6 +7,7 @@ A module has cases(c), which calls c.add(...) for each case. Needs numpy, onnx a
     make_net_vectors.py [FAMILY ...]           the committed files
     make_net_vectors.py --wide DIR [FAMILY]    DIR/FAMILY.bin with those too that are not committed
 """
+
 import glob
 import importlib.util
 import os
@@ -49,23 +50,47 @@ class Cases:
     def __init__(self, wide):
         self.out, self.wide, self.names, self.skipped = [], wide, set(), []
 
-    def add(self, name, op, inputs, attrs=None, version=28, outputs=1, domain="", want=None, oracle="reference",
-            constants=(), rtol=1e-3, atol=1e-6, keep=True, model=None):
+    def add(
+        self,
+        name,
+        op,
+        inputs,
+        attrs=None,
+        version=28,
+        outputs=1,
+        domain="",
+        want=None,
+        oracle="reference",
+        constants=(),
+        rtol=1e-3,
+        atol=1e-6,
+        keep=True,
+        model=None,
+        refused=None,
+    ):
         """inputs: arrays, None where left out. constants: which inputs are initializers. want: outputs, None where they
-        are not to be compared. keep: in the committed file."""
+        are not to be compared. keep: in the committed file. refused: the code of the error
+        that there has to be instead.
+        """
         if not keep and not self.wide:
             return
         assert name not in self.names, name
         self.names.add(name)
         model = model or self.model(op, inputs, attrs or {}, version, outputs, domain, constants)
         fed = [v for i, v in enumerate(inputs) if i not in constants and v is not None]
+        if refused:
+            self.out.append(
+                (name, -1.0, 0.0, model.SerializeToString(), [item(v) for v in fed], [(0, refused.encode())])
+            )
+            return
         try:
             want = want if want is not None else self.run(model, fed, oracle)
         except Exception as e:  # the oracle has no such version: the case is left to those who give `want`
             self.skipped.append(f"{name}: {str(e).splitlines()[0][:90]}")
             return
-        self.out.append((name, rtol, atol, model.SerializeToString(), [item(v) for v in fed],
-                         [item(v) for v in want]))
+        self.out.append(
+            (name, rtol, atol, model.SerializeToString(), [item(v) for v in fed], [item(v) for v in want])
+        )
 
     @staticmethod
     def model(op, inputs, attrs, version, outputs, domain, constants):
@@ -87,11 +112,14 @@ class Cases:
 
     @staticmethod
     def run(model, fed, oracle):
-        feeds = {p.name: numpy_helper.to_array(tensor(v)) if not isinstance(v, list) else v
-                 for p, v in zip(model.graph.input, fed)}
+        feeds = {
+            p.name: numpy_helper.to_array(tensor(v)) if not isinstance(v, list) else v
+            for p, v in zip(model.graph.input, fed)
+        }
         if oracle == "reference":
             return ReferenceEvaluator(model).run(None, feeds)
         import onnxruntime as ort
+
         ort.set_default_logger_severity(4)
         for t, o in zip(range(len(model.graph.output)), model.graph.output):
             o.ClearField("type")
@@ -100,6 +128,7 @@ class Cases:
     def write(self, path):
         def blob(kind, data):
             return struct.pack("<iI", kind, len(data)) + data
+
         with open(path, "wb") as f:
             for name, rtol, atol, model, ins, outs in self.out:
                 f.write(blob(0, name.encode()) + struct.pack("<dd", rtol, atol) + blob(0, model))
@@ -113,7 +142,7 @@ def main():
     families = args[2:] if wide else args
     found = sorted(glob.glob(os.path.join(HERE, "net_cases_*.py")))
     for path in found:
-        family = os.path.basename(path)[len("net_cases_"):-3]
+        family = os.path.basename(path)[len("net_cases_") : -3]
         if families and family not in families:
             continue
         spec = importlib.util.spec_from_file_location(family, path)
