@@ -119,7 +119,7 @@ $(OUT)/src/provider/cpu/linear_quant_neon.o $(OUT)/src/provider/cpu/linear_quant
 $(OUT)/src/provider/cpu/linear_quant_i8mm.o: ISA += $(if $(findstring clang,$(CC)),,-fno-var-tracking) -g1
 # The unrolled kernels take minutes to compile with a sanitizer's checks in line: there they are calls.
 ifneq ($(findstring sanitize=address,$(CFLAGS)),)
-$(OUT)/src/provider/cpu/kernels_%.o $(OUT)/src/provider/cpu/linear_%.o: ISA += $(KERNEL_CHECKS)
+$(OUT)/src/provider/cpu/kernels_%.o $(OUT)/src/provider/cpu/linear_%.o $(OUT)/src/provider/cpu/conv_%.o: ISA += $(KERNEL_CHECKS)
 KERNEL_CHECKS = $(if $(findstring clang,$(CC)),,-fno-var-tracking-assignments --param asan-instrumentation-with-call-threshold=0)
 endif
 $(OUT)/src/%.o: src/%.c $(OUT)/flags
@@ -213,7 +213,7 @@ wheel: $(OUT)/libglia.so
 	@strip --strip-unneeded -o $(OUT)/wheel/libglia.so $<
 	@$(PYTHON) bindings/python/wheel_of_library.py $(WHEEL_DIR) $(OUT)/wheel/libglia.so
 check-python: $(OUT)/libglia.so
-	@PYTHON=$(PYTHON) tools/check_python.sh $<
+	@$(if $(filter file,$(origin PYTHON)),,PYTHON=$(PYTHON)) tools/check_python.sh $<
 .PHONY: wheel check-python
 
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(addsuffix .d,$(TESTS) $(FUZZERS) $(BENCHES) $(EXAMPLES) $(TOOLS))

@@ -1059,6 +1059,49 @@ static void def_conv(define *d)
     def_bias(d, g.plane_out);
 }
 
+static void def_qconv(define *d)
+{
+    def_window g = def_windows(d->rank[0] - 2, d->dims[0] + 2, d->out_dims + 2, d->dims[1] + 2, d->attr);
+    int64_t c = d->dims[1][1], m = d->dims[1][0], group = d->attr[3].i;
+    for (int64_t i = 0; i < def_out_elements(d); i++) {
+        int64_t p = i % g.plane_out, o = i / g.plane_out % m, n = i / g.plane_out / m;
+        d->out[0][i] = d->in[4][o];
+        for (int64_t j = 0; j < c * g.taps; j++) {
+            int64_t at = def_window_at(&g, p, j % g.taps),
+                    from = (n * group + o / (m / group)) * c + j / g.taps;
+            if (at >= 0)
+                d->out[0][i] += (d->in[0][from * g.plane_in + at] - d->in[2][0]) *
+                                (d->in[1][o * c * g.taps + j] - d->in[3][o]);
+        }
+    }
+}
+
+/* Each corner's weight is a product of triangles. */
+static void def_deform_conv(define *d)
+{
+    const int64_t *x = d->dims[0], *w = d->dims[1], *y = d->out_dims, taps = w[2] * w[3], maps = d->attr[4].i;
+    for (int64_t i = 0; i < def_out_elements(d); i++) {
+        int64_t o[4], plane = y[2] * y[3];
+        def_unravel(4, y, i, o);
+        d->out[0][i] = d->in[3][o[1]];
+        for (int64_t j = 0; j < w[1] * taps; j++) {
+            int64_t t = j % taps, c = o[1] / (w[0] / d->attr[3].i) * w[1] + j / taps,
+                    row = (o[0] * maps + c / (x[1] / maps)) * taps + t, at = o[2] * y[3] + o[3];
+            double py = (double)(o[2] * d->attr[0].ints[0] + t / w[3] * d->attr[1].ints[0] -
+                                 d->attr[2].ints[0]) +
+                        d->in[2][2 * row * plane + at],
+                   px = (double)(o[3] * d->attr[0].ints[1] + t % w[3] * d->attr[1].ints[1] -
+                                 d->attr[2].ints[1]) +
+                        d->in[2][(2 * row + 1) * plane + at];
+            double v = 0;
+            for (int64_t e = 0; e < x[2] * x[3]; e++)
+                v += fmax(0, 1 - fabs(py - (double)(e / x[3]))) * fmax(0, 1 - fabs(px - (double)(e % x[3]))) *
+                     d->in[0][(o[0] * x[1] + c) * x[2] * x[3] + e];
+            d->out[0][i] += v * d->in[1][(o[1] * w[1] + j / taps) * taps + t] * d->in[4][row * plane + at];
+        }
+    }
+}
+
 static void def_conv_transpose(define *d)
 {
     def_window g = def_windows(d->rank[0] - 2, d->out_dims + 2, d->dims[0] + 2, d->dims[1] + 2, d->attr);
@@ -1072,6 +1115,70 @@ static void def_conv_weight_grad(define *d)
     def_window g = def_windows(d->rank[0] - 2, d->dims[0] + 2, d->dims[1] + 2, d->attr[4].ints, d->attr);
     def_conv_walk(&g, d->dims[0][0], d->out_dims[1], d->out_dims[0], d->attr[3].i,
                   (double *)(uintptr_t)d->in[0], d->out[0], (double *)(uintptr_t)d->in[1], 1);
+}
+
+/* ---- pools; attr[3] is the kernel, attr[4] rounds up, attr[5] the option */
+
+static void def_pool(define *d, int kind)
+{
+    def_window g = def_windows(d->rank[0] - 2, d->dims[0] + 2, d->out_dims + 2, d->attr[3].ints, d->attr);
+    for (int64_t i = 0; i < def_out_elements(d); i++) {
+        int64_t p = i % g.plane_out, plane = i / g.plane_out, o[3], k[3];
+        double best = -INFINITY, sum = 0, power = 0;
+        int64_t counted = 0;
+        for (int64_t t = 0; t < g.taps; t++) {
+            int64_t at = def_window_at(&g, p, t);
+            bool within = true;
+            def_unravel(3, g.out, p, o);
+            def_unravel(3, g.kernel, t, k);
+            for (int a = 0; a < 3; a++)
+                within = within && o[a] * g.stride[a] + k[a] * g.dilation[a] - g.pad[a] < g.in[a] + g.end[a];
+            counted += kind == 1 && d->attr[5].i ? within : at >= 0;
+            if (at < 0) continue;
+            double x = d->in[0][plane * g.plane_in + at];
+            best = fmax(best, x);
+            sum += x;
+            if (kind == 2) power += pow(fabs(x), d->attr[5].f);
+        }
+        d->out[0][i] = kind == 0 ? best : kind == 1 ? sum / (double)counted : pow(power, 1 / d->attr[5].f);
+    }
+}
+static void def_max_pool(define *d) { def_pool(d, 0); }
+static void def_avg_pool(define *d) { def_pool(d, 1); }
+static void def_lp_pool(define *d) { def_pool(d, 2); }
+
+/* The transpose of avg_pool's matrix, column by column. */
+static void def_avg_pool_grad(define *d)
+{
+    int64_t image[2] = {1, 1}, in[5], out[5];
+    int rank = d->rank[0] - 2;
+    for (int a = 0; a < rank; a++) image[0] *= d->out_dims[2 + a], image[1] *= d->dims[0][2 + a];
+    memcpy(in, d->out_dims, sizeof *in * (size_t)(rank + 2));
+    memcpy(out, d->dims[0], sizeof *out * (size_t)(rank + 2));
+    in[0] = in[1] = out[0] = out[1] = 1;
+    double x[4096], y[4096];
+    for (int64_t i = 0; i < image[0]; i++) {
+        memset(x, 0, sizeof x);
+        x[i] = 1;
+        define e = {.in = {x},
+                    .rank = {rank + 2},
+                    .dims = {in},
+                    .in_count = 1,
+                    .attr = d->attr,
+                    .out = {y},
+                    .out_rank = rank + 2,
+                    .out_dims = out};
+        def_pool(&e, 1);
+        for (int64_t c = 0; c < d->out_dims[0] * d->out_dims[1]; c++) {
+            double sum = 0;
+            for (int64_t j = 0; j < image[1]; j++) sum += y[j] * d->in[0][c * image[1] + j];
+            d->out[0][c * image[0] + i] = sum;
+        }
+    }
+}
+static void def_max_unpool(define *d)
+{
+    for (int64_t i = 0; i < def_elements(d, 0); i++) d->out[0][(int64_t)d->in[1][i]] += d->in[0][i];
 }
 
 /* ---- optimiser updates ---- */
@@ -1102,7 +1209,14 @@ static const struct {
     {"linear", def_linear},
     {"linear_act", def_linear_act},
     {"matmul", def_matmul},
+    {"max_pool", def_max_pool},
+    {"max_unpool", def_max_unpool},
+    {"avg_pool", def_avg_pool},
+    {"avg_pool_grad", def_avg_pool_grad},
+    {"lp_pool", def_lp_pool},
     {"conv", def_conv},
+    {"qconv", def_qconv},
+    {"deform_conv", def_deform_conv},
     {"conv_transpose", def_conv_transpose},
     {"conv_weight_grad", def_conv_weight_grad},
     {"rms_norm", def_rms_norm},

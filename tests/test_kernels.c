@@ -78,7 +78,7 @@ typedef struct call {
     glia_tensor in[8], out;
     int in_count;
     int64_t dims[9][GLIA_RANK_MAX];
-    glia_attr attr[4];
+    glia_attr attr[8];
 } call;
 
 static glia_tensor *set_in(call *c, int i, glia_dtype t, int layout, int rank, const int64_t *dims)
@@ -631,6 +631,7 @@ static void check_kv_put(const glia_cpu_kernel *row)
     }
 }
 
+#include "kernels_conv.h"
 #include "kernels_recurrent.h"
 /* Masks: 0 none, 1 random, 2 with -inf in it. */
 static void sdpa_case(const glia_cpu_kernel *row, const int64_t *n, int mask, int causal, int past)
@@ -674,6 +675,51 @@ static void check_sdpa(const glia_cpu_kernel *row)
     }
 }
 
+/* ---- reductions, over every set of neighbouring and parted axes; columns and rows, short and long */
+
+static void check_reduce(const glia_cpu_kernel *row)
+{
+    for (int i = 0; i < 120; i++) {
+        call c = {.in_count = 0};
+        static const int64_t sets[][3] = {{0}, {1}, {2}, {0, 1}, {1, 2}, {0, 2}, {-1}, {0, 1, 2}};
+        static const int counts[] = {1, 1, 1, 2, 2, 2, 1, 3};
+        const int64_t x[3] = {pick(1, 4), i % 5 ? pick(1, 40) : pick(1, 200),
+                              i < 80 ? i / 2 + 1 : pick(40, 900)};
+        const int set = i % 8;
+        int64_t y[3], n = x[0] * x[1] * x[2];
+        int rank = 0;
+        for (int a = 0; a < 3; a++) {
+            bool gone = false;
+            for (int j = 0; j < counts[set]; j++) gone |= (sets[set][j] + 3) % 3 == a;
+            if (!gone) y[rank++] = x[a];
+        }
+        float *data = set_in(&c, 0, GLIA_F32, 0, 3, x)->data = edge(0, n * 4);
+        if (i % 3) fill_floats(data, n);
+        else fill_any(data, n);
+        for (int64_t j = 0; i % 3 == 1 && j < n; j++) data[j] = fminf(data[j], pick(0, 1) ? 0.0f : -0.0f);
+        set_out(&c, GLIA_F32, rank, y);
+        c.attr[0] = (glia_attr){counts[set], 0, sets[set]};
+        compare(row->op, row->run, &c);
+    }
+}
+
+static void check_group_norm(const glia_cpu_kernel *row)
+{
+    for (int i = 0; i < 60; i++) {
+        call c = {.in_count = 0};
+        const int64_t x[4] = {pick(1, 3), pick(1, 3), pick(1, 3), i < 40 ? i + 1 : pick(40, 3000)},
+                      n = x[0] * x[1] * x[2] * x[3], w = x[1] * x[2];
+        float *data = set_in(&c, 0, GLIA_F32, 0, 4, x)->data = edge(0, n * 4);
+        if (i % 4) fill_floats(data, n);
+        else fill_any(data, n);
+        for (int s = 1; s < 3; s++)
+            fill_floats(set_in(&c, s, GLIA_F32, 0, 2, x + 1)->data = edge(s, w * 4), w);
+        set_out(&c, GLIA_F32, 4, x);
+        c.attr[0].f = 1e-3;
+        compare(row->op, row->run, &c);
+    }
+}
+
 static void check_row(const glia_cpu_kernel *row)
 {
     const glia_op *op = row->op;
@@ -689,7 +735,17 @@ static void check_row(const glia_cpu_kernel *row)
              op == &glia_op_gelu || op == &glia_op_gelu_erf || op == &glia_op_erf || op == &glia_op_exp ||
              op == &glia_op_sigmoid || op == &glia_op_tanh || op == &glia_op_relu)
         check_elementwise(row);
+    else if (op == &glia_op_clip || op == &glia_op_leaky_relu || op == &glia_op_neg || op == &glia_op_abs ||
+             op == &glia_op_reciprocal || op == &glia_op_prelu)
+        check_elementwise(row);
+    else if (op == &glia_op_sum || op == &glia_op_mean || op == &glia_op_sum_squares ||
+             op == &glia_op_reduce_max || op == &glia_op_reduce_min)
+        check_reduce(row);
+    else if (op == &glia_op_group_norm) check_group_norm(row);
     else if (op == &glia_op_attend) check_attend(row);
+    else if (op == &glia_op_conv) check_conv(row);
+    else if (op == &glia_op_qconv) check_qconv(row);
+    else if (op == &glia_op_max_pool || op == &glia_op_avg_pool) check_pool(row);
     else if (op == &glia_op_sdpa || op == &glia_op_sdpa_tokens) check_sdpa(row);
     else if (op == &glia_op_rope) check_rope(row);
     else if (op == &glia_op_kv_put) check_kv_put(row);

@@ -1,6 +1,6 @@
 /* Networks of a few nodes against outputs that other implementations gave: tests/vectors/net holds a file for each family of
- * operators, made by tests/oracles/make_net_vectors.py. With folders as arguments, runs those instead: a model and
- * test_data_set_0 in each, as the ONNX project keeps its cases. */
+ * operators, made by tests/oracles/make_net_vectors.py. With arguments, runs those instead: such files, or folders with a model and
+ * test_data_set_0, as the ONNX project keeps its cases. */
 #include <glia/net.h>
 
 #include <dirent.h>
@@ -262,9 +262,12 @@ static bool run_folder(const char *folder)
 
 int main(int argc, char **argv)
 {
-    int failed = 0;
-    for (int i = 1; i < argc; i++) failed += !run_folder(argv[i]);
-    if (argc > 1) return printf("%d of %d passed\n", argc - 1 - failed, argc - 1), failed != 0;
+    int failed = 0, count = 0;
+    for (int i = 1; i < argc; i++) {
+        if (strstr(argv[i], ".bin")) failed += run_file(argv[i], &count);
+        else failed += !run_folder(argv[i]), count++;
+    }
+    if (argc > 1) return printf("%d of %d passed\n", count - failed, count), failed != 0;
     RUN(stored_outputs_are_matched);
     return CHECK_EXIT();
 }

@@ -72,6 +72,8 @@ static void fill(uint64_t *s, const glia_type *t, void *data, double lo, double 
         case GLIA_BF16: ((uint16_t *)data)[i] = glia_f32_to_bf16((float)x); break;
         case GLIA_I32: ((int32_t *)data)[i] = (int32_t)z; break;
         case GLIA_I64: ((int64_t *)data)[i] = z; break;
+        case GLIA_I8: ((int8_t *)data)[i] = (int8_t)z; break;
+        case GLIA_U8:
         case GLIA_BOOL: ((uint8_t *)data)[i] = (uint8_t)z; break;
         default: CHECK(!"a dtype that samples do not use");
         }
@@ -243,7 +245,7 @@ static bool only_narrow(const glia_op *op)
 {
     static const char *const names[] = {
         "sdpa",      "sdpa_tokens",      "attend",  "kv_put", "quantise", "pack", "rope_table", "guard_range",
-        "guard_index", "linear_attention", "one_hot", "not",    "and",      "or",   "xor"};
+        "guard_index", "linear_attention", "one_hot", "qconv", "not",    "and",      "or",   "xor"};
     for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
         if (!strcmp(names[i], op->name)) return true;
     return false;

@@ -30,7 +30,7 @@ static const int64_t row_counts[COUNTS] = {2, 8, 64, 512};
 typedef struct call { /* one call of a kernel */
     glia_tensor in[8], out;
     int64_t dims[9][GLIA_RANK_MAX], begin[GLIA_RANK_MAX];
-    glia_attr attr[4];
+    glia_attr attr[8];
     int in_count;
     double elements, bytes; /* of one call; bytes: read and written */
 } call;
@@ -439,6 +439,36 @@ static bool attend(kernels *x, call *k, int64_t tokens)
     return k->in[0].data && k->in[1].data && k->in[2].data && k->in[4].data && k->out.data;
 }
 
+/* Windows of 3 by 3 over planes of 28 by 28 with a pad of 1: of 128 channels all or, where the row takes plain weights
+ * or none, of each channel its own. */
+static bool windows(kernels *x, call *k)
+{
+    enum { CHANNELS = 128, SIDE = 28 };
+    static const int64_t pads[4] = {1, 1, 1, 1}, taps[2] = {3, 3};
+    int layout;
+    const bool pool = x->row->op == &glia_op_max_pool || x->row->op == &glia_op_avg_pool;
+    const glia_dtype t = x->row->op == &glia_op_qconv ? GLIA_U8 : GLIA_F32,
+                     wt = pool ? GLIA_F32 : type_at(x->row, 1, &layout);
+    if (pool) layout = GLIA_LAYOUT_PLAIN;
+    const int64_t d[4] = {1, CHANNELS, SIDE, SIDE}, w[4] = {CHANNELS, layout ? CHANNELS : 1, 3, 3};
+    int64_t bytes = 0;
+    if (!glia_layout_tensor_bytes(layout, wt, 4, w, &bytes)) return false;
+    set_in(k, 0, t, 0, 4, d, take_floats(x, CHANNELS * SIDE * SIDE));
+    k->attr[2] = (glia_attr){4, 0, pads};
+    k->attr[3] = pool ? (glia_attr){2, 0, taps} : (glia_attr){layout ? 1 : CHANNELS, 0, NULL};
+    if (!pool) {
+        void *weights = take(x, bytes);
+        set_in(k, 1, wt, layout, 4, w, weights);
+        k->in_count = x->row->op == &glia_op_qconv ? 7 : 4;
+        if (!weights) return false;
+    }
+    const glia_dtype to = t == GLIA_F32 ? GLIA_F32 : GLIA_I32;
+    set_out(k, to, 4, d, take(x, CHANNELS * SIDE * SIDE * 4));
+    k->elements = 2.0 * 9 * CHANNELS * SIDE * SIDE * (layout ? CHANNELS : 1);
+    k->bytes = 8.0 * CHANNELS * SIDE * SIDE;
+    return k->in[0].data && k->out.data;
+}
+
 static bool attend_one(kernels *x, call *k) { return attend(x, k, 1); }
 static bool attend_many(kernels *x, call *k) { return attend(x, k, 128); }
 
@@ -457,12 +487,22 @@ static const struct {
     {&glia_op_gelu_erf, "elements", one_input},
     {&glia_op_erf, "elements", one_input},
     {&glia_op_exp, "elements", one_input},
+    {&glia_op_neg, "elements", one_input},
+    {&glia_op_abs, "elements", one_input},
+    {&glia_op_reciprocal, "elements", one_input},
+    {&glia_op_clip, "elements", one_input},
+    {&glia_op_leaky_relu, "elements", one_input},
     {&glia_op_sigmoid, "elements", one_input},
     {&glia_op_layer_norm, "elements", layer_norm},
     {&glia_op_matmul, "flops, 128 by 256 by 256", matmul},
+    {&glia_op_conv, "flops, 3 by 3 of 28 by 28, 128 channels", windows},
+    {&glia_op_qconv, "flops, 3 by 3 of 28 by 28, 128 channels", windows},
+    {&glia_op_max_pool, "flops, 3 by 3 of 28 by 28, 128 channels", windows},
+    {&glia_op_avg_pool, "flops, 3 by 3 of 28 by 28, 128 channels", windows},
     {&glia_op_swiglu, "elements", one_or_two},
     {&glia_op_swiglu_limited, "elements", one_or_two},
     {&glia_op_add, "elements", two_inputs},
+    {&glia_op_prelu, "elements", two_inputs},
     {&glia_op_sub, "elements", two_inputs},
     {&glia_op_mul, "elements", two_inputs},
     {&glia_op_div, "elements", two_inputs},

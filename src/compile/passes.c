@@ -251,7 +251,7 @@ static bool cse_node(glia_rewrite *r, const glia_node *n, const glia_value *in)
 
 /* ---- pack ---------------------------------------------------------------------------------- */
 
-enum { USE_PRODUCT = 1, USE_OTHER = 2 };
+enum { USE_PRODUCT = 1, USE_OTHER = 2, USE_TAPS = 4 };
 
 /* A weight may leave its plain layout when all its consumers can read packed rows. */
 static bool pack_begin(glia_rewrite *r)
@@ -264,7 +264,8 @@ static bool pack_begin(glia_rewrite *r)
         for (int j = 0; j < n->in_count; j++) {
             bool product = (n->op->traits & GLIA_PRODUCT) && j == 1;
             bool rows = n->op == &glia_op_embed && j == 0;
-            r->packable[n->in[j].id] |= product ? USE_PRODUCT : rows ? 0 : USE_OTHER;
+            bool taps = (n->op->traits & GLIA_TAPS) && j == 1;
+            r->packable[n->in[j].id] |= product ? USE_PRODUCT : taps ? USE_TAPS : rows ? 0 : USE_OTHER;
         }
     }
     for (int64_t i = 0; i < r->src->output_count; i++) r->packable[r->src->outputs[i].value.id] |= USE_OTHER;
@@ -290,12 +291,32 @@ static glia_value packed_weight(glia_rewrite *r, glia_value plain, glia_value to
     return r->map[plain.id] = glia_graph_apply(r->dst, &glia_op_pack, name, &to, 1, attrs);
 }
 
+/* The weight of a convolution as C16; floats of depthwise ones, of one channel a sum, stay plain. Weights that a node
+ * makes, or that others read as well, are packed in each run. */
+static glia_value packed_taps(glia_rewrite *r, const glia_op *op, glia_value plain, glia_value to)
+{
+    const glia_value_info *info = glia_graph_value(r->dst, to);
+    glia_type packed = info->type;
+    glia_attr_arg attrs[] = {GLIA_INT("layout", GLIA_LAYOUT_C16), {0}};
+    packed.layout = GLIA_LAYOUT_C16;
+    if (info->type.layout || (op == &glia_op_conv && info->type.dims[1] == 1) ||
+        !glia_cpu_takes_taps(op, &packed, r->options->features, r->options->isa_max))
+        return to;
+    char *name = glia_arena_printf(&r->scratch, "%s.pack", info->name);
+    r->changes++;
+    to = glia_graph_apply(r->dst, &glia_op_pack, name, &to, 1, attrs);
+    if (r->packable[plain.id] == USE_TAPS) r->map[plain.id] = to;
+    return to;
+}
+
 static bool pack_node(glia_rewrite *r, const glia_node *n, const glia_value *in)
 {
     if (n->op == &glia_op_pack) return false;
     glia_value with[GLIA_IN_MAX];
     for (int i = 0; i < n->in_count; i++)
-        with[i] = glia_is_null(in[i]) ? in[i] : packed_weight(r, n->in[i], in[i]);
+        with[i] = glia_is_null(in[i])                     ? in[i]
+                  : (n->op->traits & GLIA_TAPS) && i == 1 ? packed_taps(r, n->op, n->in[i], in[i])
+                                                          : packed_weight(r, n->in[i], in[i]);
     return copy_node(r, n, with);
 }
 

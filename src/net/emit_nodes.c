@@ -69,12 +69,25 @@ static bool evaluate(glia_emit *m, const glia_node *n, fold *f)
     return !fault;
 }
 
+/* A node whose one output has no elements computes nothing: an empty constant, so that none is scheduled. */
+static bool makes_nothing(glia_emit *m, const glia_node *n)
+{
+    const glia_value_info *v = &m->g->values[n->out[0].id];
+    bool empty = false;
+    for (int d = 0; d < v->type.rank; d++) empty |= v->type.dims[d] == 0;
+    return empty && n->out_count == 1 && !v->state;
+}
+
 /* The first output as a constant, the others remembered; or v itself. */
 static glia_value folded(glia_emit *m, glia_value v)
 {
     fold f = {0};
     if (!v.id || m->g->values[v.id].producer < 0) return v;
     const glia_node n = m->g->nodes[m->g->values[v.id].producer];
+    if (makes_nothing(m, &n)) {
+        const glia_type t = m->g->values[v.id].type;
+        return glia_emit_constant(m, t.dtype, t.rank, t.dims, "");
+    }
     if (!known_inputs(m, &n, &f) || !take_outputs(m, &n, &f) || !evaluate(m, &n, &f)) return v;
     glia_emit_several *all = n.out_count > 1 ? GLIA_NEW(&m->scratch, glia_emit_several) : NULL;
     if (n.out_count > 1 && !all) return v;
@@ -256,7 +269,8 @@ glia_value glia_emit_as_weight(glia_emit *m, glia_value v)
     const glia_value_info *info = v.id && !m->status ? &m->g->values[v.id] : NULL;
     int64_t bytes;
     if (!info || info->kind != GLIA_VALUE_CONSTANT ||
-        !glia_dtype_tensor_bytes(info->type.dtype, info->type.rank, info->type.dims, &bytes))
+        !glia_dtype_tensor_bytes(info->type.dtype, info->type.rank, info->type.dims, &bytes) ||
+        bytes == 0)
         return v;
     const glia_type t = info->type;
     const char *name = glia_arena_printf(&m->scratch, "%.700s.w%lld", info->name, (long long)m->names++);

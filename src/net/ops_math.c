@@ -178,7 +178,7 @@ static bool emit_unary(glia_emit *m)
         if (table[i].keeps_unsigned && glia_word_is_unsigned(t)) break;
         if (!strcmp(name, "Sign") && glia_word_is_unsigned(t)) y = glia_emit_with(m, "min", x, 1);
         else if (table[i].integers || glia_emit_is_float(m, x)) y = glia_word_1(m, table[i].op, x);
-        else y = glia_word_1(m, table[i].op, glia_emit_cast(m, x, GLIA_F64));
+        else y = glia_word_1(m, table[i].op, glia_emit_cast(m, x, GLIA_F32));
     }
     glia_emit_set(m, 0, glia_emit_cast(m, y, *name == 'N' && t == GLIA_BOOL ? GLIA_BOOL : t));
     return true;

@@ -146,6 +146,9 @@ static bool conv_infer(glia_infer *x)
     if (!glia_epilogue_name(x->attr[ACTIVATION].i))
         return glia_infer_fail(x, GLIA_E_ARG, "G0181", "`conv`: there is no activation number %lld",
                                (long long)x->attr[ACTIVATION].i);
+    if (x->attr[ACTIVATION].i == GLIA_EPILOGUE_clip && !(x->attr[ALPHA].f <= x->attr[BETA].f))
+        return glia_infer_fail(x, GLIA_E_ARG, "G0181", "`conv`: clipped to [%g, %g]", x->attr[ALPHA].f,
+                               x->attr[BETA].f);
     if (!glia_infer_equal(x, x->in[0].dims[1], w->dims[1] * x->attr[GROUP].i, "the channels")) return false;
     x->out_count = 1;
     x->out[0] = x->in[0];
@@ -203,29 +206,29 @@ static void conv_cost(const glia_kargs *k, glia_cost *out)
     out->bytes = 4 * (y + (double)glia_tensor_elements(&k->in[0]) + (double)glia_tensor_elements(w));
 }
 
-/* What the tiles of the CPU's kernels gather: inputs of some pixels, at most about a megabyte unless one tile of 64
- * pixels needs more. */
+/* What the tiles of the CPU's kernels gather. */
 static int64_t conv_scratch(const glia_kargs *k)
 {
     const glia_tensor *w = &k->in[1], *y = &k->out[0];
     const int64_t depth = glia_tensor_elements(w) / glia_max(w->dims[0], 1);
     const int64_t pixels = glia_tensor_elements(y) / glia_max(y->dims[0] * y->dims[1], 1);
-    const int64_t room = glia_max(64, (1 << 20) / 4 / glia_max(depth, 1) / 64 * 64);
     int64_t bytes, count;
-    if (w->dims[1] == 1) { /* a plane with its padding */
+    if (!w->layout && w->dims[1] != 1) return 0;
+    /* depthwise: a plane with its padding, rows in as many parts as strides have, read in whole vectors */
+    if (!w->layout) {
         const glia_window g = window_of(k);
-        count = 64;
+        count = 1;
         for (int a = 0; a < GLIA_SPATIAL; a++) {
-            const int64_t size = (g.out[a] + 16) * g.stride[a] + (g.kernel[a] - 1) * g.dilation[a] + 16;
+            int64_t size = g.out[a] * g.stride[a] + (g.kernel[a] - 1) * g.dilation[a];
+            if (a == 2) size += 32 * g.stride[a];
             if (!glia_mul(count, size, &count)) return -1;
         }
-        return glia_mul(count / 16, 4, &bytes) ? bytes : -1;
+        return glia_mul(count, 4, &bytes) ? bytes : -1;
     }
-    count = glia_min(room, glia_ceil_div(pixels, 64) * 64);
-    /* few pixels: their count, and their sums before these are turned over */
-    return glia_mul(count, depth + 16 + (pixels <= 64 ? w->dims[0] : 0), &count) && glia_mul(count, 4, &bytes)
-               ? bytes
-               : -1;
+    /* what 64 pixels meet; partial sums of 128 channels in trees; of few pixels, all sums before they are turned */
+    int64_t levels = 0;
+    for (int64_t n = glia_ceil_div(depth, 256); n > 1 || (n == 1 && levels); n /= 2) levels++;
+    return glia_mul(64 * 4, depth + 16 + 128 * levels + (pixels <= 64 ? w->dims[0] : 0), &bytes) ? bytes : -1;
 }
 
 /* ---- gradients */

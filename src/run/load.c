@@ -18,6 +18,7 @@ typedef struct job { /* one weight */
     int64_t n, k, row_bytes, rows_a_chunk, chunks;
     const glia_weight_record *weight;
     glia_dtype dtype;
+    const glia_type *type;
 } job;
 
 typedef struct loader {
@@ -54,7 +55,9 @@ static glia_status load_chunk(loader *l, const job *j, int64_t chunk, uint8_t *b
         return j->source.read(j->source.ctx, &j->tensor, begin, bytes,
                               place(w, l->weights) + row * j->row_bytes, e);
     glia_status s = j->source.read(j->source.ctx, &j->tensor, begin, bytes, buffer, e);
-    if (!s) glia_layout_pack(w->layout, j->dtype, j->n, j->k, buffer, row, end, place(w, l->packed));
+    if (!s && w->layout == GLIA_LAYOUT_C16)
+        glia_layout_pack_taps(j->dtype, j->type->rank, j->type->dims, buffer, row, end, place(w, l->packed));
+    else if (!s) glia_layout_pack(w->layout, j->dtype, j->n, j->k, buffer, row, end, place(w, l->packed));
     return s;
 }
 
@@ -124,6 +127,11 @@ static glia_status make_job(const glia_plan *p, const glia_source *sources, int3
     j->k = v->type.rank ? v->type.dims[v->type.rank - 1] : 1;
     j->n = 1;
     for (int i = 0; i + 1 < v->type.rank; i++) j->n *= v->type.dims[i];
+    j->type = &v->type;
+    if (w->layout == GLIA_LAYOUT_C16) { /* rows are whole output channels */
+        j->k *= j->n / glia_max(1, v->type.dims[0]);
+        j->n = v->type.dims[0];
+    }
     if (!glia_dtype_row_bytes(j->dtype, j->k, &j->row_bytes))
         return glia_fail(e, GLIA_E_FORMAT, "G0510", "tensor `%s` has rows of no whole blocks", v->name);
     j->skip = first * (v->type.rank > 1 ? j->row_bytes : glia_dtype_get(j->dtype)->block_bytes);

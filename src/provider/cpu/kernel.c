@@ -14,6 +14,7 @@ static const glia_cpu_isa portable = {"portable", 0, 0, 0};
 
 #define X(name) extern const glia_cpu_isa glia_cpu_##name;
 #define MORE(name) extern const glia_cpu_isa glia_cpu_##name##_quant;
+#define CONV(name) extern const glia_cpu_isa glia_cpu_##name##_conv;
 #include "provider/cpu/isas.def"
 #undef X
 
@@ -21,6 +22,7 @@ const glia_cpu_isa *const glia_cpu_isas[] = {
     &portable,
 #define X(name) &glia_cpu_##name,
 #define MORE(name) &glia_cpu_##name##_quant,
+#define CONV(name) &glia_cpu_##name##_conv,
 #include "provider/cpu/isas.def"
 #undef X
     0,
@@ -128,4 +130,10 @@ int glia_cpu_layout(glia_dtype t, int64_t n, int64_t k, uint32_t features, const
     const glia_type out = {GLIA_F32, 2, 0, {1, n}};
     const glia_bound_kernel bound = glia_cpu_bind(&glia_op_linear, in, 2, &out, 1, features, isa_max);
     return bound.run == glia_op_linear.reference ? GLIA_LAYOUT_PLAIN : GLIA_LAYOUT_R16;
+}
+
+bool glia_cpu_takes_taps(const glia_op *op, const glia_type *w, uint32_t features, const char *isa_max)
+{
+    const glia_type in[2] = {{w->dtype, w->rank, 0, {1}}, *w}, out = {w->dtype, w->rank, 0, {1}};
+    return glia_cpu_bind(op, in, 2, &out, 1, features, isa_max).run != op->reference;
 }

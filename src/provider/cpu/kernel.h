@@ -41,4 +41,7 @@ glia_bound_kernel glia_cpu_bind(const glia_op *op, const glia_type *in, int in_c
 /* The packed layout that linear wants for a weight of this format and these constant dims. */
 int glia_cpu_layout(glia_dtype t, int64_t n, int64_t k, uint32_t features, const char *isa_max);
 
+/* Has op, a convolution, a row for a weight of this type, packed by taps? */
+bool glia_cpu_takes_taps(const glia_op *op, const glia_type *w, uint32_t features, const char *isa_max);
+
 #endif

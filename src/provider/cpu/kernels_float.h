@@ -12,12 +12,15 @@
 
 #include "provider/cpu/rowwise.h"
 
+#include "provider/cpu/reduce_rows.h"
+
 #include "provider/cpu/linear_act.h"
 
 #include "provider/cpu/attend.h"
 
-#include "provider/cpu/recurrent_rows.h"
 #include "provider/cpu/sdpa.h"
+
+#include "provider/cpu/recurrent_rows.h"
 
 #include "ops/expert.h"
 

@@ -65,6 +65,15 @@ GLIA_INLINE v16 v16_load_lanes(const float *p, uint32_t lanes)
 {
     return _mm512_maskz_loadu_ps((__mmask16)lanes, p);
 }
+/* p[0], p[2], .. p[2 (n - 1)], and zeros; nothing beyond them is read. */
+GLIA_INLINE v16 v16_load_second(const float *p, int n)
+{
+    const uint32_t lanes = n > 0 ? (uint32_t)((1ull << (2 * n - 1)) - 1) : 0;
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const v16 v = _mm512_permutex2var_ps(_mm512_maskz_loadu_ps((__mmask16)lanes, p), even,
+                                         _mm512_maskz_loadu_ps((__mmask16)(lanes >> 16), p + 16));
+    return _mm512_maskz_mov_ps((__mmask16)((1u << n) - 1), v);
+}
 GLIA_INLINE v16 v16_load_f16(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256(p)); }
 /* All lanes the one F16 at p. */
 GLIA_INLINE v16 v16_set_f16(const void *p)
@@ -93,6 +102,11 @@ GLIA_INLINE v16 v16_fnma(v16 a, v16 b, v16 c) { return _mm512_fnmadd_ps(a, b, c)
 /* a > b ? a : b, so that a NaN gives b; likewise below. */
 GLIA_INLINE v16 v16_max(v16 a, v16 b) { return _mm512_max_ps(a, b); }
 GLIA_INLINE v16 v16_min(v16 a, v16 b) { return _mm512_min_ps(a, b); }
+/* The greater one, a if they are equal, NaN if one of them is. */
+GLIA_INLINE v16 v16_max_or_nan(v16 a, v16 b)
+{
+    return _mm512_mask_mov_ps(_mm512_max_ps(b, a), _mm512_cmp_ps_mask(b, b, _CMP_UNORD_Q), b);
+}
 GLIA_INLINE v16 v16_sub(v16 a, v16 b) { return _mm512_sub_ps(a, b); }
 GLIA_INLINE v16 v16_rint(v16 a)
 {
@@ -251,6 +265,13 @@ GLIA_INLINE v16 v16_load_lanes(const float *p, uint32_t lanes)
     for (int i = 0; i < 16; i++) t[i] = lanes >> i & 1 ? p[i] : 0.0f;
     return v16_load(t);
 }
+/* p[0], p[2], .. p[2 (n - 1)], and zeros; nothing beyond them is read. */
+GLIA_INLINE v16 v16_load_second(const float *p, int n)
+{
+    float t[16] = {0};
+    for (int i = 0; i < n; i++) t[i] = p[2 * i];
+    return v16_load(t);
+}
 GLIA_INLINE v16 v16_load_f16(const void *p)
 {
     return v16_pair(_mm256_cvtph_ps(_mm_loadu_si128(p)),
@@ -312,6 +333,14 @@ GLIA_INLINE v16 v16_max(v16 a, v16 b)
 GLIA_INLINE v16 v16_min(v16 a, v16 b)
 {
     return v16_pair(_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi));
+}
+GLIA_INLINE __m256 half_max_or_nan(__m256 a, __m256 b)
+{
+    return _mm256_blendv_ps(_mm256_max_ps(b, a), b, _mm256_cmp_ps(b, b, _CMP_UNORD_Q));
+}
+GLIA_INLINE v16 v16_max_or_nan(v16 a, v16 b)
+{
+    return v16_pair(half_max_or_nan(a.lo, b.lo), half_max_or_nan(a.hi, b.hi));
 }
 GLIA_INLINE __m256 half_rint(__m256 a)
 {

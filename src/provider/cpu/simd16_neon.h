@@ -79,6 +79,13 @@ GLIA_INLINE float32x4_t widen_high(uint16x8_t h)
 {
     return vcvt_f32_f16(vreinterpret_f16_u16(vget_high_u16(h)));
 }
+/* p[0], p[2], .. p[2 (n - 1)], and zeros; nothing beyond them is read. */
+GLIA_INLINE v16 v16_load_second(const float *p, int n)
+{
+    float t[16] = {0};
+    for (int i = 0; i < n; i++) t[i] = p[2 * i];
+    return v16_load(t);
+}
 GLIA_INLINE v16 v16_load_f16(const void *p)
 {
     const uint16x8_t x = vld1q_u16(p), y = vld1q_u16((const uint16_t *)p + 8);
@@ -153,6 +160,16 @@ GLIA_INLINE v16 v16_select_less(v16 a, v16 b, v16 x, v16 y)
 }
 GLIA_INLINE v16 v16_max(v16 x, v16 y) { return v16_select_less(y, x, x, y); }
 GLIA_INLINE v16 v16_min(v16 x, v16 y) { return v16_select_less(x, y, x, y); }
+GLIA_INLINE float32x4_t quarter_or_nan(float32x4_t v, float32x4_t b)
+{
+    return vbslq_f32(vceqq_f32(b, b), v, b);
+}
+GLIA_INLINE v16 v16_max_or_nan(v16 a, v16 b)
+{
+    const v16 v = v16_max(b, a);
+    return v16_four(quarter_or_nan(v.a, b.a), quarter_or_nan(v.b, b.b), quarter_or_nan(v.c, b.c),
+                    quarter_or_nan(v.d, b.d));
+}
 GLIA_INLINE v16 v16_rint(v16 x)
 {
     return v16_four(vrndnq_f32(x.a), vrndnq_f32(x.b), vrndnq_f32(x.c), vrndnq_f32(x.d));
