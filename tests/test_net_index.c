@@ -163,7 +163,7 @@ static void sizes_that_cannot_be(void)
     }
 }
 
-/* A scatter that adds, and a pad that fills with a string, would make handles up. */
+/* A scatter that adds would make handles up; a pad by a string moves one. */
 static void strings_are_not_computed_with(void)
 {
     static const glia_onnx_text words[3] = {{"one", 3}, {"two", 3}, {"three", 5}};
@@ -185,7 +185,7 @@ static void strings_are_not_computed_with(void)
     CHECK_I64(run_case(&c, &e), GLIA_OK);
     c.in_count = 3;
     c.in[2] = (glia_onnx_tensor){.onnx_type = 8, .is_string = true, .count = 1, .strings = words};
-    CHECK_I64(run_case(&c, &e), GLIA_E_UNSUPPORTED);
+    CHECK_I64(run_case(&c, &e), GLIA_OK); /* its handle is moved */
     /* Numbers that come out where strings went in as indices are no strings either. */
     c = (node_case){.op = "Gather", .version = 13, .in_count = 2, .out_count = 1};
     c.in[0] = tensor_of(7, 1, three, index);
