@@ -148,7 +148,7 @@ glia_status glia_net_run_graph(glia_net *net, glia_object *const *in, glia_objec
             if (!glia_dim_eval(net->graph, t->dims[a], net->symbols, &dims[a])) dims[a] = 0;
         out[i] =
             glia_object_tensor_in(net->options.os, net->account, t->dtype, t->rank, dims, p->outputs[i].from);
-        if (!out[i]) s = glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a result of the network");
+        if (!out[i]) s = glia_net_no_object(net, e);
     }
     return s;
 }

@@ -111,7 +111,7 @@ glia_status glia_host_wrong(glia_host *h, const char *code, const char *format, 
 }
 
 /* Why an object could not be made. */
-static glia_status no_object(glia_net *net, glia_error *e)
+glia_status glia_net_no_object(glia_net *net, glia_error *e)
 {
     if (glia_account_refused(net->account))
         return glia_fail(e, GLIA_E_LIMIT, "G0804",
@@ -122,7 +122,7 @@ static glia_status no_object(glia_net *net, glia_error *e)
 
 glia_status glia_host_no_object(glia_host *h)
 {
-    if (!h->status) h->status = no_object(h->net, h->error);
+    if (!h->status) h->status = glia_net_no_object(h->net, h->error);
     return h->status;
 }
 

@@ -147,6 +147,8 @@ glia_status glia_net_custom(glia_net *net, glia_error *e);
 const glia_net_op *glia_net_custom_find(const glia_net *net, const char *domain, const char *name);
 
 /* host.c */
+/* Why an object could not be made: the limit or the os. */
+glia_status glia_net_no_object(glia_net *net, glia_error *e);
 /* One operator on objects; n without slots. out[] gets references. */
 glia_status glia_net_call(glia_net *net, glia_net_node *n, glia_object *const *in, glia_object **out,
                           glia_error *e);

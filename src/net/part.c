@@ -140,7 +140,7 @@ glia_status glia_net_part_run(glia_net *net, glia_net_part *p, glia_error *e)
                                 ? glia_object_retain(net->slots[o->same].value)
                                 : glia_object_tensor_in(net->options.os, net->account, o->type.dtype,
                                                         o->type.rank, o->type.dims, o->from);
-        if (!made) return glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a result of the network");
+        if (!made) return glia_net_no_object(net, e);
         glia_net_slot_set(net, o->slot, made);
     }
     return s;

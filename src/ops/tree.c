@@ -102,6 +102,36 @@ static void vote(const trees *t, int32_t place, double *sums)
     }
 }
 
+/* The same where x is f32, every place is known to be sound, and every node asks for <= without a way for NaN:
+ * without a branch, since where a row goes cannot be foreseen. A lane at a leaf goes on there. */
+static void walk_plain(const trees *t, const int64_t row[LANES], int32_t place[LANES])
+{
+    for (int64_t step = 0; step < t->node_count; step++) {
+        int32_t all = -1;
+        for (int i = 0; i < LANES; i++) {
+            const int32_t at = place[i], node = at & ~(at >> 31);
+            const int32_t *n = &t->nodes[3 * (int64_t)node];
+            const double v = (double)t->x32[row[i] * t->features + (n[0] >> 4)];
+            const int32_t next = n[2 - (v <= t->splits[node])];
+            place[i] = at < 0 ? at : next;
+            all &= place[i];
+        }
+        if (all < 0) break;
+    }
+}
+
+static bool is_plain(const trees *t)
+{
+    bool plain = t->x32 != NULL && t->node_count > 0;
+    for (int64_t i = 0; plain && i < t->node_count; i++) {
+        const int32_t *n = &t->nodes[3 * i];
+        plain = (n[0] & 15) == 0 && n[0] >= 0 && n[0] >> 4 < t->features && n[1] < t->node_count &&
+                n[2] < t->node_count;
+    }
+    for (int64_t i = 0; plain && i < t->root_count; i++) plain = t->roots[i] < t->node_count;
+    return plain;
+}
+
 /* All trees on one row, eight trees at once. */
 static void vote_row(const trees *t, int64_t row, double *sums)
 {
@@ -116,15 +146,16 @@ static void vote_row(const trees *t, int64_t row, double *sums)
 }
 
 /* Tree by tree, eight rows at once, so that a tree is read once for all rows of the block. */
-static void vote_rows(const trees *t, int64_t begin, int64_t end, double *sums)
+static void vote_rows(const trees *t, bool plain, int64_t begin, int64_t end, double *sums)
 {
     for (int64_t root = 0; root < t->root_count; root++)
         for (int64_t row = begin; row < end; row += LANES) {
             const int count = (int)glia_min(LANES, end - row);
             int64_t rows[LANES];
             int32_t place[LANES];
-            for (int i = 0; i < count; i++) rows[i] = row + i, place[i] = t->roots[root];
-            walk(t, count, rows, place);
+            for (int i = 0; i < LANES; i++) rows[i] = row + (i < count ? i : 0), place[i] = t->roots[root];
+            if (plain) walk_plain(t, rows, place);
+            else walk(t, count, rows, place);
             for (int i = 0; i < count; i++) vote(t, place[i], sums + (row + i - begin) * t->targets);
         }
 }
@@ -133,13 +164,14 @@ static void tree_ensemble_reference(const glia_kargs *k)
 {
     const trees t = trees_of(k);
     const bool picks = t.aggregate > TREE_SUM;
+    const bool plain = k->end[0] - k->begin[0] >= LANES && is_plain(&t);
     double *sums = k->scratch;
     for (int64_t begin = k->begin[0]; begin < k->end[0]; begin += BLOCK) {
         const int64_t end = glia_min(begin + BLOCK, k->end[0]), count = (end - begin) * t.targets;
         for (int64_t i = 0; i < count; i++) sums[i] = picks ? (double)NAN : 0;
         if (end - begin < LANES)
             for (int64_t row = begin; row < end; row++) vote_row(&t, row, sums + (row - begin) * t.targets);
-        else vote_rows(&t, begin, end, sums);
+        else vote_rows(&t, plain, begin, end, sums);
         for (int64_t i = 0; i < count; i++) {
             double v = picks && sums[i] != sums[i] ? 0 : sums[i];
             if (t.aggregate == TREE_MEAN && t.root_count) v /= (double)t.root_count;

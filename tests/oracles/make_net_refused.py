@@ -104,7 +104,7 @@ def loops():
         ],
         [value("i", I, []), value("c", B, []), q("s", F, None)],
         [value("c2", B, []), q("s2", F, None)],
-        [yes, helper.make_tensor("n", I, [2], [64, 4])],
+        [yes, helper.make_tensor("n", I, [2], [4096, 4])],
     )
     hoard.node[1].input[0] = "i0"
     add(

@@ -418,7 +418,22 @@ def strings(c):
     c.add("normalize_nothing_left", "StringNormalizer", [text(["a"])], {"stopwords": ["a"]}, 10, want=[text([""])])
     import re
 
-    texts = ["", "a", "ab", "aab", "b\n", "a\nb", "foo@gmail.com", "x1_é", "é", "2024-11-05", "  ", "ABC", "a.b", "]"]
+    texts = [
+        "",
+        "a",
+        "ab",
+        "aab",
+        "b\n",
+        "a\nb",
+        "foo@gmail.com",
+        "x1_é",
+        "é",
+        "2024-11-05",
+        "  ",
+        "ABC",
+        "a.b",
+        "]",
+    ]
     for k, p in enumerate(
         [
             "",
@@ -513,7 +528,9 @@ def simple(c):
     add("features_strings", "ArrayFeatureExtractor", [text([["a", "b"]]), np.array([1])], {}, want=[text([["b"]])])
     add("one_hot_strings", "OneHotEncoder", [text(["b", "z", "a"])], {"cats_strings": ["a", "b", "c"]})
     nan = np.array([[1, np.nan, 3], [np.nan, 0, 1]], np.float32)
-    add("imputer_nan", "Imputer", [nan], {"imputed_value_floats": [7.0, 8, 9], "replaced_value_float": float("nan")})
+    add(
+        "imputer_nan", "Imputer", [nan], {"imputed_value_floats": [7.0, 8, 9], "replaced_value_float": float("nan")}
+    )
     add("imputer_zero", "Imputer", [nan], {"imputed_value_floats": [7.0], "replaced_value_float": 0.0})
     add("imputer_int", "Imputer", [np.array([[1, 0, 2]])], {"imputed_value_int64s": [5], "replaced_value_int64": 0})
     add("vectorizer", "FeatureVectorizer", [x, x[:, :1]], {"inputdimensions": [3, 1]})
@@ -648,7 +665,9 @@ def tree_tables(rng, trees, depth, features, outputs, modes, missing=False):
                     votes["nodeids"].append(node)
                     votes["ids"].append(i)
                     votes["weights"].append(
-                        float(np.float32(rng.normal() if not hasattr(outputs, "positive") else rng.random() / trees))
+                        float(
+                            np.float32(rng.normal() if not hasattr(outputs, "positive") else rng.random() / trees)
+                        )
                     )
             else:
                 todo += [(count, level + 1), (count + 1, level + 1)]
@@ -672,7 +691,10 @@ def trees(c):
         if name.startswith("classifier_two"):  # onnxruntime's label does not look at the first class
             scores = c.run(m, [v], "ort")[1]
             labels = np.array(attrs.get("classlabels_int64s") or attrs["classlabels_strings"])
-            more["want"] = [text(labels[scores.argmax(1)]) if labels.dtype.kind == "U" else labels[scores.argmax(1)], scores]
+            more["want"] = [
+                text(labels[scores.argmax(1)]) if labels.dtype.kind == "U" else labels[scores.argmax(1)],
+                scores,
+            ]
         c.add(name, op, [v], model=m, oracle="ort", rtol=1e-4, atol=1e-5, keep=keep, **more)
 
     def one(r):
