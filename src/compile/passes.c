@@ -277,9 +277,9 @@ static glia_value packed_weight(glia_rewrite *r, glia_value plain, glia_value to
     const glia_value_info *info = glia_graph_value(r->dst, to);
     const glia_dim *dims = info->type.dims;
     const int rank = info->type.rank;
-    if (info->kind != GLIA_VALUE_WEIGHT || (rank != 2 && rank != 3) || dims[0] < 0 || dims[1] < 0 ||
-        dims[rank - 1] < 0)
-        return to;
+    if (info->kind != GLIA_VALUE_WEIGHT || (rank != 2 && rank != 3) || dims[0] < 1 || dims[1] < 1 ||
+        dims[rank - 1] < 1)
+        return to; /* nothing to pack, or of no fixed size */
     int layout = GLIA_LAYOUT_PLAIN;
     if (r->packable[plain.id] == USE_PRODUCT)
         layout = glia_cpu_layout(info->type.dtype, dims[rank - 2], dims[rank - 1], r->options->features,
