@@ -40,7 +40,7 @@ static int64_t pick(int64_t lo, int64_t hi) { return lo + (int64_t)(random_u32()
 static float random_f32(void) { return (float)(int32_t)(random_u32() << 1) * 0x1p-30f; }
 
 /* Buffers that end at an inaccessible page: a read past the end stops the test. */
-enum { EDGES = 12, EDGE_BYTES = 1 << 21 };
+enum { EDGES = 12, EDGE_BYTES = 1 << 22 };
 static struct {
     uint8_t *base;
 } edges[EDGES];
@@ -719,7 +719,6 @@ static void check_group_norm(const glia_cpu_kernel *row)
         compare(row->op, row->run, &c);
     }
 }
-#include "kernels_recurrent.h"
 
 static void check_row(const glia_cpu_kernel *row)
 {
@@ -736,6 +735,13 @@ static void check_row(const glia_cpu_kernel *row)
              op == &glia_op_gelu || op == &glia_op_gelu_erf || op == &glia_op_erf || op == &glia_op_exp ||
              op == &glia_op_sigmoid || op == &glia_op_tanh || op == &glia_op_relu)
         check_elementwise(row);
+    else if (op == &glia_op_clip || op == &glia_op_leaky_relu || op == &glia_op_neg || op == &glia_op_abs ||
+             op == &glia_op_reciprocal || op == &glia_op_prelu)
+        check_elementwise(row);
+    else if (op == &glia_op_sum || op == &glia_op_mean || op == &glia_op_sum_squares ||
+             op == &glia_op_reduce_max || op == &glia_op_reduce_min)
+        check_reduce(row);
+    else if (op == &glia_op_group_norm) check_group_norm(row);
     else if (op == &glia_op_attend) check_attend(row);
     else if (op == &glia_op_conv) check_conv(row);
     else if (op == &glia_op_qconv) check_qconv(row);
