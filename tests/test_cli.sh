@@ -161,6 +161,64 @@ test_pack_cache() {
     [ -e off ] && fault "off was taken for a folder"
 }
 
+# A small network that NumPy has computed (tests/oracles/make_onnx_vectors.py).
+test_networks() {
+    vectors=$root/tests/vectors/onnx
+    net=$vectors/mlp/model.onnx
+    expect 0 out run "$net" -i x="$vectors/mlp/x.npy" -o "$tmp/outputs"
+    has "y: f32[2, 4]"
+    [ -s "$tmp/outputs/y.npy" ] || fault "run wrote no y.npy"
+    expect 0 out run "$net" -i "$vectors/mlp/x.npy" --json
+    is_json
+    expect 0 out run "$net" --random 3 --dim rows=5
+    has "y: f32[5, 4]"
+    expect 2 none run "$net"
+    says '(f32[rows, 3]) is missing'
+    expect 2 none run "$net" -i z="$vectors/mlp/x.npy"
+    says "it has: x"
+    expect 3 none run "$net" -i x="$vectors/mlp/absent.npy"
+    expect 3 none run "$net" -i x="$tmp/outputs/y.npy"
+    says G1023
+    expect 2 none run "$net" -p a
+    expect 2 none run "$demo" -p a -i x="$vectors/mlp/x.npy"
+    expect 0 out verify "$net"
+    has "y: equal, 8 elements"
+    expect 0 out verify "$net" --data "$vectors/mlp/test_data_set_0" --json
+    is_json
+    cp -r "$vectors/mlp" "$tmp/wrong"
+    output=test_data_set_0/output_0.pb
+    { head -c -4 "$vectors/mlp/$output" && printf '\1\2\3\104'; } >"$tmp/wrong/$output"
+    expect 1 out verify "$net" --data "$tmp/wrong/test_data_set_0"
+    has "y: differs"
+    says G0933
+    expect 1 out conform "$tmp/wrong"
+    has "0 passed, 1 failed, 0 unsupported"
+    expect 0 out conform "$vectors/mlp"
+    has "1 passed, 0 failed, 0 unsupported"
+    expect 0 out conform "$vectors/mlp" --json --list
+    is_json
+    expect 3 none conform "$tmp/outputs"
+    says G0934
+    expect 0 out inspect "$net"
+    has "x: float[rows, 3]"
+    expect 0 out inspect "$vectors/model.onnx" --json
+    is_json
+    expect 3 none run "$vectors/model.onnx" --random 1
+    says G1030
+    expect 0 out plan "$net" --html "$tmp/plan.html" --dim rows=2
+    grep -q "<svg" "$tmp/plan.html" || fault "no page"
+    expect 0 out plan "$net" --json
+    is_json
+    expect 0 out bench "$net" -t 1 -r 2 --seconds 0.01 --json
+    is_json
+    echo "no network" >"$tmp/no.onnx"
+    for command in inspect plan verify bench "run --random 1"; do
+        # shellcheck disable=SC2086
+        expect 3 none $command "$tmp/no.onnx"
+    done
+    expect 3 none verify "$tmp/absent.onnx"
+}
+
 test_vocabulary_only() {
     vocab=$data/tokenizers/gguf-vocabs/ggml-vocab-llama-spm.gguf
     if [ -z "$data" ] || [ ! -f "$vocab" ]; then
@@ -740,9 +798,9 @@ test_example() {
 }
 
 "$glia" synth --shape tiny --type Q8_0 "$tmp/tiny.gguf" || exit 2
-for name in help usage refusals pack_cache vocabulary_only run chat sampling loop sessions interrupt full_disk inspect \
-    plan logits tokenize embed perplexity bench compare profile synth quantize imatrix convert explain generated_texts \
-    golden_story example; do
+for name in help usage refusals pack_cache networks vocabulary_only run chat sampling loop sessions interrupt full_disk \
+    inspect plan logits tokenize embed perplexity bench compare profile synth quantize imatrix convert explain \
+    generated_texts golden_story example; do
     skipped=
     test_$name
     if [ -n "$skipped" ]; then echo "skip cli_$name: $skipped"; else say "cli_$name"; fi

@@ -124,6 +124,7 @@ part_tree() {
         else skip "tree: glia/$h alone in C++" 'g++ is not here and could not be installed'; fi
     done
     check 'tree: docs/ops.md is what the sources say' ops_doc
+    check 'tree: docs/onnx.md lists the operators of the sources' net_doc
     check "tree: the README's program is examples/story.c" readme_program
     script meeting tools/check_meeting.sh
 }
@@ -132,6 +133,12 @@ part_tree() {
 ops_doc() {
     build release build/gcc CC=gcc EXTRA_CFLAGS=-Werror build/gcc/tools/make_ops_doc &&
         build/gcc/tools/make_ops_doc | diff -u docs/ops.md -
+}
+
+# The list of operators in docs/onnx.md is printed from the tables of src/net.
+net_doc() {
+    build release build/gcc CC=gcc EXTRA_CFLAGS=-Werror build/gcc/tools/make_net_doc &&
+        build/gcc/tools/make_net_doc docs/onnx.md | diff -u docs/onnx.md -
 }
 
 # Runs a script that prints lines as the test programs do.

@@ -7,7 +7,8 @@ model.onnx     initializers of every element type, in raw_data and in typed fiel
                a node with an attribute of every kind, a subgraph, a function
 tensors.txt    NAME TYPE [DIMS] HEX: the elements as they lie in memory, one a byte for those of few bits
 lowbit.txt     NAME HEX: what the 256 codes of a type of few bits mean, as float32
-sequence.pb, optional.pb, map.pb"""
+sequence.pb, optional.pb, map.pb
+mlp/           a small network as a test case: model.onnx, test_data_set_0 by NumPy, x.npy"""
 import os
 
 import ml_dtypes
@@ -56,8 +57,31 @@ def typed(name, a, kind):
     return t
 
 
+def mlp():
+    """y = relu(x w + b) for any number of rows, as a test case."""
+    folder = os.path.join(HERE, "mlp", "test_data_set_0")
+    os.makedirs(folder, exist_ok=True)
+    rng = np.random.default_rng(1)
+    x, w, b = (rng.standard_normal(d).astype(np.float32) for d in ((2, 3), (3, 4), (4,)))
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["p"], "product"), helper.make_node("Add", ["p", "b"], ["q"], "bias"),
+         helper.make_node("Relu", ["q"], ["y"], "out")], "mlp",
+        [helper.make_tensor_value_info("x", T.FLOAT, ["rows", 3])],
+        [helper.make_tensor_value_info("y", T.FLOAT, ["rows", 4])],
+        [numpy_helper.from_array(w, "w"), numpy_helper.from_array(b, "b")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    y = np.maximum(x @ w + b, 0)
+    np.save(os.path.join(HERE, "mlp", "x.npy"), x)
+    for name, a in (("model.onnx", model), ("test_data_set_0/input_0.pb", numpy_helper.from_array(x, "x")),
+                    ("test_data_set_0/output_0.pb", numpy_helper.from_array(y, "y"))):
+        with open(os.path.join(HERE, "mlp", name), "wb") as f:
+            f.write(a.SerializeToString(deterministic=True))
+
+
 def main():
     os.makedirs(HERE, exist_ok=True)
+    mlp()
     tensors, lines = [], []
 
     def add(t, a):
