@@ -27,7 +27,8 @@ class _Part:
     """A program for one set of shapes: its network, and how results come from it."""
 
     def __init__(self, program: torch.export.ExportedProgram, options: dict[str, Any]):
-        emitter, results, self.feeds = export_graph(program)
+        options = dict(options)
+        emitter, results, self.feeds = export_graph(program, options.pop("ops", ()))
         self.spec = program.call_spec.out_spec
         self.results: list[Any] = []  # of each: the number of the network's output, or what is always returned
         outputs: dict[int, int] = {}
@@ -55,11 +56,12 @@ class _Output:
         self.number = number
 
 
-def export_graph(program: torch.export.ExportedProgram) -> tuple[Emitter, list, list[int]]:
+def export_graph(program: torch.export.ExportedProgram,
+                 ops: Sequence[Any] = ()) -> tuple[Emitter, list, list[int]]:
     """A graph of an exported program, not sealed yet: the emitter that holds it, the results (values, or tensors and
     numbers that are always the same), and which of the program's flat arguments are the graph's inputs."""
     kinds = torch.export.graph_signature.InputKind
-    emitter, given, feeds, leaf = Emitter(), [], [], 0
+    emitter, given, feeds, leaf = Emitter(ops), [], [], 0
     placeholders = [n for n in program.graph.nodes if n.op == "placeholder"]
     for spec, fx in zip(program.graph_signature.input_specs, placeholders):
         if spec.kind in (kinds.PARAMETER, kinds.BUFFER):
@@ -140,6 +142,6 @@ def compile(module: torch.nn.Module, example_args: Sequence[Any] = (), example_k
     """Exports the module with torch.export for these arguments, and compiles what comes of it.
 
     The result is called as the module is, and gives what it gives. Options are Network's (threads, memory_limit, isa,
-    level, plain, plans_max). The module should be in eval mode. What has no handler is refused by name."""
+    level, plain, plans_max), and ops: operations of one's own that handlers name. The module should be in eval mode. What has no handler is refused by name."""
     args = (example_args,) if isinstance(example_args, torch.Tensor) else tuple(example_args)
     return CompiledModule(module, args, dict(example_kwargs or {}), options)
