@@ -142,8 +142,6 @@ if have("torch"):
 
 @case("torch")
 def small_resnet():
-    if "max_pool" not in glia.ops():
-        raise NotImplementedError("pools")
     compare("resnet", settled(resnet((1, 1, 1, 1), 8, 10)), torch.randn(2, 3, 64, 64), threads=1)
 
 
