@@ -1,4 +1,4 @@
-/* qconv: a convolution over integers of eight bits, exact modulo 2^32, and what turns its sums into such integers again.
+/* qconv: a convolution over integers of eight bits, exact modulo 2^32, and what turns its sums into such again.
  *
  *     s[n, m, o] = sum over taps t and channels c of (x[n, c, ..] - x_zero) * (w[m, c, t] - w_zero[m]) + bias[m]
  *     y = s                                                        without a scale: I32

@@ -1,5 +1,5 @@
-/* Elementwise functions of sixteen lanes, with the steps of base/fmath.c and of the operations' references. Those of one
- * number take a second one that they leave alone, so that one loop serves all. */
+/* Elementwise functions of sixteen lanes, with the steps of base/fmath.c and of the operations' references. Those of
+ * one number take a second one that they leave alone, so that one loop serves all. */
 #ifndef GLIA_PROVIDER_CPU_EACH16_H
 #define GLIA_PROVIDER_CPU_EACH16_H
 
