@@ -9,10 +9,10 @@ from typing import Any, Sequence
 import torch
 from torch.utils import _pytree as pytree
 
-from .. import _abi
+from .. import _abi, _object
 from .._network import Network
 from . import aten  # noqa: F401  registers the handlers
-from ._emitter import Emitter, Value, refuse
+from ._emitter import DTYPES, Emitter, Value, refuse
 
 
 def _export(module: torch.nn.Module, args: tuple, kwargs: dict) -> torch.export.ExportedProgram:
@@ -44,11 +44,29 @@ class _Part:
         # The library lists the inputs that nothing reads as well, in the order they were made.
 
     def run(self, leaves: Sequence[Any]) -> Any:
-        feed = [leaves[i].detach().contiguous() for i in self.feeds]
+        feed = [_Lent(leaves[i]) for i in self.feeds]
         made = self.network.run_objects(feed) if self.network else []
         tensors = [torch.from_dlpack(t) if 0 not in t.shape else torch.from_numpy(t.numpy()) for t in made]
         return pytree.tree_unflatten([tensors[r.number] if isinstance(r, _Output) else r for r in self.results],
             self.spec)
+
+
+class _Lent:
+    """A tensor of PyTorch that the library reads where it lies."""
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, tensor: torch.Tensor):
+        self.tensor = tensor if tensor.is_contiguous() else tensor.contiguous()
+
+    def glia_object(self) -> int:
+        t = self.tensor
+        if t.device.type != "cpu":
+            raise _abi.InvalidArgument("an argument does not fit", "G1052", f"a tensor lies on {t.device}")
+        return _object.borrow(_NUMBERS[t.dtype], tuple(t.shape), t.data_ptr(), t)
+
+
+_NUMBERS = {t: _abi.DTYPE_OF_NAME[n] for t, n in DTYPES.items()}
 
 
 class _Output:
@@ -112,7 +130,10 @@ class CompiledModule:
         self._part(args, kwargs)
 
     def _part(self, args: tuple, kwargs: dict) -> tuple[_Part, list]:
-        leaves, spec = pytree.tree_flatten((args, kwargs))
+        if kwargs or not all(type(a) is torch.Tensor for a in args):
+            leaves, spec = pytree.tree_flatten((args, kwargs))
+        else:
+            leaves, spec = list(args), None
         key = (spec,) + tuple((tuple(x.shape), x.dtype) if isinstance(x, torch.Tensor) else (type(x),
             x) for x in leaves)
         part = self._parts.get(key)
