@@ -40,7 +40,7 @@ static int64_t pick(int64_t lo, int64_t hi) { return lo + (int64_t)(random_u32()
 static float random_f32(void) { return (float)(int32_t)(random_u32() << 1) * 0x1p-30f; }
 
 /* Buffers that end at an inaccessible page: a read past the end stops the test. */
-enum { EDGES = 12, EDGE_BYTES = 1 << 21 };
+enum { EDGES = 12, EDGE_BYTES = 1 << 22 };
 static struct {
     uint8_t *base;
 } edges[EDGES];

@@ -206,6 +206,7 @@ static bool check_definition(one_case *c, const eval *e, bool wide)
     bool ok = true;
     for (int i = 0; i < c->s.in_count; i++) {
         const glia_type *t = &c->s.in[i];
+        if (t->dtype == GLIA_DTYPE_NONE) continue;
         int64_t n = def_count(t->rank, t->dims);
         in[i] = malloc(sizeof(double) * (size_t)(n + 1));
         for (int64_t j = 0; j < n; j++) in[i][j] = number(c->data[i], t->dtype, j);
