@@ -2,8 +2,8 @@
 # Installs what is missing, and only that, with apt-get.
 #
 #     tools/install_deps.sh build     what `make` needs: a C compiler, its library's headers, make
-#     tools/install_deps.sh check     what `make check` needs besides: clang, clang-format, g++, python3 with numpy, spin,
-#                                     and an aarch64 cross compiler with an emulator
+#     tools/install_deps.sh check     what `make check` needs besides: clang, clang-format, g++, python3 with numpy,
+#                                     spin, and an aarch64 cross compiler with an emulator
 #
 # Needs root or a sudo that asks nothing. For `build`, what is missing and cannot be installed is a failure; for
 # `check` it is a note, since the check lists what it skips.

@@ -6,6 +6,7 @@
 #include "ops/ops.h"
 #include "tensor/layout.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { PAGE = 4096 };
@@ -191,9 +192,8 @@ static int list_variants(int32_t slots, int64_t most, glia_variant *v)
 /* The geometric mean of a class's ends. */
 static int64_t typical(int64_t least, int64_t most)
 {
-    int64_t t = glia_max(1, least);
-    while (t < most && t * t < glia_max(1, least) * most) t++;
-    return glia_min(t, most);
+    const double mean = ceil(sqrt((double)glia_max(1, least) * (double)most));
+    return mean < (double)most ? (int64_t)mean : most;
 }
 
 /* On one slot every node is whole, whatever its part says. */

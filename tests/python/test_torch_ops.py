@@ -276,6 +276,32 @@ def what_is_not_built_is_refused_by_name():
 
 
 @case("torch")
+def a_handler_of_ones_own():
+    @torch.library.custom_op("gliatest::unit", mutates_args=())
+    def unit(x: torch.Tensor) -> torch.Tensor:
+        return x / x.norm(dim=-1, keepdim=True)
+
+    @unit.register_fake
+    def _(x):
+        return torch.empty_like(x)
+
+    @glia.custom_op("x: f32[t, n!] -> y: like(x)")
+    def row_unit(x):
+        return x / ((x * x).sum(-1, keepdims=True) ** 0.5)
+
+    x = R(3, 4)
+    m = Fn(lambda x: torch.ops.gliatest.unit(x) + 1)
+    e = raises(glia.NotImplementedByGlia, "G1056", glia.compile, m, (x,))
+    assert "gliatest.unit" in e.text
+
+    @glia.torch.handles("gliatest.unit.default")
+    def handle(e, x):
+        return e.node("row_unit", x)
+
+    near(glia.compile(m, (x,), threads=1, ops=[row_unit])(x), m(x))
+
+
+@case("torch")
 def other_shapes_compile_again():
     m = torch.nn.Linear(4, 3).eval()
     c = glia.compile(m, (R(2, 4),), threads=1, plans_max=2)

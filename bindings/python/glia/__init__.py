@@ -29,6 +29,13 @@ def compile(module, example_args=(), example_kwargs=None, **options):
     return compile_module(module, example_args, example_kwargs, **options)
 
 
+def __getattr__(name):
+    if name == "torch":  # imported when it is asked for, since it imports PyTorch
+        import importlib
+        return importlib.import_module(".torch", __name__)
+    raise AttributeError(f"module 'glia' has no attribute {name!r}")
+
+
 __all__ = ["CustomOp", "Graph", "GliaError", "InferenceSession", "InvalidArgument", "InvalidGraph", "LimitReached",
     "Network",
            "NodeArg", "NotImplementedByGlia", "OpInfo", "SessionOptions", "Tensor", "Value", "compile", "custom_op",

@@ -5,6 +5,7 @@ of tensors' elements: what goes in is kept alive until the library lets go of it
 from __future__ import annotations
 
 import ctypes
+import functools
 import itertools
 from ctypes import POINTER, byref, c_char_p, c_int, c_int32, c_int64, c_uint8, c_uint16, c_uint64, c_void_p
 
@@ -26,7 +27,7 @@ def _let_go(number):  # called by whichever thread drops the last reference
         kept.delete()
 
 
-def _borrow(dtype: int, shape, data: int, owner) -> int:
+def borrow(dtype: int, shape, data: int, owner) -> int:
     number = next(_numbers)
     _borrowed[number] = owner
     handle = lib.glia_object_borrow(None, dtype, len(shape), _abi.dims_of(shape), data or None, _let_go, number)
@@ -87,6 +88,18 @@ def _capsule_done(capsule):  # of one that nobody took: a consumer renames it
         _exported.pop(_dying_pointer(capsule, b"dltensor"), None)
 
 
+_EXPORT_DONE, _CAPSULE_DONE = (ctypes.cast(f, c_void_p) for f in (_export_done, _capsule_done))
+
+
+@functools.lru_cache(1024)
+def _dims_and_strides(shape: tuple) -> tuple:
+    strides, step = [], 1
+    for n in reversed(shape):
+        strides.insert(0, step)
+        step *= n
+    return tuple(ctypes.cast(_abi.dims_array(v), POINTER(c_int64)) for v in (shape, strides))
+
+
 class _Managed:
     """A tensor that another library lends."""
 
@@ -115,7 +128,7 @@ class _Managed:
             self.delete()
             raise _abi.InvalidArgument("an argument does not fit", "G1052", f"a tensor given through DLPack {problem}")
         try:
-            return _borrow(_abi.DTYPE_OF_NAME[name], tuple(shape), (t.data or 0) + t.byte_offset, self)
+            return borrow(_abi.DTYPE_OF_NAME[name], tuple(shape), (t.data or 0) + t.byte_offset, self)
         except _abi.GliaError:
             self.delete()
             raise
@@ -160,14 +173,12 @@ class Tensor:
         if copy:
             raise BufferError("a tensor of Glia is shown as it lies, not copied")
         code, bits = _dtype.DLPACK[self.dtype]
-        shape = _abi.dims_array(self.shape)
-        strides = _abi.dims_array([int(np.prod(self.shape[i + 1:], dtype=np.int64)) for i in range(len(self.shape))])
-        managed = _DLManaged(_DLTensor(self._data, _DLDevice(1, 0), len(self.shape), _DLDataType(code, bits, 1),
-                                       ctypes.cast(shape, POINTER(c_int64)), ctypes.cast(strides, POINTER(c_int64)), 0),
-                             None, ctypes.cast(_export_done, c_void_p))
+        shape, strides = _dims_and_strides(self.shape)
+        managed = _DLManaged(_DLTensor(self._data, _DLDevice(1, 0), len(self.shape), _DLDataType(code, bits, 1), shape,
+                                       strides, 0), None, _EXPORT_DONE)
         address = ctypes.addressof(managed)
         _exported[address] = (managed, shape, strides, self)
-        return _capsule_new(address, b"dltensor", ctypes.cast(_capsule_done, c_void_p))
+        return _capsule_new(address, b"dltensor", _CAPSULE_DONE)
 
 
 def _strings_of(handle: int) -> np.ndarray:
@@ -235,7 +246,7 @@ def from_array(array: np.ndarray) -> int:
         array = array.astype(array.dtype.newbyteorder("="))
     if not array.flags.c_contiguous:
         array = np.ascontiguousarray(array)
-    return _borrow(_dtype.number(array.dtype), array.shape, array.ctypes.data, array)
+    return borrow(_dtype.number(array.dtype), array.shape, array.ctypes.data, array)
 
 
 def from_python(value, dtype: str | None = None, optional: bool = False) -> int:
@@ -275,6 +286,10 @@ def sequence(values, dtype: str | None = None) -> int:
 
 def from_feed(value, kind: int, dtype: str | None) -> int:
     """An object for an input of this kind and dtype."""
+    if kind == _abi.TENSOR and isinstance(value, np.ndarray):
+        return from_array(value)
+    if hasattr(value, "glia_object"):
+        return value.glia_object()
     if kind == _abi.OPTIONAL:
         return from_python(value, dtype, optional=True)
     if kind in (_abi.TENSOR, _abi.STRINGS) and isinstance(value, (list, tuple)):

@@ -9,10 +9,10 @@ from typing import Any, Sequence
 import torch
 from torch.utils import _pytree as pytree
 
-from .. import _abi
+from .. import _abi, _object
 from .._network import Network
 from . import aten  # noqa: F401  registers the handlers
-from ._emitter import Emitter, Value, refuse
+from ._emitter import DTYPES, Emitter, Value, refuse
 
 
 def _export(module: torch.nn.Module, args: tuple, kwargs: dict) -> torch.export.ExportedProgram:
@@ -27,7 +27,8 @@ class _Part:
     """A program for one set of shapes: its network, and how results come from it."""
 
     def __init__(self, program: torch.export.ExportedProgram, options: dict[str, Any]):
-        emitter, results, self.feeds = export_graph(program)
+        options = dict(options)
+        emitter, results, self.feeds = export_graph(program, options.pop("ops", ()))
         self.spec = program.call_spec.out_spec
         self.results: list[Any] = []  # of each: the number of the network's output, or what is always returned
         outputs: dict[int, int] = {}
@@ -43,11 +44,29 @@ class _Part:
         # The library lists the inputs that nothing reads as well, in the order they were made.
 
     def run(self, leaves: Sequence[Any]) -> Any:
-        feed = [leaves[i].detach().contiguous() for i in self.feeds]
+        feed = [_Lent(leaves[i]) for i in self.feeds]
         made = self.network.run_objects(feed) if self.network else []
         tensors = [torch.from_dlpack(t) if 0 not in t.shape else torch.from_numpy(t.numpy()) for t in made]
         return pytree.tree_unflatten([tensors[r.number] if isinstance(r, _Output) else r for r in self.results],
             self.spec)
+
+
+class _Lent:
+    """A tensor of PyTorch that the library reads where it lies."""
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, tensor: torch.Tensor):
+        self.tensor = tensor if tensor.is_contiguous() else tensor.contiguous()
+
+    def glia_object(self) -> int:
+        t = self.tensor
+        if t.device.type != "cpu":
+            raise _abi.InvalidArgument("an argument does not fit", "G1052", f"a tensor lies on {t.device}")
+        return _object.borrow(_NUMBERS[t.dtype], tuple(t.shape), t.data_ptr(), t)
+
+
+_NUMBERS = {t: _abi.DTYPE_OF_NAME[n] for t, n in DTYPES.items()}
 
 
 class _Output:
@@ -55,11 +74,12 @@ class _Output:
         self.number = number
 
 
-def export_graph(program: torch.export.ExportedProgram) -> tuple[Emitter, list, list[int]]:
+def export_graph(program: torch.export.ExportedProgram,
+                 ops: Sequence[Any] = ()) -> tuple[Emitter, list, list[int]]:
     """A graph of an exported program, not sealed yet: the emitter that holds it, the results (values, or tensors and
     numbers that are always the same), and which of the program's flat arguments are the graph's inputs."""
     kinds = torch.export.graph_signature.InputKind
-    emitter, given, feeds, leaf = Emitter(), [], [], 0
+    emitter, given, feeds, leaf = Emitter(ops), [], [], 0
     placeholders = [n for n in program.graph.nodes if n.op == "placeholder"]
     for spec, fx in zip(program.graph_signature.input_specs, placeholders):
         if spec.kind in (kinds.PARAMETER, kinds.BUFFER):
@@ -110,7 +130,10 @@ class CompiledModule:
         self._part(args, kwargs)
 
     def _part(self, args: tuple, kwargs: dict) -> tuple[_Part, list]:
-        leaves, spec = pytree.tree_flatten((args, kwargs))
+        if kwargs or not all(type(a) is torch.Tensor for a in args):
+            leaves, spec = pytree.tree_flatten((args, kwargs))
+        else:
+            leaves, spec = list(args), None
         key = (spec,) + tuple((tuple(x.shape), x.dtype) if isinstance(x, torch.Tensor) else (type(x),
             x) for x in leaves)
         part = self._parts.get(key)
@@ -140,6 +163,6 @@ def compile(module: torch.nn.Module, example_args: Sequence[Any] = (), example_k
     """Exports the module with torch.export for these arguments, and compiles what comes of it.
 
     The result is called as the module is, and gives what it gives. Options are Network's (threads, memory_limit, isa,
-    level, plain, plans_max). The module should be in eval mode. What has no handler is refused by name."""
+    level, plain, plans_max), and ops: operations of one's own that handlers name. The module should be in eval mode. What has no handler is refused by name."""
     args = (example_args,) if isinstance(example_args, torch.Tensor) else tuple(example_args)
     return CompiledModule(module, args, dict(example_kwargs or {}), options)

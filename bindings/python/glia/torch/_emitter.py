@@ -14,7 +14,7 @@ constants vanish here. What has no handler is refused by name.
 from __future__ import annotations
 
 import operator
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import torch
 
@@ -56,8 +56,8 @@ def dtype_name(t: torch.dtype) -> str:
 class Emitter:
     """A graph in the making, and the node at hand: `out` is PyTorch's description of its result."""
 
-    def __init__(self) -> None:
-        self.graph = Graph()
+    def __init__(self, ops: Sequence[Any] = ()) -> None:
+        self.graph = Graph(ops=ops)
         self.fx: torch.fx.Node | None = None
         self.out: Any = None
         self._metas: dict[int, torch.Tensor] = {}
