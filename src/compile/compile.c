@@ -267,6 +267,8 @@ glia_status glia_compile(const glia_graph *source, const glia_compile_options *o
     }
     p->arena = arena;
     p->slots = o->slots;
+    p->place_steps = o->place_steps;
+    p->plain_memory = o->plain_memory || o->plain;
     glia_status s = glia_passes_run(source, o, &p->arena, &p->graph, p->passes, &p->pass_count, &p->trace, e);
     glia_node_binding *bind = NULL;
     int64_t *most = NULL;

@@ -23,9 +23,11 @@ typedef struct encoder {
     const int64_t *symbols;
     glia_arena scratch;
     glia_placed *placed; /* by value */
-    int32_t
-        *last_node;   /* by root value: the last node that reads it through any name; node_count: an output */
+    /* by root value: the last node that reads it through any name (node_count: an output), the first that writes it,
+     * and the last phase in which it is written */
+    int32_t *last_node, *first_node, *wrote;
     int32_t *item_of; /* by node: its item, or -1 */
+    bool *shares;     /* by node: it has no item, since its output lies where its inputs do */
     int32_t *phase_first, *phase_last; /* by phase: items */
     int32_t *value_dims;               /* by value: first entry in the dims table, -1 if none yet */
     glia_dim *dims;
@@ -85,11 +87,97 @@ static bool may_overwrite(const encoder *x, int32_t index, int j)
     return true;
 }
 
-static void join(encoder *x, uint32_t value, int32_t root)
+/* value lies where `of` lies, `delta` bytes further. */
+static void join(encoder *x, uint32_t value, uint32_t of, int64_t delta, int32_t writer)
 {
+    const int32_t root = x->placed[of].root;
     x->placed[value].root = root;
+    x->placed[value].delta = x->placed[of].delta + delta;
     x->placed[value].base = x->placed[root].base;
     x->last_node[root] = (int32_t)glia_max(x->last_node[root], x->last_node[value]);
+    if (writer >= 0) x->wrote[root] = (int32_t)glia_max(x->wrote[root], x->parts[writer].phase);
+}
+
+static bool fixed_bytes(const encoder *x, uint32_t value, int64_t *bytes)
+{
+    const glia_type *t = &info_of(x, value)->type;
+    for (int i = 0; i < t->rank; i++)
+        if (t->dims[i] < 0) return false;
+    return !glia_value_bytes_max(x->g, t, x->symbols, bytes, NULL);
+}
+
+static bool is_replicated(const encoder *x, int64_t node)
+{
+    return x->v->slots > 1 && x->parts[node].kind == GLIA_PART_REPLICATED;
+}
+
+/* Whether node `index` may leave its work to memory. Everything that it shows must be written before its phase, since
+ * shares of what lies in it are not shares of it. */
+static bool finished(const encoder *x, int32_t root, int32_t index)
+{
+    return x->v->slots == 1 || info_of(x, (uint32_t)root)->kind == GLIA_VALUE_INPUT ||
+           x->wrote[root] < x->parts[index].phase;
+}
+
+static bool show_part(encoder *x, int32_t index, int64_t offset)
+{
+    const glia_node *n = &x->g->nodes[index];
+    const int32_t root = x->placed[n->in[0].id].root;
+    const glia_value_info *r = info_of(x, (uint32_t)root);
+    int64_t bytes;
+    if (offset % 64 || x->placed[root].base != GLIA_BASE_ARENA || r->state || !finished(x, root, index) ||
+        !fixed_bytes(x, (uint32_t)root, &bytes) || !fixed_bytes(x, n->out[0].id, &bytes))
+        return false;
+    join(x, n->out[0].id, n->in[0].id, offset, -1);
+    return true;
+}
+
+/* May input j of node `index` be made where it lies in the output? Its memory holds nothing else. */
+static bool may_move(const encoder *x, int32_t index, int j, int64_t offset)
+{
+    const glia_node *n = &x->g->nodes[index];
+    const glia_placed *at = &x->placed[n->in[j].id];
+    const glia_value_info *r = info_of(x, (uint32_t)at->root);
+    int64_t all, bytes;
+    if (offset % 64 || at->base != GLIA_BASE_ARENA || at->delta || r->kind != GLIA_VALUE_NODE || r->state ||
+        is_replicated(x, r->producer) || !finished(x, at->root, index) ||
+        !fixed_bytes(x, (uint32_t)at->root, &all) || !fixed_bytes(x, n->in[j].id, &bytes) || all != bytes)
+        return false;
+    for (int i = 0; i < j; i++)
+        if (x->placed[n->in[i].id].root == at->root) return false;
+    return true;
+}
+
+static bool take_parts(encoder *x, int32_t index, const int64_t *offset)
+{
+    const glia_node *n = &x->g->nodes[index];
+    const int32_t out = (int32_t)n->out[0].id;
+    int64_t bytes;
+    if (is_replicated(x, index) || !fixed_bytes(x, n->out[0].id, &bytes)) return false;
+    for (int j = 0; j < n->in_count; j++)
+        if (!may_move(x, index, j, offset[j])) return false;
+    for (int j = 0; j < n->in_count; j++) {
+        const int32_t root = x->placed[n->in[j].id].root;
+        x->first_node[out] = (int32_t)glia_min(x->first_node[out], x->first_node[root]);
+        x->last_node[out] = (int32_t)glia_max(x->last_node[out], x->last_node[root]);
+        for (int64_t i = 1; i < x->g->value_count; i++) {
+            if (x->placed[i].root != root) continue;
+            x->placed[i].root = out;
+            x->placed[i].delta += offset[j];
+        }
+    }
+    return true;
+}
+
+static bool share_memory(encoder *x, int32_t index)
+{
+    const glia_node *n = &x->g->nodes[index];
+    int64_t offset[GLIA_IN_MAX];
+    glia_shapes s;
+    if (!n->op->lies || x->p->plain_memory) return false;
+    glia_node_shapes(x->g, n, x->symbols, &s);
+    const int how = n->op->lies(&s.k, offset);
+    return how > 0 ? take_parts(x, index, offset) : how < 0 && show_part(x, index, offset[0]);
 }
 
 static void find_roots(encoder *x)
@@ -101,18 +189,21 @@ static void find_roots(encoder *x)
         x->last_node[g->outputs[i].value.id] = (int32_t)g->node_count;
     for (int64_t i = 1; i < g->value_count; i++) {
         x->placed[i].root = (int32_t)i;
+        x->first_node[i] = g->values[i].producer;
+        if (g->values[i].producer >= 0) x->wrote[i] = x->parts[g->values[i].producer].phase;
         if (x->placed[i].base < 0 &&
             (g->values[i].kind == GLIA_VALUE_INPUT || g->values[i].kind == GLIA_VALUE_NODE))
             x->placed[i].base = GLIA_BASE_ARENA;
     }
-    for (int64_t i = 0; i < g->node_count; i++) {
+    for (int32_t i = 0; i < g->node_count; i++) {
         const glia_node *n = &g->nodes[i];
         const glia_value_info *o = info_of(x, n->out[0].id);
-        if (o->state) join(x, n->out[0].id, o->state);
-        else if (n->op->traits & (GLIA_VIEW | GLIA_GUARD)) join(x, n->out[0].id, x->placed[n->in[0].id].root);
+        if (o->state) join(x, n->out[0].id, (uint32_t)o->state, 0, i);
+        else if (n->op->traits & (GLIA_VIEW | GLIA_GUARD)) join(x, n->out[0].id, n->in[0].id, 0, -1);
         else if (!x->bind[i].item) continue;
-        else if (may_overwrite(x, (int32_t)i, 0)) join(x, n->out[0].id, x->placed[n->in[0].id].root);
-        else if (may_overwrite(x, (int32_t)i, 1)) join(x, n->out[0].id, x->placed[n->in[1].id].root);
+        else if ((x->shares[i] = share_memory(x, i))) continue;
+        else if (may_overwrite(x, i, 0)) join(x, n->out[0].id, n->in[0].id, 0, i);
+        else if (may_overwrite(x, i, 1)) join(x, n->out[0].id, n->in[1].id, 0, i);
     }
 }
 
@@ -132,7 +223,7 @@ static bool number_items(encoder *x)
     for (int32_t i = 0; i < x->phases; i++) x->phase_first[i] = -1;
     for (int64_t i = 0; i < g->node_count; i++) {
         x->item_of[i] = -1;
-        if (!x->bind[i].item) continue;
+        if (!x->bind[i].item || x->shares[i]) continue;
         int32_t ph = x->parts[i].phase;
         if (x->phase_first[ph] < 0) x->phase_first[ph] = items;
         x->phase_last[ph] = items;
@@ -167,14 +258,12 @@ static void lifetime(encoder *x, int32_t root)
     const glia_value_info *r = info_of(x, (uint32_t)root);
     glia_placed *at = &x->placed[root];
     bool mine = is_private(x, root);
-    int32_t last = x->last_node[root];
+    int32_t first = x->first_node[root], last = x->last_node[root];
     at->kind = mine ? GLIA_PART_REPLICATED : GLIA_PART_WHOLE;
-    at->begin = r->kind == GLIA_VALUE_INPUT ? 0
-                : mine                      ? time_of(x, r->producer)
-                                            : phase_begin(x, r->producer);
+    at->begin = r->kind == GLIA_VALUE_INPUT ? 0 : mine ? time_of(x, first) : phase_begin(x, first);
     if (last >= x->g->node_count || r->kind == GLIA_VALUE_INPUT) at->end = x->v->item_count;
     else if (last <= r->producer)
-        at->end = mine ? at->begin : phase_end(x, r->producer); /* written, never read */
+        at->end = mine ? time_of(x, r->producer) : phase_end(x, r->producer); /* written, never read */
     else at->end = mine ? time_of(x, last) : phase_end(x, last);
 }
 
@@ -197,9 +286,10 @@ static glia_status place(encoder *x, bool mine, int64_t *total, int64_t *bound, 
         of[count++] = (int32_t)i;
     }
     bool failed = false;
-    *total = glia_place_buffers(b, count, &x->scratch, bound, &failed);
+    const glia_place_options po = {x->p->place_steps, 0};
+    *total = glia_place_buffers(b, count, &po, &x->scratch, bound, &failed);
     if (failed) return glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while planning memory");
-    if (count <= 4096 && !glia_check_buffers(b, count, *total))
+    if (!glia_check_buffers(b, count, *total, &x->scratch))
         return glia_fail(e, GLIA_E_INTERNAL, "G0203", "the memory plan overlaps");
     for (int64_t i = 0; i < count; i++) x->placed[of[i]].offset = b[i].offset;
     return GLIA_OK;
@@ -225,10 +315,13 @@ static glia_status place_all(encoder *x, glia_error *e)
     }
     for (int64_t i = 1; i < x->g->value_count; i++) {
         glia_placed *at = &x->placed[i];
-        int32_t root = at->root;
+        const int32_t root = at->root;
+        const int64_t delta = at->delta;
         if (root == i || root <= 0) continue;
         *at = x->placed[root];
         at->root = root;
+        at->delta = delta;
+        at->offset += delta;
     }
     return GLIA_OK;
 }
@@ -402,12 +495,16 @@ glia_status glia_encode_variant(glia_plan *p, glia_variant *v, const glia_node_b
     glia_arena_init(&x.scratch, p->arena.os, 0);
     x.placed = GLIA_NEW_ARRAY(&p->arena, glia_placed, g->value_count + 1);
     x.last_node = GLIA_NEW_ARRAY(&x.scratch, int32_t, g->value_count + 1);
+    x.first_node = GLIA_NEW_ARRAY(&x.scratch, int32_t, g->value_count + 1);
+    x.wrote = GLIA_NEW_ARRAY(&x.scratch, int32_t, g->value_count + 1);
+    x.shares = GLIA_NEW_ARRAY(&x.scratch, bool, g->node_count + 1);
     x.item_of = GLIA_NEW_ARRAY(&x.scratch, int32_t, g->node_count + 1);
     x.phase_first = GLIA_NEW_ARRAY(&x.scratch, int32_t, phases + 1);
     x.phase_last = GLIA_NEW_ARRAY(&x.scratch, int32_t, phases + 1);
     x.value_dims = GLIA_NEW_ARRAY(&x.scratch, int32_t, g->value_count + 1);
     glia_status s = GLIA_OK;
-    if (!x.placed || !x.last_node || !x.item_of || !x.phase_first || !x.phase_last || !x.value_dims) {
+    if (!x.placed || !x.last_node || !x.first_node || !x.wrote || !x.shares || !x.item_of || !x.phase_first ||
+        !x.phase_last || !x.value_dims) {
         s = glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while encoding the plan");
         goto done;
     }
@@ -431,8 +528,8 @@ glia_status glia_encode_variant(glia_plan *p, glia_variant *v, const glia_node_b
         x.placed[i] = (glia_placed){.offset = at, .bytes = bytes, .base = GLIA_BASE_TABLE};
         at += (bytes + 63) / 64 * 64;
     }
-    number_items(&x);
     find_roots(&x);
+    number_items(&x);
     v->placed = x.placed;
     s = place_all(&x, e);
     if (!s) s = emit(&x, e);

@@ -7,7 +7,7 @@
  *   dce       what no output and no state needs is left out (part of every rebuild)
  *
  * The pipeline runs fold and cse to a bounded fixed point, then the rewrite rules (rules.h), then pack and quantise
- * once, then cse again (so that consumers of one value share one quantised copy). */
+ * once, then cse again (so that consumers of one value share one quantised copy), then the order of nodes (order.c). */
 #include "compile/passes.h"
 
 #include "base/check.h"
@@ -109,7 +109,8 @@ glia_status glia_passes_rebuild(const glia_graph *src, const glia_pass *p, const
         if (k == GLIA_VALUE_INPUT || k == GLIA_VALUE_STATE)
             glia_rewrite_mapped(&r, (glia_value){(uint32_t)i});
     }
-    for (int64_t i = 0; i < src->node_count; i++) {
+    for (int64_t k = 0; k < src->node_count; k++) {
+        const int64_t i = r.order ? r.order[k] : k;
         const glia_node *n = &src->nodes[i];
         glia_value in[GLIA_IN_MAX];
         if (!r.live[i]) {
@@ -195,6 +196,20 @@ static bool fold_node(glia_rewrite *r, const glia_node *n, const glia_value *in)
     r->map[n->out[0].id] = glia_graph_constant(r->dst, n->name, &info->type, to);
     r->changes++;
     return true;
+}
+
+static bool fold_wanted(const glia_graph *g)
+{
+    for (int64_t i = 0; i < g->node_count; i++) {
+        const glia_node *n = &g->nodes[i];
+        int known = 0, given = 0;
+        for (int j = 0; j < n->in_count; j++) {
+            given += n->in[j].id != 0;
+            known += glia_graph_value(g, n->in[j])->kind == GLIA_VALUE_CONSTANT;
+        }
+        if (given && known == given) return true;
+    }
+    return false;
 }
 
 /* ---- common subexpressions ----------------------------------------------------------------- */
@@ -320,6 +335,13 @@ static bool pack_node(glia_rewrite *r, const glia_node *n, const glia_value *in)
     return copy_node(r, n, with);
 }
 
+static bool pack_wanted(const glia_graph *g)
+{
+    for (int64_t i = 1; i < g->value_count; i++)
+        if (g->values[i].kind == GLIA_VALUE_WEIGHT && g->values[i].type.rank > 1) return true;
+    return false;
+}
+
 /* ---- quantise ------------------------------------------------------------------------------ */
 
 static bool quantise_node(glia_rewrite *r, const glia_node *n, const glia_value *in)
@@ -337,10 +359,19 @@ static bool quantise_node(glia_rewrite *r, const glia_node *n, const glia_value 
     return copy_node(r, n, with);
 }
 
-static const glia_pass pass_fold = {"fold", NULL, fold_node};
-static const glia_pass pass_cse = {"cse", cse_begin, cse_node};
-static const glia_pass pass_pack = {"pack", pack_begin, pack_node};
-static const glia_pass pass_quantise = {"quantise", NULL, quantise_node};
+static bool quantise_wanted(const glia_graph *g)
+{
+    for (int64_t i = 0; i < g->node_count; i++)
+        if ((g->nodes[i].op->traits & GLIA_PRODUCT) && g->nodes[i].in_count > 1 &&
+            glia_dtype_get(glia_graph_value(g, g->nodes[i].in[1])->type.dtype)->activation != GLIA_DTYPE_NONE)
+            return true;
+    return false;
+}
+
+static const glia_pass pass_fold = {"fold", NULL, fold_node, fold_wanted};
+static const glia_pass pass_cse = {"cse", cse_begin, cse_node, NULL};
+static const glia_pass pass_pack = {"pack", pack_begin, pack_node, pack_wanted};
+static const glia_pass pass_quantise = {"quantise", NULL, quantise_node, quantise_wanted};
 
 typedef struct pipeline {
     const glia_graph *source;
@@ -352,28 +383,24 @@ typedef struct pipeline {
 
 static glia_status step(pipeline *l, const glia_pass *p, glia_pass_report *report)
 {
+    const glia_graph *now = l->graph ? l->graph : l->source;
     glia_graph *next = NULL;
     int32_t changes = 0;
-    glia_status s = glia_passes_rebuild(l->graph ? l->graph : l->source, p, l->options, l->keep, NULL, &next,
-                                        &changes, l->e);
+    report->runs++;
+    if (p->wanted && !p->wanted(now)) return GLIA_OK;
+    glia_status s = glia_passes_rebuild(now, p, l->options, l->keep, NULL, &next, &changes, l->e);
     if (s) return s;
     glia_graph_destroy(l->graph);
     l->graph = next;
-    report->runs++;
     report->changes += changes;
     return GLIA_OK;
 }
 
-/* Constants are folded and equal nodes joined until nothing changes. */
+/* Constants are folded and equal nodes joined: one sweep each in topological order leaves nothing to a second. */
 static glia_status settle(pipeline *l, glia_pass_report *fold, glia_pass_report *cse)
 {
-    for (int round = 0; round < ROUNDS_MAX; round++) {
-        const int32_t before = cse->changes;
-        glia_status s = step(l, &pass_fold, fold);
-        if (!s) s = step(l, &pass_cse, cse);
-        if (s || cse->changes == before) return s;
-    }
-    return GLIA_OK;
+    glia_status s = step(l, &pass_fold, fold);
+    return s ? s : step(l, &pass_cse, cse);
 }
 
 /* What rules leave is settled again, and may fit others. */
@@ -391,11 +418,62 @@ static glia_status rewrite_rules(pipeline *l, glia_pass_report *reports, glia_ru
     return GLIA_OK;
 }
 
+static bool order_begin(glia_rewrite *r)
+{
+    r->order = r->own;
+    return true;
+}
+
+static const glia_pass pass_order = {"order", order_begin, NULL, NULL};
+
+/* Where several slots meet, another order may need more meetings. */
+static bool as_fast(const pipeline *l, const glia_graph *other, const int64_t *symbols, glia_arena *a)
+{
+    const glia_compile_options *o = l->options;
+    const glia_graph *g[2] = {l->graph, other};
+    const glia_rates rates = glia_rates_of(o->features, o->isa_max, 0);
+    double seconds[2];
+    for (int i = 0; i < 2 && o->slots > 1; i++) {
+        glia_part *parts = GLIA_NEW_ARRAY(a, glia_part, g[i]->node_count + 1);
+        int32_t phases;
+        if (!parts || glia_schedule(g[i], o->slots, &rates, symbols, a, parts, &phases, NULL)) return false;
+        seconds[i] = glia_schedule_seconds(g[i], o->slots, &rates, symbols, parts);
+    }
+    return o->slots == 1 || seconds[1] <= seconds[0] * 1.02;
+}
+
+static glia_status reorder(pipeline *l, glia_pass_report *report)
+{
+    glia_arena a;
+    glia_graph *next = NULL;
+    int32_t changes = 0;
+    glia_status s = GLIA_OK;
+    glia_arena_init(&a, l->options->os, 0);
+    int64_t *symbols = GLIA_NEW_ARRAY(&a, int64_t, l->graph->symbol_count + 1);
+    for (int64_t i = 0; symbols && i < l->graph->symbol_count; i++) symbols[i] = l->graph->symbols[i].max;
+    if (symbols && l->graph->symbol_count && l->options->symbol_max > 0)
+        symbols[0] = glia_min(symbols[0], l->options->symbol_max);
+    const int32_t *order = symbols ? glia_order_nodes(l->graph, symbols, &a) : NULL;
+    report->runs++;
+    if (order)
+        s = glia_passes_rebuild(l->graph, &pass_order, l->options, l->keep, (void *)(uintptr_t)order, &next,
+                                &changes, l->e);
+    if (next && as_fast(l, next, symbols, &a)) {
+        glia_graph *old = l->graph;
+        l->graph = next;
+        next = old;
+        report->changes++;
+    }
+    glia_graph_destroy(next);
+    glia_arena_free(&a);
+    return s;
+}
+
 glia_status glia_passes_run(const glia_graph *source, const glia_compile_options *options, glia_arena *keep,
                             glia_graph **out, glia_pass_report *reports, int32_t *report_count,
                             glia_rule_trace *trace, glia_error *e)
 {
-    static const char *const names[] = {"fold", "cse", "rules", "pack", "quantise", "cse"};
+    static const char *const names[] = {"fold", "cse", "rules", "pack", "quantise", "cse", "order"};
     pipeline l = {source, options, keep, NULL, e};
     *report_count = GLIA_COUNT(names);
     for (int i = 0; i < GLIA_COUNT(names); i++) reports[i] = (glia_pass_report){names[i], 0, 0};
@@ -403,7 +481,8 @@ glia_status glia_passes_run(const glia_graph *source, const glia_compile_options
     if (!s) s = rewrite_rules(&l, reports, trace);
     if (!s) s = step(&l, &pass_pack, &reports[3]);
     if (!s) s = step(&l, &pass_quantise, &reports[4]);
-    if (!s) s = step(&l, &pass_cse, &reports[5]);
+    if (!s && reports[4].changes) s = step(&l, &pass_cse, &reports[5]);
+    if (!s && !options->plain) s = reorder(&l, &reports[6]);
     if (s) {
         glia_graph_destroy(l.graph);
         l.graph = NULL;

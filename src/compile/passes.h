@@ -16,7 +16,8 @@ typedef struct glia_rewrite {
     int32_t *next;    /* cse: chains of dst nodes with one hash, index + 1 */
     int32_t *heads;
     int64_t head_count;
-    uint8_t *packable; /* pack: by value id of src */
+    uint8_t *packable;    /* pack: by value id of src */
+    const int32_t *order; /* in which the nodes are taken; null: as they are */
     int32_t changes;
     const glia_compile_options *options;
     void *own; /* the pass's */
@@ -29,6 +30,7 @@ typedef struct glia_pass {
     const char *name;
     bool (*begin)(glia_rewrite *r); /* may be null */
     glia_rewrite_fn node;
+    bool (*wanted)(const glia_graph *g); /* false: there is nothing to do, and no rebuild; null: always */
 } glia_pass;
 
 glia_value glia_rewrite_mapped(glia_rewrite *r, glia_value v);
@@ -41,6 +43,10 @@ glia_status glia_passes_rebuild(const glia_graph *src, const glia_pass *p, const
 
 /* Marks what outputs and states need, by node; null: no memory. */
 uint8_t *glia_graph_live(const glia_graph *g, glia_arena *scratch);
+
+/* An order of the nodes that keeps fewer bytes alive at the given symbols, in `a`; null: none is worth it.
+ * order.c */
+const int32_t *glia_order_nodes(const glia_graph *g, const int64_t *symbols, glia_arena *a);
 
 /* Runs the rules to a fixed point. *graph, if there is one, is what they begin from instead of the source, and is
  * destroyed when another takes its place. keep: the plan's arena. only: one rule alone; null: all. rules.c */

@@ -76,7 +76,8 @@ typedef struct glia_placed { /* where a value lies; by value id of plan->graph *
     int32_t begin, end; /* lifetime in items, inclusive; arena only */
     int16_t base;       /* -1: not placed (unused, or a view's root is asked) */
     int16_t kind;       /* glia_part_kind of its producer */
-    int32_t root;       /* value id whose memory this is (itself, or through views and in-place) */
+    int32_t root;       /* value id whose memory this is (itself, or through views, parts and in-place) */
+    int64_t delta;      /* bytes of the root before it, where it is a part of it; `offset` has them */
 } glia_placed;
 
 typedef struct glia_variant {
@@ -176,6 +177,8 @@ typedef struct glia_plan {
     glia_rule_trace trace;
     int32_t slots;
     int32_t dim_count_max; /* of all variants */
+    int64_t place_steps;   /* as asked for */
+    bool plain_memory;
     glia_rates rates;
 } glia_plan;
 
@@ -188,6 +191,8 @@ typedef struct glia_compile_options {
     int32_t level;       /* of rewriting: 1 (and 0) exact rules alone, 2 also those that reassociate, 3 also
                             approximate ones */
     int32_t plain;       /* not 0: no rewriting */
+    int64_t place_steps; /* of the memory planner's search; 0: its default */
+    bool plain_memory;   /* no value lies in another: concat and slice copy */
 } glia_compile_options;
 
 /* Compiles a sealed graph; `source` stays the caller's and is not needed afterwards, but constants' and
@@ -233,11 +238,16 @@ typedef struct glia_buffer { /* for the planner */
     int32_t begin, end;      /* item times, inclusive */
     int64_t offset;          /* result */
 } glia_buffer;
-/* Greedy ladder; returns the size of the arena. memory.c */
-int64_t glia_place_buffers(glia_buffer *b, int64_t count, glia_arena *scratch, int64_t *lower_bound,
-                           bool *failed);
-/* Independent check: no two buffers alive at once overlap, all within `bytes`. */
-bool glia_check_buffers(const glia_buffer *b, int64_t count, int64_t bytes);
+typedef struct glia_place_options {
+    int64_t
+        steps; /* of search where greedy orders do not meet the bound, of some nanoseconds each; 0: 10 million */
+    int64_t enough; /* stop at this size; 0: at the bound */
+} glia_place_options;
+/* Returns the size of the arena, and the lower bound. options may be null. memory.c */
+int64_t glia_place_buffers(glia_buffer *b, int64_t count, const glia_place_options *options,
+                           glia_arena *scratch, int64_t *lower_bound, bool *failed);
+/* Independent check: no two buffers alive at once overlap, all within `bytes`. False too without memory. */
+bool glia_check_buffers(const glia_buffer *b, int64_t count, int64_t bytes, glia_arena *scratch);
 
 /* Seconds of one core for a node on the given dims, arithmetic and memory apart: what the scheduler and the
  * cutting of long items go by. */

@@ -187,7 +187,7 @@ static bool look(sweep *s, const glia_graph *g, int group, int kind_max, glia_ar
     return true;
 }
 
-static const glia_pass pass_rules = {"rules", NULL, answer};
+static const glia_pass pass_rules = {"rules", NULL, answer, NULL};
 
 glia_status glia_rules_run(const glia_graph *source, const glia_compile_options *o, glia_arena *keep,
                            glia_graph **graph, const glia_rule *only, glia_rule_trace *trace, int32_t *fired,

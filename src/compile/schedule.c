@@ -34,8 +34,9 @@ typedef struct state {
     double closed;               /* cost of finished phases, meetings included */
     double slot[GLIA_SLOTS_MAX]; /* cost of each slot in the open phase */
     int32_t phase, count, overflow;
-    spread spreads[SPREADS_MAX];
     int32_t trace; /* newest entry of the history */
+    double cost;   /* of a state that is kept: total() */
+    spread spreads[SPREADS_MAX];
 } state;
 
 typedef struct trace { /* history: how a state came to be */
@@ -280,6 +281,19 @@ static double total(const search *s, const state *st)
     return st->closed + most + tie * sum;
 }
 
+/* What is in use of it: most of a state is room. */
+static void copy_state(const search *s, state *to, const state *from)
+{
+    to->closed = from->closed;
+    to->phase = from->phase;
+    to->count = from->count;
+    to->overflow = from->overflow;
+    to->trace = from->trace;
+    to->cost = from->cost;
+    memcpy(to->slot, from->slot, (size_t)s->slots * sizeof to->slot[0]);
+    memcpy(to->spreads, from->spreads, (size_t)from->count * sizeof to->spreads[0]);
+}
+
 static void close_phase(const search *s, state *st)
 {
     st->closed = total(s, st) + s->rates->meeting;
@@ -309,15 +323,15 @@ static bool same_spreads(const state *a, const state *b)
 }
 
 /* Keeps a new state if nothing equal is cheaper, and if the beam has room or something dearer to drop. */
-static void offer(search *s, const state *st)
+static void offer(search *s, state *st)
 {
-    double cost = total(s, st);
     int32_t dearest = -1;
     double dearest_cost = -1;
+    st->cost = total(s, st);
     for (int32_t i = 0; i < s->next_count; i++) {
-        double c = total(s, &s->next[i]);
+        const double c = s->next[i].cost;
         if (same_spreads(&s->next[i], st)) {
-            if (cost < c) s->next[i] = *st;
+            if (st->cost < c) copy_state(s, &s->next[i], st);
             return;
         }
         if (c > dearest_cost) {
@@ -325,8 +339,8 @@ static void offer(search *s, const state *st)
             dearest = i;
         }
     }
-    if (s->next_count < s->beam) s->next[s->next_count++] = *st;
-    else if (cost < dearest_cost) s->next[dearest] = *st;
+    if (s->next_count < s->beam) copy_state(s, &s->next[s->next_count++], st);
+    else if (st->cost < dearest_cost) copy_state(s, &s->next[dearest], st);
 }
 
 static int32_t remember(search *s, int32_t parent, const glia_part *p)
@@ -358,7 +372,8 @@ static double share_of(const search *s, const glia_part *p, int32_t slot, int64_
 static void take(search *s, const state *from, const glia_node *n, int32_t index, const glia_regions *r,
                  const glia_part *candidate, glia_work w, double fixed, int64_t axis_size, int64_t panel)
 {
-    state st = *from;
+    state st;
+    copy_state(s, &st, from);
     bool meet = st.overflow;
     for (int i = 0; i < n->in_count && !meet; i++)
         meet = !glia_is_null(n->in[i]) && !input_visible(s, &st, n, r, i, candidate);
@@ -394,7 +409,8 @@ static void take(search *s, const state *from, const glia_node *n, int32_t index
 /* A view shows the same bytes: its spread follows from its input's, when the axes correspond. */
 static void take_view(search *s, const state *from, const glia_node *n, int32_t index, const glia_regions *r)
 {
-    state st = *from;
+    state st;
+    copy_state(s, &st, from);
     const spread *have = find_spread(&st, n->in[0].id);
     glia_part p = {GLIA_PART_WHOLE, 0, 1, st.phase};
     if (have) {

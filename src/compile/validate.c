@@ -13,6 +13,8 @@
 
 typedef struct access {
     int32_t item, root;
+    int32_t next;        /* of the same root: place in the list + 1 */
+    int64_t first, last; /* bytes of the whole tensor in its memory */
     bool write, is_private;
     uint8_t kind;            /* glia_part_kind of the item */
     uint16_t slot;           /* WHOLE */
@@ -27,6 +29,7 @@ typedef struct checker {
     const glia_variant *v;
     const int64_t *symbols;
     access *list;
+    int32_t *of_root; /* by root: newest access, place in the list + 1 */
     int64_t count, capacity;
     glia_arena scratch;
 } checker;
@@ -67,12 +70,25 @@ static void describe(const checker *c, const glia_item *it, access *a, const gli
     }
 }
 
+static bool same_access(const access *a, const access *b)
+{
+    return a->write == b->write && a->is_private == b->is_private && a->kind == b->kind &&
+           a->slot == b->slot && a->whole == b->whole && a->first == b->first && a->last == b->last &&
+           a->size == b->size && a->granule == b->granule && a->outer == b->outer && a->period == b->period &&
+           a->num == b->num && a->den == b->den && a->inner == b->inner;
+}
+
+/* By memory, so that only those of one are compared; what another item does just so need not be looked at twice. */
 static bool add_access(checker *c, const access *a)
 {
+    for (int32_t i = c->of_root[a->root]; i; i = c->list[i - 1].next)
+        if (same_access(&c->list[i - 1], a)) return true;
     access *grown = glia_arena_grow(&c->scratch, c->list, c->count, &c->capacity, sizeof *grown);
     if (!grown) return false;
     c->list = grown;
-    c->list[c->count++] = *a;
+    c->list[c->count] = *a;
+    c->list[c->count++].next = c->of_root[a->root];
+    c->of_root[a->root] = (int32_t)c->count;
     return true;
 }
 
@@ -92,6 +108,7 @@ static bool collect(checker *c, int32_t index)
         const glia_type *t = &glia_graph_value(c->p->graph, v)->type;
         access a = {.item = index,
                     .root = at->root,
+                    .first = at->delta,
                     .write = write,
                     .is_private = at->slot_stride != 0 || c->v->slots == 1,
                     .kind = it->kind,
@@ -103,6 +120,9 @@ static bool collect(checker *c, int32_t index)
             a.whole = it->kind != GLIA_PART_SPLIT;
             if (!a.whole) set_box(c, &a, t, it->axis, 1, 1);
         } else describe(c, it, &a, t, write ? r.out[j - n->in_count].axis : r.in[j].axis);
+        int64_t bytes = 0;
+        if (glia_value_bytes_max(c->p->graph, t, c->symbols, &bytes, NULL)) bytes = INT64_MAX - a.first;
+        a.last = a.first + bytes;
         /* A writer whose operand is its own state in place: the state's old version is the same bytes. */
         if (!add_access(c, &a)) return false;
     }
@@ -157,24 +177,32 @@ static bool collide(const checker *c, const access *a, const access *b, int64_t 
     return false;
 }
 
+static glia_status refuse(const checker *c, const access *a, const access *b, glia_error *e)
+{
+    const glia_graph *g = c->p->graph;
+    return glia_fail(e, GLIA_E_INTERNAL, "G0207",
+                     "the schedule races: `%s` writes what `%s` %s in the same phase",
+                     g->nodes[c->v->items[a->item].node].name, g->nodes[c->v->items[b->item].node].name,
+                     b->write ? "writes" : "reads");
+}
+
 static glia_status check_phase(checker *c, const glia_phase *ph, glia_error *e)
 {
+    for (int64_t i = 0; i < c->count; i++) c->of_root[c->list[i].root] = 0;
     c->count = 0;
     for (uint32_t i = 0; i < ph->count; i++)
         if (!collect(c, (int32_t)(ph->first + i)))
             return glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while validating the plan");
     int64_t shares = ph->tiles ? (int64_t)ph->tiles : c->v->slots; /* any two tiles may be of two slots */
-    for (int64_t i = 0; i < c->count; i++)
-        for (int64_t j = 0; j < c->count; j++) {
-            const access *a = &c->list[i], *b = &c->list[j];
-            if (!a->write || a->root != b->root || a->is_private) continue;
-            if (!collide(c, a, b, shares)) continue;
-            const glia_graph *g = c->p->graph;
-            return glia_fail(e, GLIA_E_INTERNAL, "G0207",
-                             "the schedule races: `%s` writes what `%s` %s in the same phase",
-                             g->nodes[c->v->items[a->item].node].name,
-                             g->nodes[c->v->items[b->item].node].name, b->write ? "writes" : "reads");
+    for (int64_t i = 0; i < c->count; i++) {
+        const access *a = &c->list[i];
+        if (!a->write || a->is_private) continue;
+        for (int32_t j = c->of_root[a->root]; j; j = c->list[j - 1].next) {
+            const access *b = &c->list[j - 1];
+            if (a->last <= b->first || b->last <= a->first) continue; /* parts beside each other */
+            if (collide(c, a, b, shares)) return refuse(c, a, b, e);
         }
+    }
     return GLIA_OK;
 }
 
@@ -189,7 +217,9 @@ static glia_status check_phases(const glia_plan *p, const glia_variant *v, int32
     glia_status s =
         symbols ? GLIA_OK : glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while validating the plan");
     c.symbols = symbols;
-    for (int corner = 0; corner < 2 && !s; corner++) {
+    c.of_root = GLIA_NEW_ARRAY(&c.scratch, int32_t, g->value_count + 1);
+    if (!c.of_root && !s) s = glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while validating the plan");
+    for (int corner = 0; corner < (g->symbol_count ? 2 : 1) && !s; corner++) {
         for (int64_t i = 0; i < g->symbol_count; i++)
             symbols[i] = corner ? g->symbols[i].max : glia_max(1, g->symbols[i].min);
         if (g->symbol_count) symbols[0] = corner ? v->symbol_max : glia_max(1, v->symbol_min);

@@ -34,7 +34,7 @@ typedef struct glia_building {
     const glia_value *in;
     glia_attr *attr;
     bool has_signature;
-    glia_signature sig;
+    const glia_signature *sig; /* the graph's */
     glia_bound_dim var[GLIA_SIG_VARS];
     glia_bound_group group[GLIA_SIG_GROUPS];
     struct {

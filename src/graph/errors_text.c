@@ -59,9 +59,9 @@ static void where_from(const glia_graph *g, glia_value v, char *buf, size_t size
 
 static void input_name(const glia_building *b, int i, char *buf, size_t size)
 {
-    const glia_sig_tensor *t = b->has_signature ? glia_signature_input(&b->sig, i) : 0;
+    const glia_sig_tensor *t = b->has_signature ? glia_signature_input(b->sig, i) : 0;
     if (!t) snprintf(buf, size, "in%d", i);
-    else if (t->variadic) snprintf(buf, size, "%s%d", t->name, i - (b->sig.in_count - 1));
+    else if (t->variadic) snprintf(buf, size, "%s%d", t->name, i - (b->sig->in_count - 1));
     else snprintf(buf, size, "%s", t->name);
 }
 
@@ -161,7 +161,7 @@ static bool both_constant(glia_dim a, glia_dim b) { return a >= 0 && b >= 0; }
 
 static const char *shape_of(const glia_building *b, int input, char *buf, size_t size)
 {
-    const glia_sig_tensor *t = glia_signature_input(&b->sig, input);
+    const glia_sig_tensor *t = glia_signature_input(b->sig, input);
     snprintf(buf, size, "%s%.*s", t->name, (int)t->shape_text_len, t->shape_text ? t->shape_text : "");
     return buf;
 }
@@ -289,7 +289,7 @@ bool glia_explain_rank(glia_building *b, int input)
 bool glia_explain_dtype(glia_building *b, int input)
 {
     char what[160];
-    const glia_sig_tensor *t = glia_signature_input(&b->sig, input);
+    const glia_sig_tensor *t = glia_signature_input(b->sig, input);
     const int one[] = {input};
     snprintf(what, sizeof what, "`%s` is %s and has to be %.*s", t->name,
              glia_dtype_name(b->x.in[input].dtype), (int)t->dtype_text_len, t->dtype_text);
@@ -337,7 +337,7 @@ bool glia_explain_layout(glia_building *b, int input)
     char what[120];
     const int one[] = {input};
     snprintf(what, sizeof what, "`%s` is packed as %s and has to be plain",
-             glia_signature_input(&b->sig, input)->name, glia_layout_name(b->x.in[input].layout));
+             glia_signature_input(b->sig, input)->name, glia_layout_name(b->x.in[input].layout));
     headline(b, GLIA_E_TYPE, "G0121", input, what);
     put_rows(b, one, 1, -1, 0);
     put_signature(b);
@@ -369,10 +369,10 @@ bool glia_explain_count(glia_building *b, int missing)
     if (missing >= 0)
         glia_graph_fail(b->x.g, GLIA_E_ARG, missing < b->x.in_count ? "G0112" : "G0114",
                         "`%.200s` (%s): the input `%s` is missing", b->node, b->x.op->name,
-                        glia_signature_input(&b->sig, missing)->name);
+                        glia_signature_input(b->sig, missing)->name);
     else
         glia_graph_fail(b->x.g, GLIA_E_ARG, "G0114", "`%.200s` (%s) takes %d inputs, not %d", b->node,
-                        b->x.op->name, (int)b->sig.in_count, (int)b->x.in_count);
+                        b->x.op->name, (int)b->sig->in_count, (int)b->x.in_count);
     put_signature(b);
     return false;
 }

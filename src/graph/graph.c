@@ -442,8 +442,8 @@ static glia_attr *fill_attrs(glia_graph *g, const glia_op *op, const char *node,
 static int32_t state_of_output(const glia_building *b, int i)
 {
     const glia_graph *g = b->x.g;
-    if (b->has_signature && i < b->sig.out_count && b->sig.out[i].next >= 0)
-        return glia_graph_value(g, b->in[b->sig.out[i].next])->state;
+    if (b->has_signature && i < b->sig->out_count && b->sig->out[i].next >= 0)
+        return glia_graph_value(g, b->in[b->sig->out[i].next])->state;
     if (i == 0 && (b->x.op->traits & (GLIA_VIEW | GLIA_GUARD)) && b->x.in_count)
         return glia_graph_value(g, b->in[0])->state;
     return 0;
@@ -538,10 +538,10 @@ glia_value glia_graph_node(glia_graph *g, const char *op, const char *name, cons
 
 /* ---- sealing ----------------------------------------------------------------------------------- */
 
-/* Does node n write the version of a state that its input `i` is? */
-static bool writes_input(const glia_node *n, const glia_signature *s, int i)
+/* Does a node of this signature (null: none) write the version of a state that its input `i` is? */
+static bool writes_input(const glia_signature *s, int i)
 {
-    for (int o = 0; n->op->signature && o < s->out_count; o++) {
+    for (int o = 0; s && o < s->out_count; o++) {
         if (s->out[o].next == i) return true;
     }
     return false;
@@ -552,16 +552,15 @@ static bool writes_input(const glia_node *n, const glia_signature *s, int i)
 static bool check_state_use(glia_graph *g, const glia_node *n, int32_t index, int32_t *writer,
                             uint32_t *version)
 {
-    glia_signature s;
+    const glia_signature *s = glia_signature_find(g, n->op);
     bool uses = false;
     for (int i = 0; i < n->in_count; i++) uses |= g->values[n->in[i].id].state != 0;
     if (!uses) return true;
-    if (n->op->signature) glia_signature_parse(n->op, &s);
     for (int i = 0; i < n->in_count; i++) {
         uint32_t v = version[n->in[i].id];
         if (!g->values[v].state || !writer[v]) continue;
         const glia_node *w = &g->nodes[writer[v] - 1];
-        bool writes = writes_input(n, &s, i);
+        bool writes = writes_input(s, i);
         glia_graph_fail(
             g, GLIA_E_TYPE, writes ? "G0140" : "G0141",
             "`%.200s` (%s) %s a version of state `%.200s` that `%.200s` (%s) has already replaced\n"
@@ -575,7 +574,7 @@ static bool check_state_use(glia_graph *g, const glia_node *n, int32_t index, in
     }
     for (int i = 0; i < n->in_count; i++) {
         uint32_t v = version[n->in[i].id];
-        if (!v || !writes_input(n, &s, i)) continue;
+        if (!v || !writes_input(s, i)) continue;
         for (int k = 0; k < n->in_count; k++) {
             if (k == i || version[n->in[k].id] != v) continue;
             glia_graph_fail(g, GLIA_E_TYPE, "G0141",

@@ -73,6 +73,7 @@ struct glia_graph {
     glia_dims *dims;
     void *names;                          /* hash of names to values */
     const struct glia_custom_ops *custom; /* operations from outside, or null */
+    void *signatures;                     /* of its nodes' operations, parsed: signature.h */
 };
 
 /* Access. The pointers stay valid until the next building call. */

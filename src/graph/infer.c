@@ -78,7 +78,7 @@ static bool attr_size(glia_building *b, int attr, glia_dim *out)
 static bool meet_group(glia_building *b, const glia_sig_axis *a, int input, int axis, int count)
 {
     glia_bound_group *v = &b->group[a->id[0]];
-    const char *label = b->sig.group[a->id[0]];
+    const char *label = b->sig->group[a->id[0]];
     if (!v->bound) {
         v->bound = true;
         v->count = (int16_t)count;
@@ -103,7 +103,8 @@ static bool meet_axis(glia_building *b, const glia_sig_tensor *t, const glia_sig
     case GLIA_SIG_NUMBER: return meet_number(b, input, axis, a->number);
     case GLIA_SIG_ATTR: return attr_size(b, id, &want) && meet_number(b, input, axis, want);
     case GLIA_SIG_NAMED:
-        if (!t->variadic || !b->sig.summed[id]) return meet(b, &b->var[id], b->sig.var[id], input, axis, dim);
+        if (!t->variadic || !b->sig->summed[id])
+            return meet(b, &b->var[id], b->sig->var[id], input, axis, dim);
         b->summed[id].dim = b->summed[id].bound ? glia_dim_add(b->x.g, b->summed[id].dim, dim) : dim;
         b->summed[id].bound = true;
         return b->x.g->error.status == GLIA_OK;
@@ -197,7 +198,7 @@ static bool meet_merged_axis(glia_building *b, const glia_sig_axis *a, int input
             return glia_infer_fail(
                 &b->x, GLIA_E_SHAPE, "G0106",
                 "`%.300s` (%s): the sizes `%s` and `%s` of a merged axis are not determined", b->node,
-                b->x.op->name, b->sig.var[unknown], b->sig.var[a->id[i]]);
+                b->x.op->name, b->sig->var[unknown], b->sig->var[a->id[i]]);
     }
     if (b->x.g->error.status != GLIA_OK) return false;
     if (unknown < 0) return meet_number(b, input, axis, product);
@@ -209,7 +210,7 @@ static bool meet_merged_axis(glia_building *b, const glia_sig_axis *a, int input
 static bool meet_merged(glia_building *b)
 {
     for (int i = 0; i < b->x.in_count; i++) {
-        const glia_sig_tensor *t = glia_signature_input(&b->sig, i);
+        const glia_sig_tensor *t = glia_signature_input(b->sig, i);
         if (b->x.in[i].dtype == GLIA_DTYPE_NONE) continue;
         int axis = 0, fixed = 0, groups = 0;
         for (int k = 0; k < t->axis_count; k++) {
@@ -284,8 +285,8 @@ static bool at_most(glia_building *b, const glia_sig_condition *c, glia_dim left
 
 static bool check_conditions(glia_building *b)
 {
-    for (int i = 0; i < b->sig.condition_count; i++) {
-        const glia_sig_condition *c = &b->sig.condition[i];
+    for (int i = 0; i < b->sig->condition_count; i++) {
+        const glia_sig_condition *c = &b->sig->condition[i];
         glia_dim left, right;
         bool absent = false, fits;
         if (!term_value(b, &c->left, &left, &absent) || !term_value(b, &c->right, &right, &absent)) {
@@ -370,7 +371,7 @@ static bool append_axis(glia_building *b, const glia_sig_axis *a, glia_type *t)
         if (!b->var[a->id[i]].bound)
             return glia_infer_fail(&b->x, GLIA_E_INTERNAL, "G0118",
                                    "`%.300s` (%s): no input gives the size `%s`", b->node, b->x.op->name,
-                                   b->sig.var[a->id[i]]);
+                                   b->sig->var[a->id[i]]);
         d = a->kind == GLIA_SIG_NAMED ? b->var[a->id[i]].dim : glia_dim_mul(b->x.g, d, b->var[a->id[i]].dim);
     }
     return append(b, t, d);
@@ -397,8 +398,8 @@ static bool output_type(glia_building *b, const glia_sig_tensor *s, glia_type *t
 
 static bool run_signature(glia_building *b)
 {
-    for (int i = 0; i < b->sig.in_count || i < b->x.in_count; i++) {
-        const glia_sig_tensor *t = glia_signature_input(&b->sig, i);
+    for (int i = 0; i < b->sig->in_count || i < b->x.in_count; i++) {
+        const glia_sig_tensor *t = glia_signature_input(b->sig, i);
         if (!t) return glia_explain_count(b, -1);
         if (i < b->x.in_count && b->x.in[i].dtype != GLIA_DTYPE_NONE) {
             if (!meet_tensor(b, t, i)) return false;
@@ -407,10 +408,10 @@ static bool run_signature(glia_building *b)
         }
     }
     if (!meet_merged(b) || !check_conditions(b)) return false;
-    for (int i = 0; i < b->sig.out_count; i++) {
-        if (!output_type(b, &b->sig.out[i], &b->out[i])) return false;
+    for (int i = 0; i < b->sig->out_count; i++) {
+        if (!output_type(b, &b->sig->out[i], &b->out[i])) return false;
     }
-    b->x.out_count = b->sig.out_count;
+    b->x.out_count = b->sig->out_count;
     return true;
 }
 
@@ -449,11 +450,7 @@ bool glia_infer_run(glia_building *b)
     b->x.out = b->out;
     b->x.out_count = 1;
     if (op->signature) {
-        if (!glia_signature_parse(op, &b->sig)) {
-            glia_graph_fail(g, GLIA_E_INTERNAL, "G0118", "the signature of `%s` is malformed at byte %d: %s",
-                            op->name, (int)b->sig.error_at, b->sig.error);
-            return false;
-        }
+        if (!(b->sig = glia_signature_add(g, op))) return false;
         b->has_signature = true;
         if (!run_signature(b)) return false;
     }

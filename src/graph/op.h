@@ -83,6 +83,9 @@ struct glia_op {
     const glia_op_kernel
         *kernels; /* of operations from outside: what the tables of a provider are to others */
     int32_t kernel_count;
+    /* Whether, on these dims, the op does nothing but lay rows side by side, so that memory can be shared: 1: input i
+     * lies at offset[i] bytes of output 0; -1: output 0 lies at offset[0] bytes of input 0; 0: neither. Null: never. */
+    int (*lies)(const glia_kargs *k, int64_t *offset);
     void (*sample)(glia_sample *s); /* null: not sampled (a test lists them) */
 };
 

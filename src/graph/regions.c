@@ -20,7 +20,7 @@ typedef struct label { /* what one axis of an operand is called */
 typedef struct reading {
     const glia_graph *g;
     const glia_node *n;
-    glia_signature s;
+    const glia_signature *s;
     label out[GLIA_RANK_MAX];
     const glia_type *out_type;
     glia_regions *r;
@@ -68,7 +68,7 @@ static bool labels_of(const glia_node *n, const glia_sig_tensor *t, int rank, la
 static bool dim_of_var(const reading *x, int var, glia_dim *out)
 {
     for (int i = 0; i < x->n->in_count; i++) {
-        const glia_sig_tensor *t = glia_signature_input(&x->s, i);
+        const glia_sig_tensor *t = glia_signature_input(x->s, i);
         const glia_type *type = &glia_graph_value(x->g, x->n->in[i])->type;
         label l[GLIA_RANK_MAX];
         if (glia_is_null(x->n->in[i]) || !t || !labels_of(x->n, t, type->rank, l)) continue;
@@ -128,8 +128,8 @@ static void granule_times(glia_regions *r, int axis, glia_dim by)
 static bool divided(const reading *x, const label *in, const label *out, glia_axis_region *r,
                     glia_dim *granule)
 {
-    for (int i = 0; i < x->s.condition_count; i++) {
-        const glia_sig_condition *c = &x->s.condition[i];
+    for (int i = 0; i < x->s->condition_count; i++) {
+        const glia_sig_condition *c = &x->s->condition[i];
         const glia_sig_term *l = &c->left, *h = &c->right;
         bool plain = l->number == 1 && h->number == 1 && l->attr < 0 && h->attr < 0 && l->block < 0 &&
                      h->block < 0 && l->var2 < 0 && h->var2 < 0;
@@ -184,13 +184,13 @@ static const glia_sig_tensor *spec_of_output(const glia_signature *s, int i)
 
 static bool read_input(reading *x, int i, bool state)
 {
-    const glia_sig_tensor *t = glia_signature_input(&x->s, i);
+    const glia_sig_tensor *t = glia_signature_input(x->s, i);
     const glia_type *type = &glia_graph_value(x->g, x->n->in[i])->type;
     label l[GLIA_RANK_MAX];
     if (!t || !labels_of(x->n, t, type->rank, l)) return false;
     for (int a = 0; a < type->rank; a++) {
         glia_dim granule;
-        bool summed = t->variadic && l[a].kind == LABEL_VAR && x->s.summed[l[a].axis->id[0]];
+        bool summed = t->variadic && l[a].kind == LABEL_VAR && x->s->summed[l[a].axis->id[0]];
         for (int b = 0; b < x->out_type->rank; b++) {
             glia_axis_region r;
             if (!relate(x, &l[a], type->dims[a], summed, b, &r, &granule)) continue;
@@ -213,7 +213,7 @@ static void read_output(reading *x, int i)
 {
     const glia_type *type = &glia_graph_value(x->g, x->n->out[i])->type;
     label l[GLIA_RANK_MAX];
-    if (i >= x->s.out_count || !labels_of(x->n, spec_of_output(&x->s, i), type->rank, l)) return;
+    if (i >= x->s->out_count || !labels_of(x->n, spec_of_output(x->s, i), type->rank, l)) return;
     for (int a = 0; a < type->rank; a++) {
         for (int b = 0; b < x->out_type->rank; b++) {
             glia_axis_region r;
@@ -309,12 +309,12 @@ bool glia_node_regions(const glia_graph *g, const glia_node *n, glia_regions *ou
         return true;
     }
     reading x = {.g = g, .n = n, .r = out, .out_type = &glia_graph_value(g, n->out[0])->type};
-    if (!glia_signature_parse(n->op, &x.s) ||
-        !labels_of(n, spec_of_output(&x.s, 0), x.out_type->rank, x.out)) {
+    if (!(x.s = glia_signature_find(g, n->op)) ||
+        !labels_of(n, spec_of_output(x.s, 0), x.out_type->rank, x.out)) {
         clear(out);
         return false;
     }
-    bool state = x.s.out[0].next >= 0;
+    bool state = x.s->out[0].next >= 0;
     for (int b = 0; b < x.out_type->rank; b++)
         out->split[b] = x.out[b].kind != LABEL_NONE && !x.out[b].coupled && !state;
     int64_t block = glia_dtype_get(x.out_type->dtype)->block_elements;

@@ -371,6 +371,68 @@ static bool condition(sig_parser *p)
     return true;
 }
 
+/* Open addressing by the operation's address; at most half full. */
+typedef struct table {
+    glia_signature **at;
+    const glia_op **op;
+    int64_t size, count;
+} table;
+
+static int64_t slot_of(const table *t, const glia_op *op)
+{
+    uint64_t h = (uint64_t)(uintptr_t)op * 0x9E3779B97F4A7C15u;
+    int64_t i = (int64_t)(h >> 20 & (uint64_t)(t->size - 1));
+    while (t->op[i] && t->op[i] != op) i = (i + 1) & (t->size - 1);
+    return i;
+}
+
+static bool make_room(glia_graph *g, table *t)
+{
+    table old = *t;
+    if (t->size && 2 * (t->count + 1) <= t->size) return true;
+    t->size = old.size ? 2 * old.size : 16;
+    t->at = GLIA_NEW_ARRAY(&g->arena, glia_signature *, t->size);
+    t->op = GLIA_NEW_ARRAY(&g->arena, const glia_op *, t->size);
+    if (!t->at || !t->op) return false;
+    for (int64_t i = 0; i < old.size; i++) {
+        if (!old.op[i]) continue;
+        int64_t to = slot_of(t, old.op[i]);
+        t->op[to] = old.op[i];
+        t->at[to] = old.at[i];
+    }
+    return true;
+}
+
+const glia_signature *glia_signature_find(const glia_graph *g, const glia_op *op)
+{
+    const table *t = g->signatures;
+    if (!t || !t->size) return NULL;
+    return t->at[slot_of(t, op)];
+}
+
+const glia_signature *glia_signature_add(glia_graph *g, const glia_op *op)
+{
+    const glia_signature *have = glia_signature_find(g, op);
+    if (have) return have;
+    if (!g->signatures) g->signatures = GLIA_NEW(&g->arena, table);
+    table *t = g->signatures;
+    glia_signature *s = GLIA_NEW(&g->arena, glia_signature);
+    if (!t || !s || !make_room(g, t)) {
+        glia_graph_fail(g, GLIA_E_NOMEM, "G0109", "no memory for the graph");
+        return NULL;
+    }
+    if (!glia_signature_parse(op, s)) {
+        glia_graph_fail(g, GLIA_E_INTERNAL, "G0118", "the signature of `%s` is malformed at byte %d: %s",
+                        op->name, (int)s->error_at, s->error);
+        return NULL;
+    }
+    const int64_t slot = slot_of(t, op);
+    t->op[slot] = op;
+    t->at[slot] = s;
+    t->count++;
+    return s;
+}
+
 bool glia_signature_parse(const glia_op *op, glia_signature *s)
 {
     sig_parser p = {.op = op, .s = s, .text = op->signature};

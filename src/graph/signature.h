@@ -77,6 +77,10 @@ typedef struct glia_signature {
 
 /* Parses op->signature (not null). False with s->error set: a defect of the op. */
 bool glia_signature_parse(const glia_op *op, glia_signature *s);
+/* The same, kept in the graph, which parses each operation's signature once. add: null after the graph's error. find:
+ * null if no node of the graph has the operation. */
+const glia_signature *glia_signature_add(glia_graph *g, const glia_op *op);
+const glia_signature *glia_signature_find(const glia_graph *g, const glia_op *op);
 /* The spec of input i, variadic members included; null if there is none. */
 const glia_sig_tensor *glia_signature_input(const glia_signature *s, int i);
 /* Index of the attribute in the op's table, -1 if absent. */

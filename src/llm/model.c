@@ -94,7 +94,13 @@ static glia_status build(glia_model *m, glia_error *e)
     m->pages = glia_lm_pages(&lo);
     m->options.cache_tokens = m->pages * GLIA_PAGE_TOKENS;
     glia_graph_identity(m->lm.graph, m->graph_identity);
-    glia_compile_options co = {o->os, o->slots, glia_cpu_features(), o->isa, lo.batch, 1, 1};
+    glia_compile_options co = {.os = o->os,
+                               .slots = o->slots,
+                               .features = glia_cpu_features(),
+                               .isa_max = o->isa,
+                               .symbol_max = lo.batch,
+                               .level = 1,
+                               .plain = 1};
     s = glia_compile(m->lm.graph, &co, &m->plan, e);
     glia_graph_destroy(m->lm.graph);
     m->lm.graph = NULL;

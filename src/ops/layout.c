@@ -285,6 +285,21 @@ static void concat_reference(const glia_kargs *k)
     }
 }
 
+/* One behind the other, where the axes before the joined one are single. */
+static int concat_lies(const glia_kargs *k, int64_t *offset)
+{
+    const glia_tensor *y = &k->out[0];
+    const glia_dtype_info *d = glia_dtype_get(y->dtype);
+    int64_t at = 0;
+    for (int a = run_axis(&k->attr[0], y) - 1; a >= 0; a--)
+        if (y->dims[a] != 1) return 0;
+    for (int i = 0; i < k->in_count; i++) {
+        offset[i] = at;
+        at += glia_tensor_elements(&k->in[i]) / d->block_elements * d->block_bytes;
+    }
+    return 1;
+}
+
 /* Input i's gradient is its span of dy. Where the span begins at a symbolic place, only the sizes of the
  * inputs before it know where. */
 static void concat_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
@@ -329,6 +344,7 @@ const glia_op glia_op_concat = {
     .infer = concat_infer,
     .grad = concat_grad,
     .cost = move_cost,
+    .lies = concat_lies,
     .reference = concat_reference,
     .sample = concat_sample,
 };
@@ -455,6 +471,24 @@ static void slice_reference(const glia_kargs *k)
     strided_copy(k, base, stride);
 }
 
+/* A run of elements: single along some first axes, a part of the next, all of the others. */
+static int slice_lies(const glia_kargs *k, int64_t *offset)
+{
+    const glia_tensor *x = &k->in[0], *y = &k->out[0];
+    const glia_dtype_info *d = glia_dtype_get(y->dtype);
+    int64_t stride[GLIA_RANK_MAX], n = 1, at = 0;
+    if (d->block_elements != 1) return 0;
+    glia_dense_strides(x, stride);
+    for (int a = 0; a < y->rank; a++) {
+        if (n > 1 && y->dims[a] != x->dims[a]) return 0;
+        if (y->dims[a] > 1 && step_of(k->attr, a) != 1) return 0;
+        at += k->attr[0].ints[a] * stride[a];
+        n *= y->dims[a];
+    }
+    *offset = at * d->block_bytes;
+    return -1;
+}
+
 static void slice_grad(glia_graph *g, const glia_node *n, const glia_value *dout, glia_value *din)
 {
     const glia_type t = *glia_build_type(g, n->in[0]);
@@ -498,6 +532,7 @@ const glia_op glia_op_slice = {
     .grad = slice_grad,
     .cost = move_cost,
     .regions = kept_regions,
+    .lies = slice_lies,
     .reference = slice_reference,
     .sample = slice_sample,
 };

@@ -9,6 +9,7 @@
 #include "base/fmath.h"
 #include "ops/box.h"
 #include "ops/build.h"
+#include "ops/move.h"
 #include "ops/ops.h"
 #include "ops/sum.h"
 
@@ -400,6 +401,21 @@ static void reduce_sample(glia_sample *s)
     s->attrs[1] = (glia_attr_arg)GLIA_INT("keepdims", s->pick(s->ctx, 0, 1));
 }
 
+/* What is kept goes along; what is reduced is read whole. */
+static bool reduce_regions(const glia_graph *g, const glia_node *n, glia_regions *r)
+{
+    const glia_type *x = &glia_graph_value(g, n->in[0])->type;
+    uint32_t set = 0;
+    int at = 0;
+    axis_set(&n->attr[0], x->rank, &set);
+    for (int a = 0; a < x->rank; a++) {
+        if (!(set & (1u << a))) glia_region_same(r, 0, a, at++);
+        else at += n->attr[1].i != 0;
+    }
+    glia_region_split(g, n, r);
+    return true;
+}
+
 #define REDUCTION(op, check, gradient, why)                                                                  \
     const glia_op glia_op_##op = {.name = #op,                                                               \
                                   .attrs = reduce_attrs,                                                     \
@@ -407,6 +423,7 @@ static void reduce_sample(glia_sample *s)
                                   .grad = gradient,                                                          \
                                   .no_grad = why,                                                            \
                                   .cost = reduce_cost,                                                       \
+                                  .regions = reduce_regions,                                                 \
                                   .reference = op##_reference,                                               \
                                   .sample = reduce_sample}
 REDUCTION(sum, reduce_infer, sum_grad, NULL);

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/cpu.h"
+#include "run/bound.h"
 
 #include <string.h>
 
@@ -22,6 +23,7 @@ struct glia_lane {
     uint8_t *arena, *scratch;
     int64_t arena_bytes;
     bool own_team, own_arena;
+    glia_bound *bound; /* a plan without symbols: its items, formed once. Null: formed as they run */
     uintptr_t bases[GLIA_BASE_COUNT]; /* numbers, since ABSOLUTE is at 0 */
     const glia_run *run;
     _Alignas(64) _Atomic int32_t stop;  /* a glia_status, or 0 */
@@ -57,6 +59,16 @@ static glia_status take_arena(glia_lane *l, const glia_lane_options *o, glia_err
     return GLIA_OK;
 }
 
+/* A plan without symbols has one variant that ever runs, and its items can be formed now. */
+static glia_status bind_constant(glia_lane *l, glia_error *e)
+{
+    const glia_graph *g = l->plan->graph;
+    if (g->symbol_count) return GLIA_OK;
+    glia_status s = glia_lane_begin(l, NULL, e);
+    if (!s && !l->logs) l->bound = glia_bound_make(l->plan, l->variant, l->scratch, &l->tables);
+    return s;
+}
+
 glia_status glia_lane_create(const glia_plan *p, const glia_lane_options *o, glia_lane **out, glia_error *e)
 {
     *out = NULL;
@@ -88,6 +100,7 @@ glia_status glia_lane_create(const glia_plan *p, const glia_lane_options *o, gli
     l->own_team = !o->team;
     if (!s && o->team) l->team = o->team;
     else if (!s) s = glia_team_create(l->os, workers, &l->team, e);
+    if (!s) s = bind_constant(l, e);
     if (s) goto fail;
     *out = l;
     return GLIA_OK;
@@ -131,6 +144,7 @@ static const glia_variant *choose(const glia_plan *p, int64_t n)
 glia_status glia_lane_begin(glia_lane *l, const int64_t *symbols, glia_error *e)
 {
     const glia_graph *g = l->plan->graph;
+    if (!g->symbol_count && l->variant) return GLIA_OK; /* as it was created */
     for (int64_t i = 0; i < g->symbol_count; i++) {
         int64_t most = i == 0 ? l->plan->variants[0].symbol_max : g->symbols[i].max;
         if (symbols[i] < g->symbols[i].min || symbols[i] > most)
@@ -197,6 +211,13 @@ static bool stopped(glia_lane *l, bool timekeeper)
     return true;
 }
 
+static void set_fault(glia_lane *l, uint32_t node)
+{
+    int32_t none = 0;
+    atomic_store(&l->fault_node, (int32_t)node + 1);
+    atomic_compare_exchange_strong(&l->stop, &none, GLIA_E_GUARD);
+}
+
 /* Of `of` shares of the work, those from begin to end, for the slot that computes them. */
 typedef struct shares {
     int32_t slot;
@@ -250,11 +271,7 @@ static void run_item(glia_lane *l, const glia_item *it, const shares *mine)
             run(&k);
         }
     }
-    if (fault) {
-        int32_t none = 0;
-        atomic_store(&l->fault_node, (int32_t)it->node + 1);
-        atomic_compare_exchange_strong(&l->stop, &none, GLIA_E_GUARD);
-    }
+    if (fault) set_fault(l, it->node);
 }
 
 static void log_event(glia_lane *l, int worker, int32_t item, uint64_t begin, uint64_t end)
@@ -284,6 +301,18 @@ static void run_chain(glia_lane *l, const glia_phase *ph, uint32_t begin, uint32
     }
 }
 
+static void run_bound(glia_lane *l, glia_bound_item *m, const glia_bound_item *end)
+{
+    for (; m < end; m++) {
+        if (m->look && stopped(l, m->slot == 0)) return;
+        m->run(&m->k);
+        if (!m->fault) continue;
+        m->fault = 0;
+        set_fault(l, m->node);
+        return;
+    }
+}
+
 /* Takes tiles: a part of what is left, so that the last ones are short. False if none are left. */
 static bool take_tiles(glia_lane *l, uint32_t tiles, uint32_t slots, shares *mine)
 {
@@ -301,16 +330,17 @@ static bool take_tiles(glia_lane *l, uint32_t tiles, uint32_t slots, shares *min
 
 static void run_phase(glia_lane *l, const glia_phase *ph, int worker, int workers)
 {
-    const int32_t slots = l->variant->slots;
-    if (!ph->tiles) {
-        for (int32_t slot = worker; slot < slots; slot += workers)
-            run_chain(l, ph, 0, ph->count, worker, &(shares){slot, slot, slot + 1, slots});
-        return;
+    const int32_t slots = l->variant->slots, index = (int32_t)(ph - l->variant->phases);
+    for (int32_t slot = worker; slot < slots; slot += workers) {
+        const glia_bound *b = l->bound;
+        const int32_t *first = b ? b->first + (int64_t)slot * (l->variant->phase_count + 1) + index : NULL;
+        /* With tiles: what each slot has for itself, since later phases may read any slot's own copies. */
+        if (b) run_bound(l, b->items + first[0], b->items + first[1]);
+        else
+            run_chain(l, ph, 0, ph->tiles ? ph->own : ph->count, worker,
+                      &(shares){slot, slot, slot + 1, slots});
     }
-    /* Later phases may read any slot's own copies. */
-    for (int32_t slot = worker; slot < slots; slot += workers)
-        run_chain(l, ph, 0, ph->own, worker, &(shares){slot, slot, slot + 1, slots});
-    if (worker >= slots) return;
+    if (!ph->tiles || worker >= slots) return;
     shares mine = {worker, 0, 0, ph->tiles};
     while (take_tiles(l, ph->tiles, (uint32_t)slots, &mine))
         run_chain(l, ph, ph->own, ph->count, worker, &mine);
@@ -347,13 +377,19 @@ glia_status glia_lane_run(glia_lane *l, const glia_run *run, glia_error *e)
     const void *bases[GLIA_BASE_COUNT] = {run->weights, run->packed,    l->arena,
                                           run->state,   l->plan->table, NULL};
     for (int i = 0; i < GLIA_BASE_COUNT; i++) l->bases[i] = (uintptr_t)bases[i];
-    atomic_store(&l->stop, 0);
-    atomic_store(&l->tile, 0);
+    if (l->bound && memcmp(l->bases, l->bound->bases, sizeof l->bases) != 0)
+        glia_bound_set(l->bound, l->bases);
+    /* Workers are told of the run later, with release. */
+    atomic_store_explicit(&l->stop, 0, memory_order_relaxed);
+    atomic_store_explicit(&l->tile, 0, memory_order_relaxed);
     l->meetings = 0;
-    if (l->variant->slots == 1) {
+    if (stopped(l, true)) {
+        /* Nobody is woken for it. */
+    } else if (l->variant->slots == 1) {
         /* One chain from begin to end on the caller's thread: nobody to meet. */
         uint32_t mode = glia_cpu_mode_set();
-        for (int32_t i = 0; i < l->variant->phase_count; i++)
+        if (l->bound) run_bound(l, l->bound->items, l->bound->items + l->bound->count);
+        for (int32_t i = 0; !l->bound && i < l->variant->phase_count; i++)
             run_chain(l, &l->variant->phases[i], 0, l->variant->phases[i].count, 0, &(shares){0, 0, 1, 1});
         glia_cpu_mode_restore(mode);
     } else {

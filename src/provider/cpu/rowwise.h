@@ -367,32 +367,97 @@ GLIA_INLINE void binary_row(binary_fn *f, const float *a, int64_t sa, const floa
         v16_store_n(y + i, f(sa ? v16_load_n(a + i, rest) : a0, sb ? v16_load_n(b + i, rest) : b0), rest);
 }
 
-GLIA_INLINE void binary(const glia_kargs *k, binary_fn *f)
+/* The box of out[0] as one run of elements: short rows, of images say, would cost a turn each. */
+GLIA_INLINE bool one_run(const glia_kargs *k, int64_t *from, int64_t *count)
+{
+    const glia_tensor *y = &k->out[0];
+    int64_t at = 0, n = 1;
+    for (int i = 0; i < y->rank; i++) {
+        const int64_t extent = k->end[i] - k->begin[i];
+        if (n > 1 && extent != y->dims[i]) return false;
+        at = at * y->dims[i] + k->begin[i];
+        n *= extent;
+    }
+    *from = at;
+    *count = n;
+    return true;
+}
+
+/* How an input goes along such a run: element by element, 0: it has but one, -1: neither. */
+GLIA_INLINE int64_t run_stride(const glia_tensor *x, const glia_tensor *y)
+{
+    int64_t nx = 1, ny = 1;
+    for (int i = 0; i < x->rank; i++) nx *= x->dims[i];
+    for (int i = 0; i < y->rank; i++) ny *= y->dims[i];
+    return nx == ny ? 1 : nx == 1 ? 0 : -1;
+}
+
+/* Axes from the end of out[0] that both inputs go through as through one: whole in the box, and either element by
+ * element or not at all. Returns how many axes are left before them; *inner: elements of the last ones, but for the
+ * first of them. */
+GLIA_INLINE int merge_axes(const glia_kargs *k, const int64_t *sa, const int64_t *sb, int64_t *inner)
+{
+    const glia_tensor *y = &k->out[0];
+    int lead = glia_leading(y);
+    *inner = 1;
+    while (lead > 0 && k->begin[lead] == 0 && k->end[lead] == y->dims[lead]) {
+        const int64_t n = *inner * y->dims[lead];
+        if (y->dims[lead - 1] != 1 &&
+            (sa[lead - 1] != sa[y->rank - 1] * n || sb[lead - 1] != sb[y->rank - 1] * n))
+            break;
+        *inner = n;
+        lead--;
+    }
+    return lead;
+}
+
+GLIA_INLINE void binary_rows(const glia_kargs *k, binary_fn *f)
 {
     const glia_tensor *y = &k->out[0];
     const float *a = k->in[0].data, *b = k->in[1].data;
-    int64_t sa[GLIA_RANK_MAX + 1] = {0}, sb[GLIA_RANK_MAX + 1] = {0};
-    const int64_t n = glia_last_dim(y), begin = glia_box_begin(k), count = glia_box_end(k) - begin;
-    const int lead = glia_leading(y);
+    int64_t sa[GLIA_RANK_MAX + 1] = {0}, sb[GLIA_RANK_MAX + 1] = {0}, inner;
     glia_broadcast_strides(&k->in[0], y, sa);
     glia_broadcast_strides(&k->in[1], y, sb);
+    const int last = glia_leading(y), lead = merge_axes(k, sa, sb, &inner);
+    const int64_t n = (y->rank ? y->dims[lead] : 1) * inner, begin = (y->rank ? k->begin[lead] : 0) * inner,
+                  count = (y->rank ? k->end[lead] : 1) * inner - begin;
     for (glia_box box = glia_box_rows(k, lead); box.more; glia_box_next(&box)) {
-        int64_t ia = begin * sa[lead], ib = begin * sb[lead];
+        int64_t ia = begin * sa[last], ib = begin * sb[last];
         for (int i = 0; i < lead; i++) {
             ia += box.index[i] * sa[i];
             ib += box.index[i] * sb[i];
         }
-        binary_row(f, a + ia, sa[lead], b + ib, sb[lead], (float *)y->data + box.row * n + begin, count);
+        binary_row(f, a + ia, sa[last], b + ib, sb[last], (float *)y->data + box.row * n + begin, count);
     }
+}
+
+GLIA_INLINE void binary(const glia_kargs *k, binary_fn *f)
+{
+    const glia_tensor *y = &k->out[0];
+    const int64_t sa = run_stride(&k->in[0], y), sb = run_stride(&k->in[1], y);
+    int64_t from, count;
+    if (sa < 0 || sb < 0 || !one_run(k, &from, &count)) {
+        binary_rows(k, f);
+        return;
+    }
+    const float *a = k->in[0].data, *b = k->in[1].data;
+    binary_row(f, a + sa * from, sa, b + sb * from, sb, (float *)y->data + from, count);
 }
 
 GLIA_INLINE void unary(const glia_kargs *k, binary_fn *f)
 {
     const glia_tensor *y = &k->out[0];
-    const int64_t n = glia_last_dim(y), begin = glia_box_begin(k), count = glia_box_end(k) - begin;
+    const float *x = k->in[0].data;
+    int64_t from, count;
+    if (one_run(k, &from, &count)) {
+        binary_row(f, x + from, 1, x + from, 1, (float *)y->data + from, count);
+        return;
+    }
+    const int64_t n = glia_last_dim(y), begin = glia_box_begin(k);
+    count = glia_box_end(k) - begin;
     for (glia_box box = glia_box_rows(k, glia_leading(y)); box.more; glia_box_next(&box)) {
-        const float *x = (const float *)k->in[0].data + box.row * n + begin;
-        binary_row(f, x, 1, x, 1, (float *)y->data + box.row * n + begin, count);
+        const int64_t at = box.row * n + begin;
+        binary_row(f, x + at, 1, x + at, 1, (float *)y->data + at, count);
     }
 }
 
