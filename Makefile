@@ -213,7 +213,7 @@ wheel: $(OUT)/libglia.so
 	@strip --strip-unneeded -o $(OUT)/wheel/libglia.so $<
 	@$(PYTHON) bindings/python/wheel_of_library.py $(WHEEL_DIR) $(OUT)/wheel/libglia.so
 check-python: $(OUT)/libglia.so
-	@PYTHON=$(PYTHON) tools/check_python.sh $<
+	@$(if $(filter file,$(origin PYTHON)),,PYTHON=$(PYTHON)) tools/check_python.sh $<
 .PHONY: wheel check-python
 
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(addsuffix .d,$(TESTS) $(FUZZERS) $(BENCHES) $(EXAMPLES) $(TOOLS))

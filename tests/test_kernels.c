@@ -719,7 +719,6 @@ static void check_group_norm(const glia_cpu_kernel *row)
         compare(row->op, row->run, &c);
     }
 }
-#include "kernels_recurrent.h"
 
 static void check_row(const glia_cpu_kernel *row)
 {
@@ -736,6 +735,13 @@ static void check_row(const glia_cpu_kernel *row)
              op == &glia_op_gelu || op == &glia_op_gelu_erf || op == &glia_op_erf || op == &glia_op_exp ||
              op == &glia_op_sigmoid || op == &glia_op_tanh || op == &glia_op_relu)
         check_elementwise(row);
+    else if (op == &glia_op_clip || op == &glia_op_leaky_relu || op == &glia_op_neg || op == &glia_op_abs ||
+             op == &glia_op_reciprocal || op == &glia_op_prelu)
+        check_elementwise(row);
+    else if (op == &glia_op_sum || op == &glia_op_mean || op == &glia_op_sum_squares ||
+             op == &glia_op_reduce_max || op == &glia_op_reduce_min)
+        check_reduce(row);
+    else if (op == &glia_op_group_norm) check_group_norm(row);
     else if (op == &glia_op_attend) check_attend(row);
     else if (op == &glia_op_conv) check_conv(row);
     else if (op == &glia_op_qconv) check_qconv(row);

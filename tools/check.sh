@@ -4,8 +4,9 @@
 # Each test is one line, "ok NAME", "FAIL NAME" or "skip NAME: why"; then come the skipped and the failed ones again,
 # and the last line is "N passed, N failed, N skipped". The exit status is 0 when nothing failed.
 #
-# usage: tools/check.sh [PART...]     PART: gcc clang tests asan tsan hostile fuzz tree cli install (default: all of
-#        these), and, which take many minutes: aarch64 (the same logits, emulated), arm (its kernel rows)
+# usage: tools/check.sh [PART...]     PART: gcc clang tests asan tsan hostile fuzz tree cli install python (the wheel's
+#        tests) aarch64 (the same logits, emulated) (default: all of these), and, which takes many minutes: arm (its
+#        kernel rows, emulated)
 #
 # FUZZ_RUNS: executions of each fuzz target (3000). GLIA_TEST_DATA: the folder of outside data; what needs it is
 # skipped by name without it. Objects stay in build/, so a second run compiles only what has changed.
@@ -14,7 +15,7 @@ cd "$(dirname "$0")/.." || exit 2
 results=$(mktemp) && log=$(mktemp) || exit 2
 trap 'rm -f "$results" "$log"' EXIT
 jobs=$(nproc)
-parts=${*:-gcc clang tests asan tsan hostile fuzz tree cli install}
+parts=${*:-gcc clang tests asan tsan hostile fuzz tree cli install python aarch64}
 # Programs whose threads are worth ThreadSanitizer's time.
 thread_tests='test_session test_team test_lane'
 # Programs whose buffers and waits the hostile build makes small and odd; the others are in the build of asan alone.
@@ -220,6 +221,12 @@ part_install() {
     to=$(mktemp -d) || return
     check 'install: a program builds from what is installed' installed_program "$to"
     rm -rf "$to"
+}
+
+# The package as it is installed; PYTHON names an interpreter that has NumPy, and PyTorch for what needs it.
+part_python() {
+    check 'python: builds' build release build/gcc CC=gcc EXTRA_CFLAGS=-Werror build/gcc/libglia.so
+    script python tools/check_python.sh build/gcc/libglia.so
 }
 
 tools/install_deps.sh check

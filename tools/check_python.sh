@@ -2,14 +2,18 @@
 # Makes the wheel, installs it into an empty virtual environment, and runs the package's tests there. A line a test, as
 # the test programs print.
 #
-# usage: tools/check_python.sh LIBGLIA.SO     PYTHON: the interpreter (python3); the packages that it has (numpy, torch,
-#        onnx, transformers) are what the tests may use, and what needs one that is absent is skipped by name
+# usage: tools/check_python.sh LIBGLIA.SO     PYTHON: the interpreter (the first python3 that has numpy); the packages
+#        that it has (numpy, torch, onnx, transformers) are what the tests may use, and what needs one that is absent is
+#        skipped by name
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
 library=$(realpath "$1") || exit 1
-python=${PYTHON:-python3}
-if ! "$python" -c 'import numpy, venv' 2>/dev/null; then
-    echo "skip python: the wheel: $python has no numpy, or no venv"
+python=''
+for p in ${PYTHON:-python3 /usr/bin/python3}; do
+    [ -z "$python" ] && "$p" -c 'import numpy, venv' 2>/dev/null && python=$p
+done
+if [ -z "$python" ]; then
+    echo "skip python: the wheel: no interpreter with numpy and venv"
     exit 0
 fi
 work=$(mktemp -d) || exit 1

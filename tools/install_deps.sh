@@ -2,7 +2,7 @@
 # Installs what is missing, and only that, with apt-get.
 #
 #     tools/install_deps.sh build     what `make` needs: a C compiler, its library's headers, make
-#     tools/install_deps.sh check     what `make check` needs besides: clang, clang-format, g++, python3, spin,
+#     tools/install_deps.sh check     what `make check` needs besides: clang, clang-format, g++, python3 with numpy, spin,
 #                                     and an aarch64 cross compiler with an emulator
 #
 # Needs root or a sudo that asks nothing. For `build`, what is missing and cannot be installed is a failure; for
@@ -34,6 +34,7 @@ if [ "$group" = check ]; then
     have clang-format || need clang-format
     have g++ || have c++ || need g++
     have python3 || need python3
+    { [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import numpy' 2>/dev/null; } || need python3-numpy
     have spin || need spin
     if [ "$(uname -m)" = x86_64 ]; then
         have aarch64-linux-gnu-gcc || need 'gcc-aarch64-linux-gnu libc6-dev-arm64-cross'

@@ -3,7 +3,8 @@
 
     python3 wheel_of_library.py FOLDER [LIBGLIA.SO]
 
-The same files give the same bytes. Without a library given, GLIA_WHEEL_LIBRARY says where it is, else it is the one that
+The same files give the same bytes. Without a library given, GLIA_WHEEL_LIBRARY says where it is,
+    else it is the one that
 make has put into build/release."""
 
 import base64

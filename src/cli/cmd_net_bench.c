@@ -251,7 +251,6 @@ static void put_side(bench_net *b, const char *name, const figures *f)
 
 static void put_result(bench_net *b)
 {
-    const bool json = b->c->set.json, beside = b->c->set.against != NULL;
     const bool json = b->c->set.json, both = b->c->set.against != NULL;
     double ratios[ROUNDS_MOST];
     for (int64_t i = 0; i < b->rounds; i++)
@@ -267,13 +266,6 @@ static void put_result(bench_net *b)
         glia_json_put_bool(&b->c->json, "one_plan", glia_net_output_data(b->net, 0) != NULL);
     }
     put_side(b, "glia", &b->ours);
-    if (beside) put_side(b, b->c->set.against, &b->theirs);
-    const double load = b->theirs.load / b->ours.load, first = b->theirs.first / b->ours.first;
-    if (beside && json) {
-        glia_json_put_f64(&b->c->json, "ratio", ratio);
-        glia_json_put_f64(&b->c->json, "ratio_load", load);
-        glia_json_put_f64(&b->c->json, "ratio_first_run", first);
-    } else if (beside) {
     if (both) put_side(b, b->c->set.against, &b->theirs);
     const double load = b->theirs.load / b->ours.load, first = b->theirs.first / b->ours.first;
     if (both && json) {
@@ -290,7 +282,6 @@ static void put_result(bench_net *b)
 static int measure(bench_net *b)
 {
     char folder[] = "/tmp/glia_bench_XXXXXX";
-    const bool beside = b->c->set.against != NULL;
     const bool both = b->c->set.against != NULL;
     const double before = rss_mib();
     double t = now_ms();
@@ -307,15 +298,6 @@ static int measure(bench_net *b)
     if (!code) code = run_once(b);
     b->ours.first = now_ms() - t;
     b->ours.mib = rss_mib() - before;
-    if (!code && beside) code = save_inputs(b, folder);
-    if (!code && beside) code = peer_open(b, folder);
-    for (int64_t i = 0; i < b->rounds && !code; i++) {
-        code = our_round(b, i);
-        if (!code && beside) code = peer_round(b, i);
-    }
-    if (!code) put_result(b);
-    peer_close(&b->peer);
-    if (beside) remove_inputs(b, folder);
     if (!code && both) code = save_inputs(b, folder);
     if (!code && both) code = peer_open(b, folder);
     for (int64_t i = 0; i < b->rounds && !code; i++) {

@@ -179,7 +179,7 @@ static bool look(sweep *s, const glia_graph *g, int group, int kind_max, glia_ar
                 s->found[i] = m;
                 *any = true;
                 if (!(m = GLIA_NEW(scratch, glia_match))) return false;
-            } else if (m->missed) {
+            } else if (m->missed && code->rule->group) {
                 note_miss(s, code, n, m->missed, m->missed_size);
             }
         }

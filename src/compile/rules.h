@@ -48,7 +48,7 @@ extern const glia_rule glia_rules[];
 enum { GLIA_RULE_GROUPS = 4 };
 
 enum {
-    GLIA_RULE_TERMS = 128,
+    GLIA_RULE_TERMS = 250,
     GLIA_RULE_ARGS = 6,
     GLIA_RULE_ATTRS = 8,
     GLIA_RULE_NAMES = 24,

@@ -41,7 +41,7 @@ enum {
 #define CONV_ATTRS "strides = s, dilations = d, pads = p, group = g"
 #define EPILOGUE "activation = activation(root), alpha = alpha(root), beta = beta(root)"
 /* A weight whose packed rows linear_act has a kernel for. */
-#define PACKS "dtype(w) == f32 and dtype(x) == f32 and dim(w, 0) >= 16"
+#define PACKS "fixed(w) and dtype(w) == f32 and dtype(x) == f32 and dim(w, 0) >= 16"
 
 const glia_rule glia_rules[] = {
     {"reshape_same", TIDY, EXACT, SHARED, "reshape[dims = *](x) => x when same(x, root)", "x: a b"},
@@ -87,9 +87,9 @@ const glia_rule glia_rules[] = {
      NULL},
     {"softmax_bare", IDIOM, SUMS, 0, "div(e: exp(x), sum[axes = last, keepdims = 1](e)) => softmax(x)", NULL},
     {"layer_norm", IDIOM, SUMS, 0,
-     OVER_ROOT("c",
-               "c: sub(x, mean[axes = last, keepdims = 1](x))") " => layer_norm[eps = $eps](x, ones(x)) when "
-                                                                "$eps >= 0",
+     OVER_ROOT("c: sub(x, mean[axes = last, keepdims = 1](x))",
+               "c") " => layer_norm[eps = $eps](x, ones(x)) when "
+                    "$eps >= 0",
      "eps = 0.01"},
     {"layer_norm_scale", IDIOM, SUMS, 0,
      "mul(layer_norm[eps = e](x, u), w) => layer_norm[eps = e](x, flat(w)) when ones(u) and vector(w, x)",
@@ -105,23 +105,22 @@ const glia_rule glia_rules[] = {
 
     {"attention", ATTEND, SUMS, 0,
      "matmul(softmax(?add(" SCALED ", m)), y) => attention(q, k, swap(y), m, " SCALE
-     ", -1) when attends(q, k, q) and "
-     "rank(y) == rank(q)",
+     ", -1) when attends(q, k, y)",
      "q: a b c d, k: a b e d, y: a b f e, m: a 1 c e, s = 0.25, d = 4"},
     {"attention_where", ATTEND, SUMS, 0,
      "matmul(softmax(?add(where(h, " SCALED ", $n), m)), y) => attention(q, k, swap(y), m, " SCALE
      ", past_of(h)) when "
-     "$n <= -10000 and attends(q, k, q) and rank(y) == rank(q) and past_of(h) >= 0",
+     "$n <= -10000 and attends(q, k, y) and past_of(h) >= 0",
      "q: a b c d, k: a b c d, y: a b f c, m: a 1 c c, h: causal c c, s = 0.25, d = 4, n = -10000"},
     {"attention_hidden", ATTEND, SUMS, 0,
      "matmul(softmax(?add(where(h, $n, " SCALED
      "), m)), y) => attention(q, k, swap(y), plus(m, mask_of(h)), " SCALE
-     ", -1) when $n < -3.5e38 and attends(q, k, q) and rank(y) == rank(q)",
+     ", -1) when $n < -3.5e38 and attends(q, k, y)",
      "q: a b c d, k: a b e d, y: a b f e, m: a 1 c e, h: hidden c e, s = 0.25, d = 4, n = -inf"},
     {"attention_shown", ATTEND, SUMS, 0,
      "matmul(softmax(where(h, " SCALED ", $n)), y) => attention(q, k, swap(y), h, " SCALE
      ", -1) when any($n < -3.5e38, "
-     "open(h)) and $n <= -10000 and attends(q, k, q) and rank(y) == rank(q)",
+     "open(h)) and $n <= -10000 and attends(q, k, y)",
      "q: a b c d, k: a b e d, y: a b f e, h: shown c e, s = 0.25, d = 4, n = -inf"},
 
     {"sdpa_scaled_q", ATTEND, SUMS, 0,
@@ -162,7 +161,7 @@ const glia_rule glia_rules[] = {
      "sdpa" SDPA_ATTRS
      "(reshape[dims = *](q), reshape[dims = *](k), reshape[dims = *](v), m?) => like(sdpa" SDPA_ATTRS
      "(q, k, v, m)) when merges(q, k, v, root) and any(bound(m) == 0, dim(m, 0) == 1, rank(m) < 4)",
-     NULL},
+     "q: 2 3 c d, k: 2 3 c d, v: 2 3 c d, m: c c, reshape: 6 1 c d, s = 0.25, c = 0, p = 0"},
     {"sdpa_heads_inside", ATTEND, EXACT, SHARED,
      "sdpa" SDPA_ATTRS "(transpose[perm = a](q), transpose[perm = a](k), transpose[perm = a](v), m?) => "
      "heads(sdpa_tokens" SDPA_ATTRS "(q, k, v, m)) when perm(a, 0, 2, 1, 3)",
@@ -176,14 +175,15 @@ const glia_rule glia_rules[] = {
     {"linear_bias", PRODUCT, EXACT, 0, "add(linear(x, w), b) => linear(x, w, flat(b)) when vector(b, root)",
      "x: a c, w: 17 c, b: 17"},
     {"linear_residual", PRODUCT, EXACT, 0,
-     "add(linear(x, w, b?), r) => linear_act(x, w, b, r) when same(r, root) and " PACKS,
-     "x: a c, w: 17 c, b: 17, r: a 17"},
+     "add(linear(x, w, b?), r) => linear_act(x, weight(w), b, r) when same(r, root) and " PACKS,
+     "x: a c, w: const 17 c, b: 17, r: a 17"},
     {"linear_activation", PRODUCT, EXACT, 0,
-     "@unary(linear(x, w, b?)) => linear_act[" EPILOGUE "](x, w, b) when activation(root) > 0 and " PACKS,
-     "x: a c, w: 17 c, b: 17"},
+     "@unary(linear(x, w, b?)) => linear_act[" EPILOGUE
+     "](x, weight(w), b) when activation(root) > 0 and " PACKS,
+     "x: a c, w: const 17 c, b: 17"},
     {"linear_residual_activation", PRODUCT, EXACT, 0,
      "@unary(linear_act(x, w, b?, r)) => linear_act[" EPILOGUE "](x, w, b, r) when activation(root) > 0",
-     "x: a c, w: 17 c, b: 17, r: a 17"},
+     "x: a c, w: const 17 c, b: 17, r: a 17"},
 
     {"conv_scale", PRODUCT, SUMS, 0,
      "mul(conv[" CONV_ATTRS "](x, w, b?), k) => conv[" CONV_ATTRS

@@ -209,14 +209,16 @@ static double w_repeats(const glia_match *m, const glia_term *t)
     return 1;
 }
 
-/* Can attention be built: products of matrices of rank 2 to 4, in one dtype but f64. */
+/* attends(q, k, y): softmax of q k^T times y^T is attention that has kernels: f32, rank 2 to 4, heads up to 256. */
 static double w_attends(const glia_match *m, const glia_term *t)
 {
-    const glia_type *q = type_of(m, t, 0), *k = type_of(m, t, 1), *v = type_of(m, t, 2);
-    if (q->rank < 2 || q->rank > 4 || k->rank != q->rank || v->rank != q->rank || q->dtype == GLIA_F64)
+    const glia_type *q = type_of(m, t, 0), *k = type_of(m, t, 1), *y = type_of(m, t, 2);
+    const int rank = q->rank;
+    if (rank < 2 || rank > 4 || k->rank != rank || y->rank != rank || q->dtype != GLIA_F32) return 0;
+    if (q->dims[rank - 1] < 0 || q->dims[rank - 1] > 256 || y->dims[rank - 2] < 0 || y->dims[rank - 2] > 256)
         return 0;
-    for (int a = 0; a + 2 < q->rank; a++)
-        if (q->dims[a] != k->dims[a] || q->dims[a] != v->dims[a]) return 0;
+    for (int a = 0; a + 2 < rank; a++)
+        if (q->dims[a] != k->dims[a] || q->dims[a] != y->dims[a]) return 0;
     return 1;
 }
 

@@ -1,5 +1,6 @@
-/* Descriptors of operations from outside, checked before any node is made of them: a signature that parses, a name that
- * is free, kinds of attributes that exist, a reference kernel. Refused: writing states, other versions of the structs. */
+/* Descriptors of operations from outside, checked before any node is made of them: a signature that parses, a name
+ * that is free, kinds of attributes that exist, a reference kernel. Refused: writing states, and other versions of
+ * the structs. */
 #include "graph/custom.h"
 
 #include "base/check.h"

@@ -1,5 +1,6 @@
-/* Operations from outside as ONNX operators: one whose descriptor names a domain is the operator of that domain with its
- * name. Attributes are taken by name: integers, floats, lists of integers, and, for dtypes, ONNX's numbers of types. */
+/* Operations from outside as ONNX operators: one whose descriptor names a domain is the operator of that domain with
+ * its name. Attributes are taken by name: integers, floats, lists of integers, and, for dtypes, ONNX's
+ * numbers of types. */
 #include "graph/custom.h"
 #include "base/check.h"
 #include "net/emitter.h"

@@ -142,7 +142,7 @@ static bool parse_float(const char *s, int64_t size, double *out)
     while (size && is_blank(s[size - 1])) size--;
     const bool negative = size && *s == '-';
     if (size && (*s == '-' || *s == '+')) s++, size--;
-    if (!size) return false;
+    if (!size || *s == '-') return false;
     if (is_word(s, size, "inf") || is_word(s, size, "infinity")) *out = (double)INFINITY;
     else if (is_word(s, size, "nan")) *out = (double)NAN;
     else if (!parse_plain(s, size, out)) return false;

@@ -7,7 +7,7 @@
  *     pool 1-grams: a b   2-grams: a b, b a       root -a-> 1 -b-> 3      a node may end an n-gram: its number + 1
  *                                                 root -b-> 2 -a-> 4
  *
- * Weights belong to the coordinates of the output. */
+ * Weights belong to the n-grams of the pool. */
 #include "base/arena.h"
 #include "base/check.h"
 #include "net/host_ops.h"
@@ -175,9 +175,12 @@ static void weigh(glia_host *h, const grams *g, const double *counts, float *out
     const char *mode = glia_host_string(h, "mode", "TF");
     const glia_onnx_attr *w = glia_host_attr_of(h, "weights", GLIA_ONNX_ATTR_FLOATS);
     const bool idf = !strcmp(mode, "IDF"), weighted = w && w->count && strcmp(mode, "TF") != 0;
-    for (int64_t i = 0; i < g->width; i++) {
-        const double c = idf && counts[i] > 1 ? 1 : counts[i];
-        out[i] = (float)(c * (weighted ? i < w->count ? (double)w->floats[i] : 0 : 1));
+    for (int64_t i = 0; i < g->width; i++) out[i] = (float)(idf && counts[i] > 1 ? 1 : counts[i]);
+    if (!weighted) return;
+    for (int64_t i = 0; i < g->gram_count; i++) {
+        const int64_t at = g->coordinate[i];
+        const double c = idf && counts[at] > 1 ? 1 : counts[at];
+        out[at] = (float)(c * (i < w->count ? (double)w->floats[i] : 0));
     }
 }
 

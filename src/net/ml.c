@@ -183,19 +183,22 @@ bool glia_ml_classify(glia_emit *m, glia_value scores, const glia_ml_classes *c)
     const int64_t rows = glia_emit_dim(m, scores, 0), flat[1] = {rows};
     glia_value index;
     if (c->count > INT32_MAX) return glia_emit_refuse(m, "that many classes");
+    glia_ml_post post = c->post;
     if (c->binary) {
         index = glia_emit_reshape(m, glia_emit_with(m, "gt", scores, c->threshold), 1, flat);
         if (c->count == 2) {
-            glia_value other = c->complement ? glia_emit_with(m, "add", glia_word_1(m, "neg", scores), 1)
-                                             : glia_word_1(m, "neg", scores);
+            const bool complement = c->complement && post != GLIA_ML_LOGISTIC;
+            glia_value other = glia_word_1(m, "neg", scores);
+            if (complement) other = glia_emit_with(m, "add", other, 1);
+            if (post != GLIA_ML_LOGISTIC) post = GLIA_ML_NONE;
             scores = glia_emit_concat(m, 1, 2, (glia_value[]){other, scores});
         }
     } else {
-        const glia_attr_arg attrs[] = {GLIA_INT("axis", 1), {0}};
-        index = glia_emit_reshape(m, glia_emit_node(m, "argmax", attrs, 1, scores), 1, flat);
+        const int64_t axes[1] = {1};
+        index = glia_emit_reshape(m, glia_word_reduce(m, "argmax", scores, axes, 1, false), 1, flat);
     }
     glia_emit_set(m, 0, labelled(m, index, c->labels, c->count == 1 && c->binary ? 2 : c->count));
-    glia_emit_set(m, 1, glia_emit_cast(m, glia_ml_transform(m, scores, c->post), GLIA_F32));
+    glia_emit_set(m, 1, glia_emit_cast(m, glia_ml_transform(m, scores, post), GLIA_F32));
     return true;
 }
 

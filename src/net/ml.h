@@ -35,7 +35,8 @@ void *glia_ml_room(glia_emit *m, int64_t count, int64_t size);
 
 /* Classes of scores [n, c]: outputs 0 (labels, i64) and 1 (scores in f32). The node has integer labels. How two
  * labels are told by one score is the classifier's: binary 0: by the largest score; 1: labels[1] where the score is
- * above `threshold`; scores become [.., 2] by (1 - s, s) where `complement`, else (-s, s), then the transform. */
+ * above `threshold`; of two labels scores become (1 - s, s) where `complement`, else (-s, s). LOGISTIC alone transforms
+ * these, always from (-s, s), as implementations agree. */
 typedef struct glia_ml_classes {
     const int64_t *labels;
     int64_t count;

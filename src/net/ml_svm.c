@@ -215,9 +215,10 @@ static int64_t largest(const double *v, int64_t count)
 }
 
 /* One row: its scores into w->out, transformed; returns the class. Two classes decided by one score get two. */
-static int64_t classify_row(const machine *s, work *w, bool positive, int64_t *count)
+static int64_t classify_row(const machine *s, work *w, int64_t *count)
 {
     int64_t best, scores = s->vector_count ? s->decisions : s->classes;
+    glia_ml_post post = s->post;
     if (s->vector_count) {
         decide(s, w);
         memcpy(w->out, w->scores, (size_t)scores * sizeof(double));
@@ -236,10 +237,11 @@ static int64_t classify_row(const machine *s, work *w, bool positive, int64_t *c
     } else if (s->vector_count && s->classes == 2 && scores == 1) {
         const double v = w->out[0];
         w->out[1] = v;
-        w->out[0] = positive && s->post == GLIA_ML_NONE ? 1 - v : -v;
+        w->out[0] = post == GLIA_ML_NONE || post == GLIA_ML_LOGISTIC ? -v : 1 - v;
         scores = 2;
+        if (post != GLIA_ML_LOGISTIC) post = GLIA_ML_NONE;
     }
-    glia_ml_transform_row(w->out, scores, s->post);
+    glia_ml_transform_row(w->out, scores, post);
     *count = scores;
     return best;
 }
@@ -306,9 +308,7 @@ static glia_status svm_rows(glia_host *h, machine *s, const glia_object *x, int6
     const int64_t width = pairs ? s->decisions : s->classes, dims[2] = {rows, width};
     work w;
     void *scores;
-    bool positive = true;
     if (status) return status;
-    for (int64_t i = 0; i < s->coefficient_count; i++) positive &= s->coefficients[i] >= 0;
     glia_object *z = glia_host_tensor(h, GLIA_F32, 2, dims, &scores), *y = NULL;
     if (z)
         y = texts ? glia_host_strings(h, 1, dims) : glia_host_tensor(h, GLIA_I64, 1, dims, &(void *){NULL});
@@ -316,7 +316,7 @@ static glia_status svm_rows(glia_host *h, machine *s, const glia_object *x, int6
     for (int64_t r = 0; good && r < rows; r++) {
         int64_t count;
         read_row(s, x, r, w.row);
-        good = put_label(y, r, classify_row(s, &w, positive, &count), ints, texts);
+        good = put_label(y, r, classify_row(s, &w, &count), ints, texts);
         for (int64_t i = 0; i < width && i < count; i++) ((float *)scores)[r * width + i] = (float)w.out[i];
     }
     if (good) {

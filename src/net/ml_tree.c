@@ -261,10 +261,7 @@ bool glia_emit_tree_regressor(glia_emit *m)
     if (!forest_read(m, &f, "target", glia_emit_dim(m, x, 1))) return false;
     glia_value scores = based(m, forest_scores(m, &f, x), f.targets);
     scores = glia_emit_cast(m, scores, GLIA_F32);
-    glia_emit_set(m, 0,
-                  f.targets == 1 && post == GLIA_ML_SOFTMAX
-                      ? glia_ml_transform(m, scores, GLIA_ML_SOFTMAX)
-                      : glia_ml_transform(m, scores, (glia_ml_post)post));
+    glia_emit_set(m, 0, glia_ml_transform(m, scores, (glia_ml_post)post));
     return true;
 }
 

@@ -63,20 +63,29 @@ static glia_value matmul(glia_emit *m, glia_value a, glia_value w)
 static glia_value rows_by_rows(glia_emit *m, glia_value a, glia_value w)
 {
     const glia_type ta = *glia_emit_type(m, a), tw = *glia_emit_type(m, w);
-    if (!a.id || !w.id) return (glia_value){0};
-    if (glia_word_is_int(ta.dtype)) return integer_product(m, a, w);
-    if (tw.rank == 2)
-        return is_constant(m, w) && ta.dtype != GLIA_F64 ? linear(m, a, w, (glia_value){0}) : matmul(m, a, w);
-    /* matmul broadcasts its right side alone: the left one is expanded first. */
     const int rank = ta.rank > tw.rank ? ta.rank : tw.rank;
     int64_t dims[GLIA_RANK_MAX];
     bool grows = rank > ta.rank;
+    if (!a.id || !w.id) return (glia_value){0};
+    if (ta.dims[ta.rank - 1] != tw.dims[tw.rank - 1]) {
+        glia_emit_fail(m, "a product over %lld and %lld elements", (long long)ta.dims[ta.rank - 1],
+                       (long long)tw.dims[tw.rank - 1]);
+        return (glia_value){0};
+    }
     for (int i = 0; i < rank; i++) {
         const int ia = i - (rank - ta.rank), iw = i - (rank - tw.rank);
         const int64_t x = ia >= 0 ? ta.dims[ia] : 1, y = iw >= 0 && i < rank - 2 ? tw.dims[iw] : 1;
         dims[i] = x == 1 && i < rank - 2 ? y : x;
         grows |= dims[i] != x;
     }
+    if (dims[rank - 1] == 0) { /* sums of nothing */
+        dims[rank - 1] = tw.dims[tw.rank - 2];
+        return glia_emit_fill(m, ta.dtype, rank, dims, 0);
+    }
+    if (glia_word_is_int(ta.dtype)) return integer_product(m, a, w);
+    if (tw.rank == 2)
+        return is_constant(m, w) && ta.dtype != GLIA_F64 ? linear(m, a, w, (glia_value){0}) : matmul(m, a, w);
+    /* matmul broadcasts its right side alone: the left one is expanded first. */
     return matmul(m, grows ? glia_emit_expand(m, a, rank, dims) : a, w);
 }
 
@@ -123,7 +132,8 @@ static bool emit_gemm(glia_emit *m)
     const glia_dtype t = glia_emit_dtype(m, a);
     glia_value w = rows ? b : swapped(m, b), y = {0};
     if (c.id && beta != 1 && beta != 0) c = glia_emit_with(m, "mul", c, beta);
-    const bool row_bias = c.id && beta != 0 && glia_emit_elements(m, c) == glia_emit_dim(m, w, 0) &&
+    const bool row_bias = c.id && beta != 0 && glia_emit_dim(m, w, 1) > 0 &&
+                          glia_emit_elements(m, c) == glia_emit_dim(m, w, 0) &&
                           (glia_emit_rank(m, c) == 1 || glia_emit_dim(m, c, 0) == 1);
     if (!glia_word_is_int(t) && t != GLIA_F64 && is_constant(m, w) && row_bias && alpha == 1) {
         glia_emit_set(m, 0, linear(m, a, w, glia_word_reshape1(m, c, glia_emit_dim(m, w, 0))));

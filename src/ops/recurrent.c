@@ -178,7 +178,8 @@ static void recurrent_sample(glia_sample *s, int gates, int acts)
     s->in[1] = (glia_type){GLIA_F32, 2, 0, {gates * n, n}};
     for (int i = 2; i < lens; i++) s->in[i] = (glia_type){GLIA_F32, 2, 0, {b, n}};
     if (gates > 1) s->in[lens - 1] = (glia_type){GLIA_F32, 1, 0, {gates == 4 ? 3 * n : n}};
-    for (int i = 0; i < lens; i++) s->lo[i] = -1, s->hi[i] = 1;
+    for (int i = 0; i < lens; i++)
+        s->lo[i] = i == 1 ? -0.3 : -0.7, s->hi[i] = -s->lo[i]; /* states do not grow */
     s->in[lens] = (glia_type){GLIA_I32, 1, 0, {b}};
     s->lo[lens] = 0, s->hi[lens] = (double)t;
     for (int i = 0; i < acts; i++)

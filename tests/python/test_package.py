@@ -116,7 +116,8 @@ def dlpack_both_ways():
     del back
     gc.collect()
     assert not _object._exported and not _object._borrowed
-    raises(glia.InvalidArgument, "G1052", net.run_objects, [np.zeros((4, 8), np.float32)[:, ::2].__class__ and Strided()])
+    raises(glia.InvalidArgument, "G1052", net.run_objects, [np.zeros((4, 8), np.float32)[:,
+        ::2].__class__ and Strided()])
 
 
 class Strided:
@@ -252,6 +253,71 @@ def sequences_strings_and_optionals():
     (s, u), (s2, u2) = ours.run(None, feed), theirs.run(None, feed)
     assert isinstance(s, list) and all((a == b).all() for a, b in zip(s, s2)) and u.tolist() == u2.tolist()
     assert [p.type for p in ours.get_inputs()] == [p.type for p in theirs.get_inputs()]
+
+
+@glia.custom_op("x: f32[t, n!] -> y: like(x)", domain="com.example")
+def row_unit(x, *, eps=1e-6):
+    assert not x.flags.writeable
+    if np.isnan(x).any():
+        raise ValueError("no number")
+    return x / np.sqrt((x * x).sum(-1, keepdims=True) + eps)
+
+
+@glia.custom_op("x: f32[t!, n], b?: f32[n] -> y: like(x), last: f32[n]")
+def column_sum(x, b=None, *, times: int):
+    y = np.cumsum(x * times, 0, dtype=np.float32) + (0 if b is None else b)
+    return y, y[-1]
+
+
+@case()
+def operations_of_ones_own():
+    g = glia.Graph(ops=[row_unit, column_sum])
+    x, b = g.input("x", "f32", [4, 3]), g.input("b", "f32", [3])
+    y, last = g.column_sum(g.row_unit(x, eps=0.5), b, times=2)
+    _, bare = g.column_sum(x, times=1)
+    for name, v in (("y", y), ("last", last), ("bare", bare)):
+        g.output(name, v)
+    net = g.compile(threads=2)
+    a, c = np.random.default_rng(2).standard_normal((4, 3), np.float32), np.ones(3, np.float32)
+    want = column_sum(row_unit(as_read(a), eps=0.5), c, times=2)
+    y, last, bare = net(a, c)
+    np.testing.assert_allclose(y, want[0], rtol=1e-6)
+    np.testing.assert_allclose(last, want[1], rtol=1e-6)
+    np.testing.assert_allclose(bare, a.sum(0), rtol=1e-5)
+    text = g.text()
+    assert glia.Graph.parse(text, ops=[row_unit, column_sum]).seal().text() == text
+    a[1, 1] = np.nan
+    try:
+        net(a, c)
+    except ValueError as e:
+        assert str(e) == "no number"
+    else:
+        raise AssertionError("the function's exception was lost")
+    bad = glia.custom_op("x: f32[ -> y", name="bad")(lambda x: x)
+    raises(glia.InvalidArgument, "G1058", glia.Graph, ops=[bad])
+
+
+def as_read(a):
+    a = a.copy()
+    a.flags.writeable = False
+    return a
+
+
+@case("onnx")
+def an_operator_of_ones_own_in_a_file():
+    from onnx import TensorProto as T, helper
+    graph = helper.make_graph(
+        [helper.make_node("row_unit", ["x"], ["h"], domain="com.example", eps=0.5),
+            helper.make_node("Relu", ["h"], ["y"])],
+        "g", [helper.make_tensor_value_info("x", T.FLOAT, ["n", 4])],
+            [helper.make_tensor_value_info("y", T.FLOAT, ["n", 4])])
+    data = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.example", 1)],
+                             ir_version=8).SerializeToString()
+    raises(glia.NotImplementedByGlia, "G1030", glia.InferenceSession, data)
+    s = glia.InferenceSession(data, ops=[row_unit])
+    for n in (3, 5):
+        a = np.random.default_rng(n).standard_normal((n, 4), np.float32)
+        np.testing.assert_allclose(s.run(None, {"x": a})[0], np.maximum(row_unit(as_read(a), eps=0.5), 0), rtol=1e-6)
 
 
 run("package")

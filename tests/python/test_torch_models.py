@@ -38,7 +38,8 @@ def transformer(kind, true_shape=False):
     small = {"num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64}
     if kind == "gpt2":
         c = t.GPT2Config(use_cache=False) if true_shape else t.GPT2Config(
-            n_layer=2, n_embd=32, n_head=4, vocab_size=64, n_positions=32, use_cache=False, bos_token_id=0, eos_token_id=0)
+            n_layer=2, n_embd=32, n_head=4, vocab_size=64, n_positions=32, use_cache=False, bos_token_id=0,
+                eos_token_id=0)
         return t.GPT2LMHeadModel(c), (ids,)
     if kind == "qwen3":
         c = t.Qwen3Config(use_cache=False, hidden_size=1024, num_hidden_layers=28, num_attention_heads=16,
@@ -98,7 +99,8 @@ if have("torch"):
             return F.relu(self.nc(self.c(y)) + (x if self.short is None else self.short(x)))
 
     def resnet(blocks, width, classes):
-        layers, c_in = [nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(3, 2, 1)], width
+        layers, c_in = [nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
+            nn.MaxPool2d(3, 2, 1)], width
         for i, count in enumerate(blocks):
             for j in range(count):
                 c = width << i
@@ -147,7 +149,8 @@ def small_resnet():
 
 @case("torch")
 def small_mobilenet():
-    compare("mobilenet", settled(mobilenet([(1, 8, 1, 1), (6, 12, 2, 2), (6, 16, 2, 2)], 16, 64, 10)), torch.randn(2, 3, 64, 64),
+    compare("mobilenet", settled(mobilenet([(1, 8, 1, 1), (6, 12, 2, 2), (6, 16, 2, 2)], 16, 64, 10)),
+        torch.randn(2, 3, 64, 64),
             threads=1)
 
 
@@ -158,7 +161,8 @@ if TRUE_SHAPES:
 
     @case("torch")
     def true_mobilenet_v2():
-        table = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
+        table = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
+            (6, 320, 1, 1)]
         compare("mobilenet_v2", settled(mobilenet(table, 32, 1280, 1000)), torch.randn(1, 3, 224, 224))
 
 

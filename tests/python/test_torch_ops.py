@@ -64,7 +64,8 @@ def unary():
         torch.floor, torch.ceil, torch.round, torch.sign, F.silu, F.gelu, lambda x: F.gelu(x, approximate="tanh"),
         F.relu6, F.hardswish, F.hardsigmoid, F.hardtanh, F.leaky_relu, F.elu, F.selu, F.softplus, F.mish, F.logsigmoid,
         torch.square, torch.trunc, torch.atan, torch.sinh, torch.cosh, torch.asinh, torch.expm1, torch.exp2,
-        lambda x: x.clamp(-0.5, 0.5), lambda x: x.clamp(min=0.1), lambda x: x.clamp_max(0.2), lambda x: F.glu(x[:, :16]),
+        lambda x: x.clamp(-0.5, 0.5), lambda x: x.clamp(min=0.1), lambda x: x.clamp_max(0.2),
+            lambda x: F.glu(x[:, :16]),
         torch.isnan, torch.isinf, lambda x: x ** 2, lambda x: x ** 3, lambda x: torch.logical_not(x > 0), torch.frac)]
         + [(f, p) for f in (torch.log, torch.sqrt, torch.rsqrt, torch.reciprocal, torch.log2, torch.log10, torch.log1p,
                             torch.asin, torch.acos, torch.atanh, torch.tan, lambda x: x ** 0.5, lambda x: x ** -1.5,
@@ -80,15 +81,19 @@ def binary_with_promotion():
         (lambda a, b: a * b, a, b), (lambda a, b: a / b, a, b), (lambda a, b: 1 - a * 2, a, b),
         (lambda a, b: torch.minimum(a, b), a, b), (lambda a, b: torch.maximum(a, b), a, b),
         (lambda a, b: a % b, a, b), (lambda a, b: torch.fmod(a, b), a, b), (lambda a, b: a.abs() ** b, a, b),
-        (lambda a, b: torch.div(a, b, rounding_mode="floor"), a, b), (lambda a, b: torch.div(a, b, rounding_mode="trunc"), a, b),
+        (lambda a, b: torch.div(a, b, rounding_mode="floor"), a, b),
+        (lambda a, b: torch.div(a, b, rounding_mode="trunc"), a, b),
         (lambda a, i: a + i, a, i), (lambda a, i: a * i, a, i), (lambda i: i + 0.5, i), (lambda i, j: i / j, i, j),
-        (lambda i, j: i // j, i, j), (lambda i, j: i % j, i, j), (lambda i, j: torch.div(i, j, rounding_mode="trunc"), i, j),
+        (lambda i, j: i // j, i, j), (lambda i, j: i % j, i, j),
+        (lambda i, j: torch.div(i, j, rounding_mode="trunc"), i, j),
         (lambda i: i * 3 - 7, i), (lambda i, j: i < j, i, j), (lambda a, i: a >= i, a, i), (lambda i: i != 2.5, i),
         (lambda a: a == a, a), (lambda t, u: t & u, t, u), (lambda t, u: t | u, t, u), (lambda t, u: t ^ u, t, u),
         (lambda t: ~t, t), (lambda i, j: i & j, i, j), (lambda i, j: i | j, i, j), (lambda i: ~i, i),
-        (lambda t, a: torch.where(t[..., None], a, 0.0), t, a), (lambda t, a, b: torch.where(t[..., None], a, b), t, a, b),
+        (lambda t, a: torch.where(t[..., None], a, 0.0), t, a),
+        (lambda t, a, b: torch.where(t[..., None], a, b), t, a, b),
         (lambda t, a: a.masked_fill(t[..., None], -1e9), t, a), (lambda a, b: torch.lerp(a, b, 0.3), a, b),
-        (lambda a, b: torch.addcmul(a, a, b, value=0.5), a, b), (lambda i: i.float().exp(), i), (lambda a: a.to(torch.int64), a),
+        (lambda a, b: torch.addcmul(a, a, b, value=0.5), a, b), (lambda i: i.float().exp(), i),
+        (lambda a: a.to(torch.int64), a),
         (lambda a: a.bool(), a), (lambda a: a.double() * 2, a), (lambda i: i.to(torch.uint8), i.abs()),
         (lambda i: torch.sqrt(i.abs()), i)])
 
@@ -98,17 +103,21 @@ def shapes():
     x, y = R(2, 3, 4, 5), R(6, 4)
     check_all([(f, x) for f in (
         lambda x: x.view(6, 20), lambda x: x.reshape(-1, 5), lambda x: x.flatten(1), lambda x: x.permute(2, 0, 3, 1),
-        lambda x: x.transpose(1, -1), lambda x: x.unsqueeze(1), lambda x: x[:, :1].squeeze(1), lambda x: x.expand(7, 2, 3, 4, 5),
-        lambda x: x[:, 1:], lambda x: x[..., ::2], lambda x: x[0], lambda x: x[:, -1, :, 1:3], lambda x: x.select(2, -1),
+        lambda x: x.transpose(1, -1), lambda x: x.unsqueeze(1), lambda x: x[:, :1].squeeze(1),
+            lambda x: x.expand(7, 2, 3, 4, 5),
+        lambda x: x[:, 1:], lambda x: x[..., ::2], lambda x: x[0], lambda x: x[:, -1, :, 1:3],
+            lambda x: x.select(2, -1),
         lambda x: x.narrow(3, 1, 3), lambda x: x.split(2, 1), lambda x: x.chunk(3, -1), lambda x: x.unbind(1),
-        lambda x: torch.split(x, [1, 2, 1], 2), lambda x: torch.cat([x, x * 2, x], 2), lambda x: torch.stack([x, -x], 1),
+        lambda x: torch.split(x, [1, 2, 1], 2), lambda x: torch.cat([x, x * 2, x], 2),
+            lambda x: torch.stack([x, -x], 1),
         lambda x: x.repeat(2, 1, 1, 3), lambda x: x.repeat_interleave(3, 1), lambda x: x.flip([1, 3]),
         lambda x: x.roll(2, 3), lambda x: x.roll((1, -1), (0, 2)), lambda x: F.pad(x, (1, 2, 0, 1)),
         lambda x: F.pad(x, (-1, 2), value=3.0), lambda x: F.pad(x, (2, 1, 1, 1), mode="reflect"),
         lambda x: F.pad(x, (2, 1, 1, 1), mode="replicate"), lambda x: x.movedim(0, 2), lambda x: torch.tril(x, 1),
         lambda x: torch.triu(x, -1), lambda x: x.diff(dim=1), lambda x: torch.zeros_like(x) + 1,
         lambda x: x.new_full((2, 2), 3.0) + x[0, 0, :2, :2], lambda x: F.pixel_shuffle(x.reshape(1, 12, 2, 5), 2),
-        lambda x: x + torch.arange(5), lambda x: torch.full((4, 5), 2.0) * x, lambda x: x.mT, lambda x: x.unflatten(2, (2, 2)),
+        lambda x: x + torch.arange(5), lambda x: torch.full((4, 5), 2.0) * x, lambda x: x.mT,
+            lambda x: x.unflatten(2, (2, 2)),
         lambda x: x.clone().detach().contiguous(), lambda x: torch.ones(3), lambda x: F.dropout(x, 0.5, False))]
         + [(lambda y: y.t(), y), (lambda y: (y.t(), y * 1, y[0]), y)])
 
@@ -120,7 +129,8 @@ def writes_in_place():
         x[:, 1:3] = 0.5
         x[0] += 1
         return x
-    check_all([(fill, R(4, 6)), (lambda x: x.clone().mul_(2).add_(1), R(3)), (lambda x: (x * 1).masked_fill_(x > 0, 0), R(5))])
+    check_all([(fill, R(4, 6)), (lambda x: x.clone().mul_(2).add_(1), R(3)),
+        (lambda x: (x * 1).masked_fill_(x > 0, 0), R(5))])
 
 
 @case("torch")
@@ -144,15 +154,21 @@ def by_index():
 def reductions():
     x, i = R(3, 4, 5), torch.randint(-5, 5, (3, 4))
     check_all([(f, x) for f in (
-        lambda x: x.sum(), lambda x: x.sum(1), lambda x: x.sum((0, 2), keepdim=True), lambda x: x.mean(-1, keepdim=True),
-        lambda x: x.amax(1), lambda x: x.amin((0, 1)), lambda x: x.max(), lambda x: x.min(2), lambda x: x.max(1, keepdim=True),
+        lambda x: x.sum(), lambda x: x.sum(1), lambda x: x.sum((0, 2), keepdim=True),
+            lambda x: x.mean(-1, keepdim=True),
+        lambda x: x.amax(1), lambda x: x.amin((0, 1)), lambda x: x.max(), lambda x: x.min(2),
+            lambda x: x.max(1, keepdim=True),
         lambda x: x.argmax(-1), lambda x: x.argmax(), lambda x: x.argmin(0, keepdim=True), lambda x: x.prod(1),
-        lambda x: x.var(-1), lambda x: x.std(1, unbiased=False), lambda x: x.var(), lambda x: torch.var_mean(x, -1, keepdim=True),
-        lambda x: x.norm(), lambda x: torch.linalg.vector_norm(x, 1, -1), lambda x: x.logsumexp(1), lambda x: x.softmax(-1),
+        lambda x: x.var(-1), lambda x: x.std(1, unbiased=False), lambda x: x.var(),
+            lambda x: torch.var_mean(x, -1, keepdim=True),
+        lambda x: x.norm(), lambda x: torch.linalg.vector_norm(x, 1, -1), lambda x: x.logsumexp(1),
+            lambda x: x.softmax(-1),
         lambda x: x.softmax(0), lambda x: x.log_softmax(1), lambda x: x.cumsum(1), lambda x: x.cumsum(-1),
-        lambda x: x.topk(2), lambda x: x.topk(3, 0, largest=False), lambda x: x.sort(-1), lambda x: x.sort(1, descending=True),
+        lambda x: x.topk(2), lambda x: x.topk(3, 0, largest=False), lambda x: x.sort(-1),
+            lambda x: x.sort(1, descending=True),
         lambda x: (x > 0).any(1), lambda x: (x > -2).all(), lambda x: (x > 0).sum(-1), lambda x: F.normalize(x, dim=1))]
-        + [(lambda i: i.sum(1), i), (lambda i: i.float().mean(), i), (lambda i: i.max(1), i), (lambda i: i.cumsum(0), i)])
+        + [(lambda i: i.sum(1), i), (lambda i: i.float().mean(), i), (lambda i: i.max(1), i),
+            (lambda i: i.cumsum(0), i)])
 
 
 @case("torch")
@@ -160,10 +176,12 @@ def products():
     a, w, b = R(2, 3, 8), R(5, 8), R(5)
     check_all([
         (lambda a: F.linear(a, w, b), a), (lambda a: F.linear(a, w), a[0, 0]), (lambda a: a @ w.t(), a),
-        (lambda a, w: a @ w.t(), a, w), (lambda a: torch.addmm(b, a[0], w.t()), a), (lambda a, c: torch.bmm(a, c), a, R(2, 8, 4)),
+        (lambda a, w: a @ w.t(), a, w), (lambda a: torch.addmm(b, a[0], w.t()), a),
+        (lambda a, c: torch.bmm(a, c), a, R(2, 8, 4)),
         (lambda a, c: a @ c, a, R(8)), (lambda a, c: a @ c, a, R(4, 1, 8, 6)), (lambda a, c: c @ a, a, R(3)),
         (lambda a, c: torch.baddbmm(c, a, a.mT, beta=0.5, alpha=2), a, R(2, 3, 3)), (lambda a: a[0, 0] @ a[1, 1], a),
-        (lambda a, c: torch.addmm(c, a[0], a[1].t()), a, R(3, 3)), (lambda a, c: torch.einsum("bik,bjk->bij", a, c), a, R(2, 5, 8)),
+        (lambda a, c: torch.addmm(c, a[0], a[1].t()), a, R(3, 3)),
+        (lambda a, c: torch.einsum("bik,bjk->bij", a, c), a, R(2, 5, 8)),
         (lambda a, c: torch.einsum("bik,kj->bji", a, c), a, R(8, 4)), (lambda a, c: torch.outer(a[0, 0], c), a, R(4)),
         (lambda a, c: torch.einsum("bhid,bhjd->bhij", a, c), R(2, 3, 4, 8), R(2, 3, 5, 8)),
         (lambda a: a.double() @ w.double().t(), a)])
@@ -183,7 +201,8 @@ def norms():
                 v.normal_()
         return m.eval(), R(*shape)
     check_all([
-        warm(n.LayerNorm(12), 2, 5, 12), warm(n.LayerNorm([5, 12]), 2, 5, 12), warm(n.LayerNorm(12, elementwise_affine=False), 3, 12),
+        warm(n.LayerNorm(12), 2, 5, 12), warm(n.LayerNorm([5, 12]), 2, 5, 12),
+            warm(n.LayerNorm(12, elementwise_affine=False), 3, 12),
         warm(n.LayerNorm(12, bias=False), 3, 12), warm(n.RMSNorm(12), 3, 12), warm(n.RMSNorm(12, eps=1e-6), 2, 3, 12),
         warm(n.GroupNorm(3, 12), 2, 12, 4, 4), warm(n.BatchNorm2d(6), 2, 6, 4, 4), warm(n.BatchNorm1d(6), 4, 6),
         warm(n.BatchNorm2d(6, affine=False), 2, 6, 4, 4), warm(n.InstanceNorm2d(6, affine=True), 2, 6, 4, 4)])
@@ -196,9 +215,11 @@ def convolutions():
     check_all([
         (n.Conv1d(6, 8, 3, padding=1), x1), (n.Conv1d(6, 8, 4, stride=2, dilation=2), x1), (n.Conv2d(6, 8, 3), x2),
         (n.Conv2d(6, 8, 3, stride=2, padding=1, bias=False), x2), (n.Conv2d(6, 6, 3, padding=1, groups=6), x2),
-        (n.Conv2d(6, 4, (3, 1), padding=(1, 0), groups=2), x2), (n.Conv2d(6, 5, 1), x2), (n.Conv2d(6, 8, 4, padding="same"), x2),
+        (n.Conv2d(6, 4, (3, 1), padding=(1, 0), groups=2), x2), (n.Conv2d(6, 5, 1), x2),
+        (n.Conv2d(6, 8, 4, padding="same"), x2),
         (n.Conv2d(6, 8, 3), x2[0]), (n.Conv3d(4, 3, 3, padding=1), x3), (n.ConvTranspose2d(6, 4, 3, stride=2), x2),
-        (n.ConvTranspose2d(6, 4, 3, stride=2, padding=1, output_padding=1, groups=2), x2), (n.ConvTranspose1d(6, 4, 4), x1)])
+        (n.ConvTranspose2d(6, 4, 3, stride=2, padding=1, output_padding=1, groups=2), x2),
+        (n.ConvTranspose1d(6, 4, 4), x1)])
 
 
 @case("torch")
@@ -207,7 +228,8 @@ def pools_and_resizes():
     check_all([(f, x) for f in (
         n.MaxPool2d(2), n.MaxPool2d(3, 2, 1), n.MaxPool2d(3, 2, ceil_mode=True), n.AvgPool2d(2), n.AvgPool2d(3, 1, 1),
         n.AvgPool2d(3, 2, 1, count_include_pad=False), n.AdaptiveAvgPool2d(1), n.AdaptiveAvgPool2d((7, 11)),
-        n.AdaptiveAvgPool2d((5, 4)), lambda x: F.interpolate(x, scale_factor=2), lambda x: F.interpolate(x, size=(9, 20)),
+        n.AdaptiveAvgPool2d((5, 4)), lambda x: F.interpolate(x, scale_factor=2),
+            lambda x: F.interpolate(x, size=(9, 20)),
         lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"),
         lambda x: F.interpolate(x, size=(9, 20), mode="bilinear", align_corners=True))]
         + [(n.MaxPool1d(3, 2), R(2, 3, 14)), (n.AvgPool1d(2), R(2, 3, 14))])
@@ -222,7 +244,8 @@ def attention():
     blind[0, 0, 2] = False
     sdpa = F.scaled_dot_product_attention
     check_all([
-        (sdpa, q, k, v), (lambda q, k, v: sdpa(q, k, v, is_causal=True), q, k, v), (lambda q, k, v: sdpa(q, k, v, scale=0.7), q, k, v),
+        (sdpa, q, k, v), (lambda q, k, v: sdpa(q, k, v, is_causal=True), q, k, v),
+        (lambda q, k, v: sdpa(q, k, v, scale=0.7), q, k, v),
         (lambda q, k, v, m: sdpa(q, k, v, m), q, k, v, m), (lambda q, k, v: sdpa(q, k, v, m), q, k, v),
         (lambda q, k, v, m: sdpa(q, k, v, m), q, k, v, fm), (lambda q, g, h: sdpa(q, g, h, enable_gqa=True), q, g, h),
         (lambda q, k, v: sdpa(q, k, v), q[0], k[0], v[0]), (lambda q, k, v, m: sdpa(q, k, v, m), q, k, v, blind),

@@ -16,6 +16,7 @@ code that glia.explain documents.
 
 from ._abi import (GliaError, InvalidArgument, InvalidGraph, LimitReached, NotImplementedByGlia, VERSION as __version__,
                    explain)
+from ._custom import CustomOp, custom_op
 from ._graph import Graph, OpInfo, Value, ops
 from ._network import InferenceSession, Network, NodeArg, SessionOptions
 from ._object import Tensor
@@ -28,6 +29,8 @@ def compile(module, example_args=(), example_kwargs=None, **options):
     return compile_module(module, example_args, example_kwargs, **options)
 
 
-__all__ = ["Graph", "GliaError", "InferenceSession", "InvalidArgument", "InvalidGraph", "LimitReached", "Network",
-           "NodeArg", "NotImplementedByGlia", "OpInfo", "SessionOptions", "Tensor", "Value", "compile", "explain",
+__all__ = ["CustomOp", "Graph", "GliaError", "InferenceSession", "InvalidArgument", "InvalidGraph", "LimitReached",
+    "Network",
+           "NodeArg", "NotImplementedByGlia", "OpInfo", "SessionOptions", "Tensor", "Value", "compile", "custom_op",
+               "explain",
            "load_state_dict", "ops", "__version__"]

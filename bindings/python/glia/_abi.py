@@ -7,6 +7,7 @@ where GLIA_LIBRARY says, then by the system's loader. A library of another versi
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import pathlib
 from ctypes import (CFUNCTYPE, POINTER, Structure, byref, c_char, c_char_p, c_double, c_int, c_int16, c_int32, c_int64,
@@ -75,7 +76,8 @@ class CGraphOptions(Structure):
 class CNetOptions(Structure):
     _fields_ = [("size", c_uint32), ("os", c_void_p), ("threads", c_int32), ("slots", c_int32),
                 ("memory_limit", c_int64), ("isa", c_char_p), ("level", c_int32), ("plain", c_int32),
-                ("fixed", c_int32), ("plans_max", c_int32), ("profile_events", c_int64)]
+                ("fixed", c_int32), ("plans_max", c_int32), ("profile_events", c_int64), ("ops", c_void_p),
+                ("op_count", c_int64)]
 
 
 class CPort(Structure):
@@ -232,6 +234,12 @@ def text_of(function, *arguments) -> str:
 
 def dims_array(dims) -> ctypes.Array:
     return (c_int64 * max(len(dims), 1))(*dims)
+
+
+@functools.lru_cache(1024)
+def dims_of(shape: tuple) -> ctypes.Array:
+    """The same for a shape that is only read, kept for the next time."""
+    return dims_array(shape)
 
 
 def explain(code: str) -> str:

@@ -6,6 +6,8 @@ ml_dtypes where it is installed, else unsigned integers of the same size that ho
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from . import _abi
@@ -58,6 +60,12 @@ def of_numpy(t: np.dtype) -> str:
     if name is None:
         raise _abi.InvalidArgument("a dtype does not fit", "G1050", f"NumPy's {np.dtype(t)} is no element type of Glia")
     return name
+
+
+@functools.lru_cache(None)
+def number(t: np.dtype) -> int:
+    """The library's number of a NumPy dtype."""
+    return _abi.DTYPE_OF_NAME[of_numpy(t)]
 
 
 def enum(t) -> int:

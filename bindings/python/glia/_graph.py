@@ -13,6 +13,7 @@ import numpy as np
 
 from . import _abi, _dtype
 from ._abi import lib
+from ._custom import descriptors
 
 _CONSTANT_MAX = 65536  # bytes; larger ones are weights
 
@@ -106,24 +107,31 @@ class Graph:
     Every op of docs/ops.md is a method: values are inputs (None: an optional one left out), keywords are attributes,
     `name` names the node. The result is a Value, or a tuple where the op has several outputs."""
 
-    def __init__(self, *, bytes_max: int = 0, nodes_max: int = 0, _handle: c_void_p | None = None):
+    def __init__(self, *, ops: Sequence[Any] = (), bytes_max: int = 0, nodes_max: int = 0,
+                 _handle: c_void_p | None = None):
+        """ops: operations of one's own (glia.custom_op). bytes_max, nodes_max: limits, 0 for the defaults."""
         handle, e = _handle or c_void_p(), _abi.new_error()
         if not _handle:
-            o = _abi.CGraphOptions(ctypes.sizeof(_abi.CGraphOptions), None, bytes_max, nodes_max, None, 0)
+            self._descs = descriptors(ops)
+            o = _abi.CGraphOptions(ctypes.sizeof(_abi.CGraphOptions), None, bytes_max, nodes_max,
+                                   ctypes.cast(self._descs, c_void_p), len(ops))
             _abi.check(lib.glia_graph_create(byref(o), byref(handle), byref(e)), e)
-        self._handle = handle
+        self._handle, self.ops = handle, list(ops)
         self._finalizer = weakref.finalize(self, lib.glia_graph_destroy, handle)
         self._arrays: list[Any] = []  # what weights are read from
         self._count = 0
         self._symbols: dict[str, int] = {}
 
     @classmethod
-    def parse(cls, text: str) -> "Graph":
+    def parse(cls, text: str, ops: Sequence[Any] = ()) -> "Graph":
         """The graph that `text()` printed."""
         handle, e, data = c_void_p(), _abi.new_error(), text.encode()
-        o = _abi.CGraphOptions(ctypes.sizeof(_abi.CGraphOptions), None, 0, 0, None, 0)
+        descs = descriptors(ops)
+        o = _abi.CGraphOptions(ctypes.sizeof(_abi.CGraphOptions), None, 0, 0, ctypes.cast(descs, c_void_p), len(ops))
         _abi.check(lib.glia_graph_parse(data, len(data), byref(o), byref(handle), byref(e)), e)
-        return cls(_handle=handle)
+        g = cls(ops=ops, _handle=handle)
+        g._descs = descs
+        return g
 
     def _open(self) -> c_void_p:
         if not self._finalizer.alive:
@@ -142,8 +150,8 @@ class Graph:
     # ---- values without a producer
 
     def symbol(self, name: str, least: int = 0, most: int = 4096) -> int:
-        """A size that inputs decide, within bounds, inclusive: memory is planned for the largest. The same name again is
-        the same size; a dim that is given as a name is one of up to 4096, unless this was called for it before."""
+        """A size that inputs decide, within bounds, inclusive: memory is planned for the largest. The same name again
+        is the same size; a dim that is given as a name is one of up to 4096, unless this was called for it before."""
         if name in self._symbols:
             return self._symbols[name]
         self._symbols[name] = lib.glia_graph_symbol(self._open(), name.encode(), least, most)
@@ -208,7 +216,7 @@ class Graph:
 
     def node(self, op: str, *inputs: Value | None, name: str | None = None, **attrs: Any):
         """The op's output, or a tuple where it has several."""
-        kinds = _attributes(op)
+        kinds = _attributes(op) or {k: v for o in self.ops if o.name == op for k, v in o._attributes}
         args = (_abi.CAttr * (len(attrs) + 1))()
         kept = []
         for a, (key, value) in zip(args, attrs.items()):
@@ -231,7 +239,7 @@ class Graph:
         return (v,) + tuple(self._value(lib.glia_graph_output_of(self._open(), handle, i)) for i in range(1, outputs))
 
     def __getattr__(self, op: str):
-        if op.startswith("_") or op not in ops():
+        if op.startswith("_") or (op not in ops() and all(o.name != op for o in self.ops)):
             raise AttributeError(op)
         return functools.partial(self.node, op)
 

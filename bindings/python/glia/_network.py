@@ -14,6 +14,7 @@ from typing import Any, Iterable, Mapping, Sequence
 
 from . import _abi, _dtype, _object
 from ._abi import lib
+from ._custom import descriptors
 
 _KINDS = {_abi.SEQUENCE: "seq", _abi.OPTIONAL: "optional", _abi.MAP: "map"}
 
@@ -43,7 +44,7 @@ class NodeArg:
 def net_options(threads: int = 0, slots: int = 0, memory_limit: int = 0, isa: str | None = None, level: int = 0,
                 plain: bool = False, fixed: bool = False, plans_max: int = 0) -> _abi.CNetOptions:
     return _abi.CNetOptions(ctypes.sizeof(_abi.CNetOptions), None, threads, slots, memory_limit,
-                            isa.encode() if isa else None, level, plain, fixed, plans_max, 0)
+                            isa.encode() if isa else None, level, plain, fixed, plans_max, 0, None, 0)
 
 
 class Network:
@@ -55,19 +56,24 @@ class Network:
 
     Calls of several threads take turns. Other Python threads run while a network does."""
 
-    def __init__(self, model: str | os.PathLike | bytes, *, folder: str | os.PathLike | None = None, **options: Any):
-        """model: a path, or an ONNX file's bytes; folder: of its external data, in the case of bytes."""
+    def __init__(self, model: str | os.PathLike | bytes, *, folder: str | os.PathLike | None = None,
+                 ops: Sequence[Any] = (), **options: Any):
+        """model: a path, or an ONNX file's bytes; folder: of its external data, in the case of bytes. ops: operations
+        of one's own (glia.custom_op), which stand for the operators of their domains."""
         e, handle = _abi.new_error(), c_void_p()
         o = net_options(**options)
+        self._descs = descriptors(ops)
+        o.ops, o.op_count = ctypes.cast(self._descs, c_void_p), len(ops)
         if isinstance(model, (bytes, bytearray, memoryview)):
             kept = bytes(model)
             status = lib.glia_net_open_memory(ctypes.cast(c_char_p(kept), c_void_p), len(kept),
-                                              os.fsencode(folder) if folder else None, byref(o), byref(handle), byref(e))
+                                              os.fsencode(folder) if folder else None, byref(o), byref(handle),
+                                                  byref(e))
         else:
             kept = None
             status = lib.glia_net_open(os.fsencode(model), byref(o), byref(handle), byref(e))
         _abi.check(status, e)
-        self._start(handle, kept)
+        self._start(handle, kept, ops)
 
     @classmethod
     def from_graph(cls, graph, **options: Any) -> "Network":
@@ -75,10 +81,11 @@ class Network:
         e, handle, o = _abi.new_error(), c_void_p(), net_options(**options)
         _abi.check(lib.glia_net_from_graph(graph._open(), byref(o), byref(handle), byref(e)), e)
         self = cls.__new__(cls)
-        self._start(handle, graph)
+        self._start(handle, graph, graph.ops)
         return self
 
-    def _start(self, handle: c_void_p, kept: object) -> None:
+    def _start(self, handle: c_void_p, kept: object, ops: Sequence[Any]) -> None:
+        self._ops = list(ops)
         self._handle, self._kept, self._lock = handle, kept, threading.Lock()
         self._finalizer = weakref.finalize(self, lib.glia_net_close, handle)
         self.inputs = self._ports(lib.glia_net_input_count, lib.glia_net_input)
@@ -119,9 +126,9 @@ class Network:
         handles: list[int | None] = []
         ins, outs = (c_void_p * max(count_in, 1))(), (c_void_p * max(count_out, 1))()
         e = _abi.new_error()
-        o = _abi.CRunOptions(ctypes.sizeof(_abi.CRunOptions), 0, None, 0)
+        o = None
         if timeout is not None:
-            o.deadline_ns = time.monotonic_ns() + int(timeout * 1e9)
+            o = byref(_abi.CRunOptions(ctypes.sizeof(_abi.CRunOptions), time.monotonic_ns() + int(timeout * 1e9), None, 0))
         try:
             for i, value in enumerate(feed):
                 kind, dtype = self._in_kinds[i]
@@ -131,12 +138,21 @@ class Network:
             with self._lock:
                 if not self._finalizer.alive:
                     raise _abi.GliaError("the object is closed", "G1053", "the network is closed")
-                status = lib.glia_net_run(self._handle, ins, outs, byref(o), byref(e))
+                status = lib.glia_net_run(self._handle, ins, outs, o, byref(e))
         finally:
             for h in handles:
                 lib.glia_object_release(h)
-        _abi.check(status, e)
-        wanted = range(count_out) if want is None else list(want)
+        try:
+            for op in self._ops:
+                op.raise_kept()
+            _abi.check(status, e)
+        except BaseException:
+            for h in outs:
+                lib.glia_object_release(h)
+            raise
+        if want is None:
+            return [_object.to_python(h, tensors) for h in outs[:count_out]]
+        wanted = list(want)
         made = {i: _object.to_python(outs[i], tensors) for i in set(wanted)}
         for i in range(count_out):
             if i not in made:
@@ -155,7 +171,8 @@ class Network:
                                        f"inputs are {', '.join(self._in_names)}")
         for n in output_names or []:
             if n not in self._out_names:
-                raise _abi.InvalidArgument("an argument does not fit", "G1055", f"there is no output `{n}`; the outputs "
+                raise _abi.InvalidArgument("an argument does not fit", "G1055",
+                    f"there is no output `{n}`; the outputs "
                                            f"are {', '.join(self._out_names)}")
         feed = [input_feed.get(p.name) for p in self.inputs]
         want = None if not output_names else [self._out_names[n] for n in output_names]

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-import weakref
 from ctypes import POINTER, byref, c_char_p, c_int, c_int32, c_int64, c_uint8, c_uint16, c_uint64, c_void_p
 
 import numpy as np
@@ -30,7 +29,7 @@ def _let_go(number):  # called by whichever thread drops the last reference
 def _borrow(dtype: int, shape, data: int, owner) -> int:
     number = next(_numbers)
     _borrowed[number] = owner
-    handle = lib.glia_object_borrow(None, dtype, len(shape), _abi.dims_array(shape), data or None, _let_go, number)
+    handle = lib.glia_object_borrow(None, dtype, len(shape), _abi.dims_of(shape), data or None, _let_go, number)
     if not handle:
         _borrowed.pop(number)
         raise _abi.InvalidArgument("shapes do not fit", "G1051",
@@ -116,7 +115,7 @@ class _Managed:
             self.delete()
             raise _abi.InvalidArgument("an argument does not fit", "G1052", f"a tensor given through DLPack {problem}")
         try:
-            return _borrow(_abi.DTYPE_OF_NAME[name], shape, (t.data or 0) + t.byte_offset, self)
+            return _borrow(_abi.DTYPE_OF_NAME[name], tuple(shape), (t.data or 0) + t.byte_offset, self)
         except _abi.GliaError:
             self.delete()
             raise
@@ -128,15 +127,17 @@ class _Managed:
 class Tensor:
     """A tensor of the library: `numpy()`, and DLPack for others, both without a copy."""
 
+    __slots__ = ("_handle", "_data", "dtype", "shape", "__weakref__")
+
     def __init__(self, handle: int):
         """Takes over a reference."""
         self._handle = handle
-        self._finalizer = weakref.finalize(self, lib.glia_object_release, handle)
-        self._finalizer.atexit = False
         self.dtype: str = _abi.NAME_OF_DTYPE[lib.glia_object_dtype(handle)]
-        dims = lib.glia_object_dims(handle)
-        self.shape: tuple[int, ...] = tuple(dims[i] for i in range(lib.glia_object_rank(handle)))
+        self.shape: tuple[int, ...] = tuple(lib.glia_object_dims(handle)[:lib.glia_object_rank(handle)])
         self._data: int = lib.glia_object_data(handle) or 0
+
+    def __del__(self, release=lib.glia_object_release):
+        release(self._handle)
 
     @property
     def __array_interface__(self):
@@ -210,7 +211,8 @@ def _made(handle):
 
 
 def _from_strings(value: np.ndarray) -> int:
-    texts = [s if isinstance(s, bytes) else str(s).encode("utf-8", "surrogateescape") for s in value.reshape(-1).tolist()]
+    texts = [s if isinstance(s, bytes) else str(s).encode("utf-8",
+        "surrogateescape") for s in value.reshape(-1).tolist()]
     sizes = _abi.dims_array([len(t) for t in texts])
     pointers = (c_char_p * max(len(texts), 1))(*texts)
     return _made(lib.glia_object_strings(None, value.ndim, _abi.dims_array(value.shape), pointers, sizes))
@@ -231,8 +233,9 @@ def from_array(array: np.ndarray) -> int:
         return _from_strings(array)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    array = np.asarray(array, order="C")
-    return _borrow(_dtype.enum(array.dtype), array.shape, array.ctypes.data, array)
+    if not array.flags.c_contiguous:
+        array = np.ascontiguousarray(array)
+    return _borrow(_dtype.number(array.dtype), array.shape, array.ctypes.data, array)
 
 
 def from_python(value, dtype: str | None = None, optional: bool = False) -> int:

@@ -1,7 +1,7 @@
 /* linear_act: the product, then its box once more while it lies in cache: what is added, and the activation. */
 #include "ops/epilogue.h"
 
-GLIA_INLINE v16 between(v16 x, v16 a, v16 b) { return v16_select_less(x, a, a, v16_select_less(b, x, b, x)); }
+GLIA_INLINE v16 within(v16 x, v16 a, v16 b) { return v16_select_less(x, a, a, v16_select_less(b, x, b, x)); }
 GLIA_INLINE v16 act_none(v16 x, v16 a, v16 b)
 {
     (void)a, (void)b;
@@ -12,7 +12,7 @@ GLIA_INLINE v16 act_relu(v16 x, v16 a, v16 b)
     (void)a, (void)b;
     return relu_of(x, x);
 }
-GLIA_INLINE v16 act_clip(v16 x, v16 a, v16 b) { return between(x, a, b); }
+GLIA_INLINE v16 act_clip(v16 x, v16 a, v16 b) { return within(x, a, b); }
 GLIA_INLINE v16 act_silu(v16 x, v16 a, v16 b)
 {
     (void)a, (void)b;
@@ -45,7 +45,7 @@ GLIA_INLINE v16 act_leaky_relu(v16 x, v16 a, v16 b)
 }
 GLIA_INLINE v16 act_hard_sigmoid(v16 x, v16 a, v16 b)
 {
-    return between(v16_add(v16_mul(x, a), b), v16_zero(), v16_set(1.0f));
+    return within(v16_add(v16_mul(x, a), b), v16_zero(), v16_set(1.0f));
 }
 GLIA_INLINE v16 act_hard_swish(v16 x, v16 a, v16 b) { return v16_mul(x, act_hard_sigmoid(x, a, b)); }
 

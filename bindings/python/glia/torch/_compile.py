@@ -46,7 +46,8 @@ class _Part:
         feed = [leaves[i].detach().contiguous() for i in self.feeds]
         made = self.network.run_objects(feed) if self.network else []
         tensors = [torch.from_dlpack(t) if 0 not in t.shape else torch.from_numpy(t.numpy()) for t in made]
-        return pytree.tree_unflatten([tensors[r.number] if isinstance(r, _Output) else r for r in self.results], self.spec)
+        return pytree.tree_unflatten([tensors[r.number] if isinstance(r, _Output) else r for r in self.results],
+            self.spec)
 
 
 class _Output:
@@ -96,19 +97,22 @@ def _dtype(t: torch.Tensor) -> str:
 
 class CompiledModule:
     """A module compiled for the shapes of its example. Called with other shapes it is exported again, and up to
-    `plans_max` of them are kept. Its weights are those of the module, read where they lie: after changing them in place,
+    `plans_max` of them are kept. Its weights are those of the module,
+        read where they lie: after changing them in place,
     compile again."""
 
     def __init__(self, module: torch.nn.Module, args: tuple, kwargs: dict, options: dict[str, Any]):
         if any(p.device.type != "cpu" for p in module.parameters()):
-            raise _abi.InvalidArgument("an argument does not fit", "G1052", "the module's parameters are not on the CPU")
+            raise _abi.InvalidArgument("an argument does not fit", "G1052",
+                "the module's parameters are not on the CPU")
         self.module, self._options, self._most = module, options, options.pop("plans_max", 8) or 8
         self._parts: OrderedDict[tuple, _Part] = OrderedDict()
         self._part(args, kwargs)
 
     def _part(self, args: tuple, kwargs: dict) -> tuple[_Part, list]:
         leaves, spec = pytree.tree_flatten((args, kwargs))
-        key = (spec,) + tuple((tuple(x.shape), x.dtype) if isinstance(x, torch.Tensor) else (type(x), x) for x in leaves)
+        key = (spec,) + tuple((tuple(x.shape), x.dtype) if isinstance(x, torch.Tensor) else (type(x),
+            x) for x in leaves)
         part = self._parts.get(key)
         if part is None:
             part = self._parts[key] = _Part(_export(self.module, args, kwargs), self._options)

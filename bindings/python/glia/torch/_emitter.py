@@ -65,6 +65,8 @@ class Emitter:
         self.names: dict[int, str] = {}  # of parameters and buffers, by the tensor's id
         self._taken: set[str] = set()
         self._kept: list[torch.Tensor] = []
+        self._expanded: dict[int, Value] = {}  # what a value is an expansion of
+        self._repeated: dict[int, Value] = {}
 
     # ---- values
 
@@ -100,7 +102,8 @@ class Emitter:
             bits = dense if dense.dtype != torch.bfloat16 else dense.view(torch.uint16)
             value = self._constant(dtype, dense.shape, bits.numpy())
         else:
-            value = self.graph.weight_at(self.name(wanted or "constant"), dtype, dense.shape, dense.data_ptr(), (dense, t))
+            value = self.graph.weight_at(self.name(wanted or "constant"), dtype, dense.shape, dense.data_ptr(),
+                (dense, t))
         self._weights[key] = self.remember(value, t)
         self._kept.append(t)  # so that its address means it alone
         return value
@@ -135,12 +138,20 @@ class Emitter:
     def node(self, op: str, *inputs: Any, **attrs: Any):
         made = self.graph.node(op, *(self.value(x) if x is not None else None for x in inputs), **attrs)
         for v in made if isinstance(made, tuple) else (made,):
-            self.remember(v, torch.empty(v.dims, dtype=next(t for t, n in DTYPES.items() if n == v.dtype), device="meta"))
+            self.remember(v, torch.empty(v.dims, dtype=next(t for t, n in DTYPES.items() if n == v.dtype),
+                device="meta"))
         return made
 
     def reshape(self, x: Value, dims) -> Value:
         dims = [int(d) for d in dims]
-        return x if list(x.dims) == dims else self.node("reshape", x, dims=dims)
+        if list(x.dims) == dims:
+            return x
+        y = self.node("reshape", x, dims=dims)
+        if x.id in self._expanded:  # [b, g, 1, s, d] to [b, g, n, s, d] to [b, g n, s, d]
+            of, n = self._expanded[x.id], x.dims
+            if of.rank == 5 and of.dims == (n[0], n[1], 1, *n[3:]) and dims == [n[0], n[1] * n[2], *n[3:]]:
+                self._repeated[y.id] = of
+        return y
 
     def permute(self, x: Value, perm) -> Value:
         perm = [p % x.rank for p in perm]
@@ -148,7 +159,16 @@ class Emitter:
 
     def expand(self, x: Value, dims) -> Value:
         dims = [int(d) for d in dims]
-        return x if list(x.dims) == dims else self.node("expand", x, dims=dims)
+        if list(x.dims) == dims:
+            return x
+        y = self.node("expand", x, dims=dims)
+        self._expanded[y.id] = x
+        return y
+
+    def groups(self, x: Value) -> Value:
+        """The heads [b, g, s, d] that x [b, h, s, d] repeats, where it was made so; else x."""
+        of = self._repeated.get(x.id)
+        return x if of is None else self.reshape(of, [of.dims[0], of.dims[1], *of.dims[3:]])
 
     def slice(self, x: Value, axis: int, begin: int, end: int, step: int = 1) -> Value:
         axis %= max(x.rank, 1)
@@ -208,7 +228,8 @@ class Emitter:
         try:
             made = handler(self, *args, **kwargs)
         except _abi.GliaError as error:
-            raise type(error)(error.status, error.code, f"at `{fx.name}` ({name}), {_place(fx)}: {error.text}") from None
+            raise type(error)(error.status, error.code,
+                f"at `{fx.name}` ({name}), {_place(fx)}: {error.text}") from None
         self._check(fx, name, made)
         return made
 
@@ -218,7 +239,8 @@ class Emitter:
         for want, have in zip(wants, made if isinstance(made, (list, tuple)) else [made]):
             if isinstance(have, Value) and isinstance(want, torch.Tensor):
                 if tuple(want.shape) != tuple(have.dims) or DTYPES.get(want.dtype) != have.dtype:
-                    raise _abi.GliaError("internal", "G1057", f"the handler of {name} gave {have.dtype}{list(have.dims)} "
+                    raise _abi.GliaError("internal", "G1057",
+                        f"the handler of {name} gave {have.dtype}{list(have.dims)} "
                                          f"for `{fx.name}`; PyTorch gives {want.dtype} {list(want.shape)}")
                 self.remember(have, want)
 

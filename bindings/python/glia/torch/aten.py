@@ -24,7 +24,8 @@ def _unary(names: str, op: str) -> None:
 
 
 for _names, _op in {
-    "neg": "neg", "abs": "abs", "exp": "exp", "log": "log", "sqrt": "sqrt", "rsqrt": "rsqrt", "reciprocal": "reciprocal",
+    "neg": "neg", "abs": "abs", "exp": "exp", "log": "log", "sqrt": "sqrt", "rsqrt": "rsqrt",
+        "reciprocal": "reciprocal",
     "sin": "sin", "cos": "cos", "tan": "tan", "asin arcsin": "asin", "acos arccos": "acos", "atan arctan": "atan",
     "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "asinh": "asinh", "acosh": "acosh", "atanh": "atanh", "erf": "erf",
     "sigmoid": "sigmoid", "relu": "relu", "floor": "floor", "ceil": "ceil", "round": "round", "sign sgn": "sign",
@@ -88,7 +89,8 @@ def trunc(e, x):
     return _towards_zero(e, x)
 
 
-@handles("aten.div.Tensor", "aten.div.Scalar", "aten.true_divide.Tensor", "aten.div.Tensor_mode", "aten.div.Scalar_mode",
+@handles("aten.div.Tensor", "aten.div.Scalar", "aten.true_divide.Tensor", "aten.div.Tensor_mode",
+    "aten.div.Scalar_mode",
          "aten.floor_divide.default")
 def div(e, a, b, rounding_mode=None):
     if "floor_divide" in str(e.fx.target):
@@ -350,7 +352,8 @@ def filled(e, x, *rest, **options):
 
 
 @handles("aten.view.default", "aten.reshape.default", "aten._unsafe_view.default", "aten.flatten.using_ints",
-         "aten.unflatten.int", "aten.squeeze.default", "aten.squeeze.dim", "aten.squeeze.dims", "aten.unsqueeze.default",
+         "aten.unflatten.int", "aten.squeeze.default", "aten.squeeze.dim", "aten.squeeze.dims",
+             "aten.unsqueeze.default",
          "aten.view_as.default", "aten.reshape_as.default", "aten.atleast_1d.default", "aten._reshape_alias.default")
 def reshape(e, x, *rest, **options):
     return e.reshape(x, e.out.shape)
@@ -505,7 +508,8 @@ def pad(e, x, pads, mode="constant", value=None):
     if list(x.dims) == list(e.out.shape):
         return x
     if x.dtype == "bool":
-        return e.cast(e.node("pad", e.cast(x, torch.uint8), before=before, dims=list(e.out.shape), value=float(value or 0)),
+        return e.cast(e.node("pad", e.cast(x, torch.uint8), before=before, dims=list(e.out.shape),
+            value=float(value or 0)),
                       torch.bool)
     return e.node("pad", x, before=before, dims=list(e.out.shape), value=float(value or 0))
 
@@ -728,7 +732,8 @@ def _variance(e: Emitter, x: Value, dim: Any, correction: float | None, keepdim:
     mean = e.node("mean", x, axes=axes, keepdims=1)
     total = e.node("sum_squares", e.node("sub", x, mean), axes=axes, keepdims=int(keepdim))
     correction = 1 if correction is None else correction
-    return e.node("mul", total, e.value(1.0 / max(n - correction, 0) if n > correction else math.inf, e.torch_dtype(x))), mean
+    return e.node("mul", total, e.value(1.0 / max(n - correction, 0) if n > correction else math.inf,
+        e.torch_dtype(x))), mean
 
 
 @handles("aten.var.correction", "aten.std.correction", "aten.var.dim", "aten.std.dim", "aten.var.default",
@@ -950,11 +955,13 @@ def _scale_channels(e: Emitter, y: Value, w: Any, b: Any) -> Value:
     shape = [-1] + [1] * (y.rank - 2)
     for op, v in (("mul", w), ("add", b)):
         if v is not None:
-            y = e.node(op, y, v.reshape(shape) if isinstance(v, torch.Tensor) else e.reshape(v, [v.dims[0], *shape[1:]]))
+            y = e.node(op, y, v.reshape(shape) if isinstance(v, torch.Tensor) else e.reshape(v,
+                [v.dims[0], *shape[1:]]))
     return y
 
 
-@handles("aten.batch_norm.default", "aten.native_batch_norm.default", "aten._native_batch_norm_legit_no_training.default",
+@handles("aten.batch_norm.default", "aten.native_batch_norm.default",
+    "aten._native_batch_norm_legit_no_training.default",
          "aten._batch_norm_no_update.default", "aten.instance_norm.default")
 def batch_norm(e, x, w, b, mean, var, *rest):
     name = str(e.fx.target)
@@ -1004,7 +1011,8 @@ def _convolution(e, x, w, bias, stride, padding, dilation, transposed, output_pa
     attrs = {"strides": stride, "dilations": dilation, "pads": pads, "group": groups}
     if transposed:
         attrs["output_padding"] = _each(output_padding, n)
-    y = e.node("conv_transpose" if transposed else "conv", x, w, *([e.value(bias)] if bias is not None else []), **attrs)
+    y = e.node("conv_transpose" if transposed else "conv", x, w, *([e.value(bias)] if bias is not None else []),
+        **attrs)
     return e.reshape(y, e.out.shape)
 
 
@@ -1048,7 +1056,8 @@ def _ends(size, kernel, stride, pads, dilation, ceil) -> list[int]:
 
 
 @handles("aten.max_pool1d.default", "aten.max_pool2d.default", "aten.max_pool3d.default",
-         "aten.max_pool2d_with_indices.default", "aten.max_pool3d_with_indices.default", "aten.max_pool1d_with_indices.default")
+         "aten.max_pool2d_with_indices.default", "aten.max_pool3d_with_indices.default",
+             "aten.max_pool1d_with_indices.default")
 def max_pool(e, x, kernel, stride=(), padding=0, dilation=1, ceil_mode=False):
     name = str(e.fx.target)
     n = int(name[name.index("pool") + 4])
@@ -1126,7 +1135,8 @@ def upsample_nearest(e, x, size, *scales):
         axis = 2 + i
         have, want = x.dims[axis], e.out.shape[axis]
         step = 1.0 / given[i] if given else have / want
-        at = (torch.arange(want, dtype=torch.float32) * torch.tensor(step, dtype=torch.float32)).floor().long().clamp(max=have - 1)
+        at = (torch.arange(want, dtype=torch.float32) * torch.tensor(step,
+            dtype=torch.float32)).floor().long().clamp(max=have - 1)
         x = e.node("gather", x, at, axis=axis) if not torch.equal(at, torch.arange(have)) else x
     return x
 
@@ -1193,7 +1203,10 @@ def sdpa(e, q, k, v, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=No
             full = [*lead, mask.dims[-3] if mask.rank > 2 else 1, *mask.dims[-2:]]
             mask = e.expand(e.reshape(mask, [1] * (len(full) - mask.rank) + list(mask.dims)), full)
             mask = e.reshape(mask, [math.prod(lead), *full[-3:]])
-    y = e.node("sdpa", four(q), four(k), four(v), *([mask] if mask is not None else []), scale=scale, causal=int(causal),
+    if q.rank == 4 and e.groups(k).dims[1] == e.groups(v).dims[1]:
+        k, v = e.groups(k), e.groups(v)
+    y = e.node("sdpa", four(q), four(k), four(v), *([mask] if mask is not None else []), scale=scale,
+        causal=int(causal),
                past=0)
     y = e.reshape(y, e.out.shape)
     return y if blind is None else e.node("where", e.value(blind), e.value(0.0, _out(e)), y)
