@@ -76,15 +76,16 @@ static void fill_bytes(uint8_t *p, int64_t n)
 
 static void check_qconv(const glia_cpu_kernel *row)
 {
-    const glia_dtype wt = strstr(row->types, ",u8:") ? GLIA_U8 : GLIA_I8;
+    const glia_dtype wt = strstr(row->types, ",u8") ? GLIA_U8 : GLIA_I8;
+    const int layout = strstr(row->types, ":c16") ? GLIA_LAYOUT_C16 : GLIA_LAYOUT_PLAIN;
     for (int i = 0; i < 120; i++) {
         call c = {.in_count = 0};
         static uint8_t plain[1 << 18];
         static int64_t ints[8];
         const glia_dtype xt = i % 2 ? GLIA_U8 : GLIA_I8, to = pick(0, 1) ? GLIA_U8 : GLIA_I8;
         const int64_t group = pick(0, 2) ? 1 : pick(1, 20), n = pick(1, 2);
-        const int64_t w[4] = {group * pick(1, group > 1 ? 3 : 40), pick(1, i % 5 ? 9 : 70), pick(1, 3),
-                              pick(1, 3)};
+        const int64_t w[4] = {group * pick(1, group > 1 ? 3 : 40), layout ? pick(1, i % 5 ? 9 : 70) : 1,
+                              pick(1, 3), pick(1, 3)};
         const int64_t x[4] = {n, group * w[1], w[2] + pick(0, 20), w[3] + pick(0, 20)}, one = 1;
         int64_t y[4] = {n, w[0]}, bytes;
         for (int a = 0; a < 2; a++) {
@@ -94,9 +95,10 @@ static void check_qconv(const glia_cpu_kernel *row)
         fill_bytes(set_in(&c, 0, xt, 0, 4, x)->data = edge(0, x[0] * x[1] * x[2] * x[3]),
                    x[0] * x[1] * x[2] * x[3]);
         fill_bytes(plain, w[0] * w[1] * w[2] * w[3]);
-        glia_layout_tensor_bytes(GLIA_LAYOUT_C16, wt, 4, w, &bytes);
-        glia_layout_pack_taps(wt, 4, w, plain, 0, w[0],
-                              set_in(&c, 1, wt, GLIA_LAYOUT_C16, 4, w)->data = edge(1, bytes));
+        glia_layout_tensor_bytes(layout, wt, 4, w, &bytes);
+        uint8_t *packed = set_in(&c, 1, wt, layout, 4, w)->data = edge(1, bytes);
+        if (layout) glia_layout_pack_taps(wt, 4, w, plain, 0, w[0], packed);
+        else memcpy(packed, plain, (size_t)bytes);
         c.in_count = 7;
         if (pick(0, 3)) fill_bytes(set_in(&c, 2, xt, 0, 1, &one)->data = edge(2, 1), 1);
         const bool each = pick(0, 1);

@@ -306,7 +306,7 @@ static glia_value packed_weight(glia_rewrite *r, glia_value plain, glia_value to
     return r->map[plain.id] = glia_graph_apply(r->dst, &glia_op_pack, name, &to, 1, attrs);
 }
 
-/* The weight of a convolution as C16; floats of depthwise ones, of one channel a sum, stay plain. Weights that a node
+/* The weight of a convolution as C16; those of depthwise ones, of one channel a sum, stay plain. Weights that a node
  * makes, or that others read as well, are packed in each run. */
 static glia_value packed_taps(glia_rewrite *r, const glia_op *op, glia_value plain, glia_value to)
 {
@@ -314,7 +314,7 @@ static glia_value packed_taps(glia_rewrite *r, const glia_op *op, glia_value pla
     glia_type packed = info->type;
     glia_attr_arg attrs[] = {GLIA_INT("layout", GLIA_LAYOUT_C16), {0}};
     packed.layout = GLIA_LAYOUT_C16;
-    if (info->type.layout || (op == &glia_op_conv && info->type.dims[1] == 1) ||
+    if (info->type.layout || info->type.dims[1] == 1 ||
         !glia_cpu_takes_taps(op, &packed, r->options->features, r->options->isa_max))
         return to;
     char *name = glia_arena_printf(&r->scratch, "%s.pack", info->name);

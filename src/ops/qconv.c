@@ -163,7 +163,18 @@ static int64_t qconv_scratch(const glia_kargs *k)
     const int64_t pixels = glia_tensor_elements(y) / glia_max(y->dims[0] * y->dims[1], 1);
     const int64_t room = glia_max(64, (1 << 19) / glia_max(depth, 1) / 64 * 64);
     int64_t bytes;
-    if (!w->layout) return 0;
+    if (!w->layout && w->dims[1] != 1) return 0;
+    if (!w->layout) { /* depthwise: a plane of floats, as in conv */
+        const glia_window g =
+            glia_window_of(&k->in[X], y, w->dims + 2, &k->attr[STRIDES], &k->attr[DILATIONS], &k->attr[PADS]);
+        int64_t count = 1;
+        for (int a = 0; a < GLIA_SPATIAL; a++) {
+            int64_t size = g.out[a] * g.stride[a] + (g.kernel[a] - 1) * g.dilation[a];
+            if (a == 2) size += 32 * g.stride[a];
+            if (!glia_mul(count, size, &count)) return -1;
+        }
+        return glia_mul(count, 4, &bytes) ? bytes : -1;
+    }
     return glia_mul(glia_min(room, glia_ceil_div(pixels, 64) * 64) + 64, depth + 4, &bytes) ? bytes : -1;
 }
 

@@ -9,6 +9,7 @@
 #define QCONV_ROWS 4
 #define QCONV_VECTORS 1
 #include "provider/cpu/conv_int.h"
+#include "provider/cpu/conv_depth_int.h"
 #include "provider/cpu/pool_float.h"
 
 static const glia_cpu_kernel kernels[] = {

@@ -6,6 +6,7 @@
 #define CONV_ROWS 8
 #define CONV_VECTORS 3
 #include "base/cpu.h"
+#include "provider/cpu/conv_depth_int.h"
 #include "provider/cpu/pool_float.h"
 
 static const glia_cpu_kernel kernels[] = {

@@ -7,6 +7,9 @@
  * into scratch as [taps, c][pixels], weights (C16) are broadcast. A convolution of single taps reads its input where
  * it lies. Planes too small to fill lanes with are gathered by pixels instead, and go through the tiles of
  * float_tile.h, whose lanes are output channels. Depthwise convolutions run over padded copies of single planes. */
+#ifndef GLIA_PROVIDER_CPU_CONV_FLOAT_H
+#define GLIA_PROVIDER_CPU_CONV_FLOAT_H
+
 #include "ops/epilogue.h"
 #include "ops/ops.h"
 #include "ops/window.h"
@@ -541,3 +544,5 @@ static void conv_depth_f32(const glia_kargs *k)
         }
     }
 }
+
+#endif

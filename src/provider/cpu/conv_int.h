@@ -11,7 +11,7 @@
 #include "provider/cpu/conv_pixels.h"
 #include "provider/cpu/kernel.h"
 #include "provider/cpu/rows.h"
-#include "provider/cpu/simd16.h"
+#include "provider/cpu/simd16_int.h"
 #include "tensor/layout.h"
 
 /* ---- steps: sixteen sums of 32 bits; a step adds four products of U8 and I8 to each */
@@ -20,13 +20,7 @@
 
 typedef v16i dot_x, dot_w;
 GLIA_INLINE v16i v16i_zero(void) { return _mm512_setzero_si512(); }
-GLIA_INLINE v16i v16i_set(int32_t v) { return _mm512_set1_epi32(v); }
 GLIA_INLINE v16i v16i_mul(v16i a, v16i b) { return _mm512_mullo_epi32(a, b); }
-GLIA_INLINE v16 v16i_to_floats(v16i a) { return _mm512_cvtepi32_ps(a); }
-GLIA_INLINE void v16i_store_low(uint8_t *to, v16i a)
-{
-    _mm_storeu_si128((__m128i *)to, _mm512_cvtepi32_epi8(a));
-}
 GLIA_INLINE dot_x dot_x_of(const uint8_t *p) { return v16i_load(p); }
 GLIA_INLINE dot_w dot_w_of(const uint8_t *p)
 {
@@ -45,20 +39,9 @@ typedef struct dot_w {
     __m256i even, odd;
 } dot_w;
 GLIA_INLINE v16i v16i_zero(void) { return v16i_pair(_mm256_setzero_si256(), _mm256_setzero_si256()); }
-GLIA_INLINE v16i v16i_set(int32_t v) { return v16i_pair(_mm256_set1_epi32(v), _mm256_set1_epi32(v)); }
 GLIA_INLINE v16i v16i_mul(v16i a, v16i b)
 {
     return v16i_pair(_mm256_mullo_epi32(a.lo, b.lo), _mm256_mullo_epi32(a.hi, b.hi));
-}
-GLIA_INLINE v16 v16i_to_floats(v16i a)
-{
-    return v16_pair(_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi));
-}
-GLIA_INLINE void v16i_store_low(uint8_t *to, v16i a)
-{
-    int32_t t[16];
-    v16i_store(t, a);
-    for (int i = 0; i < 16; i++) to[i] = (uint8_t)t[i];
 }
 GLIA_INLINE __m256i half_even(__m256i v) { return _mm256_and_si256(v, _mm256_set1_epi16(0xff)); }
 GLIA_INLINE __m256i half_odd(__m256i v) { return _mm256_srli_epi16(v, 8); }

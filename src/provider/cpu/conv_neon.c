@@ -6,6 +6,7 @@
 #define CONV_ROWS 6
 #define CONV_VECTORS 1
 #include "base/cpu.h"
+#include "provider/cpu/conv_depth_int.h"
 #include "provider/cpu/pool_float.h"
 
 static const glia_cpu_kernel kernels[] = {
