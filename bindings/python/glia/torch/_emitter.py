@@ -89,10 +89,12 @@ class Emitter:
         self._metas[value.id] = meta
         return value
 
-    def tensor(self, t: torch.Tensor) -> Value:
-        """A tensor that is known, read where it lies; a small one that was computed is copied into the graph."""
+    def tensor(self, t: torch.Tensor, role: str = "") -> Value:
+        """A tensor that is known, read where it lies; a small one that was computed is copied into the graph. Where a
+        table of embeddings is also a product's weight, each role is a weight of its own over the same memory, so that
+        the product's may be packed."""
         t = t.detach()
-        key = (t.data_ptr(), tuple(t.shape), t.stride(), t.dtype)
+        key = (t.data_ptr(), tuple(t.shape), t.stride(), t.dtype, role)
         if key in self._weights and t.numel():
             return self._weights[key]
         wanted = self.names.get(t.data_ptr())
@@ -102,7 +104,7 @@ class Emitter:
             bits = dense if dense.dtype != torch.bfloat16 else dense.view(torch.uint16)
             value = self._constant(dtype, dense.shape, bits.numpy())
         else:
-            value = self.graph.weight_at(self.name(wanted or "constant"), dtype, dense.shape, dense.data_ptr(),
+            value = self.graph.weight_at(self.name((wanted or "constant") + role), dtype, dense.shape, dense.data_ptr(),
                 (dense, t))
         self._weights[key] = self.remember(value, t)
         self._kept.append(t)  # so that its address means it alone

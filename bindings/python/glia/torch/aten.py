@@ -601,7 +601,7 @@ def diff(e, x, n=1, dim=-1, prepend=None, append=None):
 
 @handles("aten.embedding.default")
 def embedding(e, w, ids, *rest, **options):
-    w = e.value(w)
+    w = e.tensor(w, ".rows") if isinstance(w, torch.Tensor) else w
     return e.node("gather", w, e.guarded(ids, w.dims[0]), axis=0)
 
 
