@@ -32,6 +32,7 @@ enum { /* commands as bits */
        CLI_TOP = 512, /* before any command */
        CLI_VERIFY = 1 << 10,
        CLI_CONFORM = 1 << 11,
+       CLI_COMPILE = 1 << 12,
        CLI_EMBED = 1 << 19,
        CLI_QUANTIZE = 1 << 20,
        CLI_CHAT = 1 << 24,

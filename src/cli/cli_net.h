@@ -45,5 +45,6 @@ int cli_net_html(cli *c, const glia_net *net); /* the page of --html */
 int cli_net_bench(cli *c);
 int cli_cmd_verify(cli *c);
 int cli_cmd_conform(cli *c);
+int cli_cmd_compile(cli *c);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/utf8.h"
+#include "format/container.h"
 #include "format/file.h"
 
 #include <stdarg.h>
@@ -527,7 +528,9 @@ static bool parse_model(glia_onnx_parser *p, glia_span s)
 
 typedef struct owner { /* what close gives back; the model is its first member */
     glia_onnx m;
-    char *file; /* null: borrowed bytes */
+    char *file; /* null: borrowed bytes, or a mapping */
+    void *map;  /* a container, which stays mapped */
+    int64_t map_bytes;
     const glia_os *os;
 } owner;
 
@@ -542,12 +545,17 @@ static glia_onnx_limits limits_of(const glia_onnx_limits *given)
 }
 
 static glia_status parse_owned(owner *o, const void *data, int64_t size, const char *folder,
-                               const glia_onnx_limits *limits, glia_error *e)
+                               const glia_span *blob, const glia_onnx_limits *limits, glia_error *e)
 {
     const glia_onnx_limits l = limits_of(limits);
     glia_arena_init(&o->m.arena, o->os, l.message_bytes);
-    glia_onnx_parser p = {
-        .arena = &o->m.arena, .base = data, .own = (uint8_t *)o->file, .m = &o->m, .limits = l, .e = e};
+    glia_onnx_parser p = {.arena = &o->m.arena,
+                          .base = data,
+                          .own = (uint8_t *)o->file,
+                          .m = &o->m,
+                          .blob = blob,
+                          .limits = l,
+                          .e = e};
     o->m.internal = glia_onnx_files_new(&o->m.arena, folder);
     if (!o->m.internal) glia_onnx_nomem(&p);
     else parse_model(&p, (glia_span){data, size});
@@ -570,7 +578,7 @@ glia_status glia_onnx_parse(const glia_os *os, const void *data, int64_t size, c
     if (!data || size < 0) return glia_fail(e, GLIA_E_ARG, "G1017", "no bytes to read an ONNX model from");
     owner *o = owner_new(os ? os : glia_os_default(), e);
     if (!o) return GLIA_E_NOMEM;
-    glia_status s = parse_owned(o, data, size, folder, limits, e);
+    glia_status s = parse_owned(o, data, size, folder, NULL, limits, e);
     if (s) glia_onnx_close(&o->m);
     else *out = &o->m;
     return s;
@@ -581,6 +589,31 @@ static char *folder_of(glia_arena *a, const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? glia_arena_strndup(a, path, slash == path ? 1 : slash - path) : glia_arena_strdup(a, "");
+}
+
+/* A file that begins like a container; all others are left alone, also those that cannot be opened. */
+static glia_status open_container(owner *o, const char *path, const glia_onnx_limits *limits, bool *is,
+                                  glia_error *e)
+{
+    const glia_os *os = o->os;
+    uint8_t head[8];
+    glia_file f;
+    glia_container c;
+    glia_status s = GLIA_OK;
+    *is = false;
+    if (os->file_open(os->ctx, path, GLIA_FILE_READ, &f)) return GLIA_OK;
+    if (os->file_size(os->ctx, f, &o->map_bytes) || o->map_bytes < (int64_t)sizeof head ||
+        os->file_read(os->ctx, f, 0, head, sizeof head) || !glia_container_is(head, sizeof head))
+        goto done;
+    *is = true;
+    o->map = os->map(os->ctx, f, (size_t)o->map_bytes);
+    s = o->map ? glia_container_view(o->map, o->map_bytes, &c, e)
+               : glia_fail(e, GLIA_E_IO, "G0802", "the file cannot be mapped");
+    if (!s) s = parse_owned(o, c.graph.data, c.graph.size, NULL, &c.weights, limits, e);
+    if (s) glia_error_context(e, "%.512s", path);
+done:
+    os->file_close(os->ctx, f);
+    return s;
 }
 
 glia_status glia_onnx_open(const glia_os *os, const char *path, const glia_onnx_limits *limits,
@@ -596,10 +629,16 @@ glia_status glia_onnx_open(const glia_os *os, const char *path, const glia_onnx_
     glia_arena scratch;
     glia_arena_init(&scratch, os, 0);
     const char *folder = folder_of(&scratch, path);
-    glia_status s = folder ? glia_file_load(os, path, INT64_MAX - 1, &o->file, &size, e)
+    bool container = false;
+    glia_status s = folder ? open_container(o, path, limits, &container, e)
                            : glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for a path");
-    if (!s) {
-        s = parse_owned(o, o->file, size, folder, limits, e);
+    if (!s && !container) s = glia_file_load(os, path, INT64_MAX - 1, &o->file, &size, e);
+    if (!s && !container && glia_container_is(o->file, size)) {
+        o->m.file_bytes = size;
+        s = glia_fail(e, GLIA_E_IO, "G0802", "%.512s: its first bytes could not be read at first", path);
+    }
+    if (!s && !container) {
+        s = parse_owned(o, o->file, size, folder, NULL, limits, e);
         if (s) glia_error_context(e, "%.512s", path);
     }
     glia_arena_free(&scratch);
@@ -617,6 +656,7 @@ void glia_onnx_close(glia_onnx *m)
         glia_onnx_files_close(m);
         glia_arena_free(&m->arena);
     }
+    if (o->map) os->unmap(os->ctx, o->map, (size_t)o->map_bytes);
     if (o->file) os->mem_free(os->ctx, o->file, (size_t)m->file_bytes + 1);
     os->mem_free(os->ctx, o, sizeof *o);
 }

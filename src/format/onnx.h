@@ -147,8 +147,9 @@ typedef struct glia_onnx_limits {
     int64_t tensors; /* 0: 65 536 */
 } glia_onnx_limits;
 
-/* Opens and checks a file. GLIA_E_IO, GLIA_E_FORMAT, GLIA_E_LIMIT, GLIA_E_UNSUPPORTED, GLIA_E_NOMEM; codes
- * G1000 to G1019. limits null: the defaults. */
+/* Opens and checks a file, or a .glia container (container.h), which stays mapped. GLIA_E_IO, GLIA_E_FORMAT,
+ * GLIA_E_LIMIT, GLIA_E_UNSUPPORTED, GLIA_E_NOMEM; codes G1000 to G1019, and G0240 to G0243. limits null: the
+ * defaults. */
 glia_status glia_onnx_open(const glia_os *os, const char *path, const glia_onnx_limits *limits,
                            glia_onnx **out, glia_error *e);
 /* The same of bytes, which are borrowed. folder: where external data lie; null refuses them. */

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "format/container.h"
 #include "format/file.h"
 #include "tensor/dtype.h"
 #include "tensor/lowbit.h"
@@ -114,6 +115,32 @@ static bool number_of(const glia_onnx_text *s, int64_t *out)
     return s->size > 0;
 }
 
+static glia_status check_bools(const glia_onnx_tensor *t, const uint8_t *b, int64_t n, glia_error *e)
+{
+    for (int64_t i = 0; t->dtype == GLIA_BOOL && i < n; i++) {
+        if (b[i] > 1)
+            return glia_fail(e, GLIA_E_FORMAT, "G1008", "a bool of tensor '%.64s' is %d, neither 0 nor 1",
+                             t->name.text, b[i]);
+    }
+    return GLIA_OK;
+}
+
+/* Weights of a container lie in its own bytes, which stay where they are. */
+static bool use_blob(glia_onnx_parser *p, glia_onnx_tensor *t, int64_t bytes)
+{
+    const int bits = glia_lowbit_bits(t->dtype);
+    if (t->external_offset % 64 || bytes > p->blob->size || t->external_offset > p->blob->size - bytes ||
+        (bits && bits < 8))
+        return glia_onnx_fail(p, GLIA_E_FORMAT, "G1013", NULL,
+                              "tensor '%.64s' has %lld bytes at %lld of a container's %lld weights",
+                              t->name.text, (long long)bytes, (long long)t->external_offset,
+                              (long long)p->blob->size);
+    t->data = p->blob->data + t->external_offset;
+    t->location = NULL;
+    p->status = check_bools(t, t->data, t->count, p->e);
+    return !p->status;
+}
+
 bool glia_onnx_place_external(glia_onnx_parser *p, glia_onnx_tensor *t, const glia_onnx_text *keys,
                               const glia_onnx_text *values, int64_t count)
 {
@@ -143,6 +170,7 @@ bool glia_onnx_place_external(glia_onnx_parser *p, glia_onnx_tensor *t, const gl
             "tensor '%.64s' has %lld external bytes where its shape and type (%s) ask for %lld", t->name.text,
             (long long)t->external_length, glia_onnx_type_name(t->onnx_type), (long long)bytes);
     if (!t->count) return true;
+    if (p->blob && !strcmp(t->location, GLIA_CONTAINER_FILE)) return use_blob(p, t, bytes);
     p->status = open_file(p->m, t, &file, &size, p->e);
     if (!p->status) p->status = check_extent(t, size, &bytes, p->e);
     return !p->status;
@@ -165,16 +193,6 @@ static int read_packed(const glia_os *os, glia_file file, const glia_onnx_tensor
         memcpy(to + (from - begin), elements + (from - at), (size_t)(glia_min(begin + n, at + count) - from));
     }
     return 0;
-}
-
-static glia_status check_bools(const glia_onnx_tensor *t, const uint8_t *b, int64_t n, glia_error *e)
-{
-    for (int64_t i = 0; t->dtype == GLIA_BOOL && i < n; i++) {
-        if (b[i] > 1)
-            return glia_fail(e, GLIA_E_FORMAT, "G1008", "a bool of tensor '%.64s' is %d, neither 0 nor 1",
-                             t->name.text, b[i]);
-    }
-    return GLIA_OK;
 }
 
 glia_status glia_onnx_tensor_read(const glia_onnx *m, const glia_onnx_tensor *t, int64_t begin, int64_t bytes,

@@ -13,10 +13,11 @@ typedef struct glia_onnx_graph_todo { /* a subgraph that has been seen and not r
 
 typedef struct glia_onnx_parser {
     glia_arena *arena;
-    const uint8_t *base; /* offsets in errors count from here */
-    uint8_t *own;        /* the same memory where it is ours to move data in, else null */
-    bool copy;           /* data must not point into the bytes */
-    glia_onnx *m;        /* null for items; external data are refused then */
+    const uint8_t *base;   /* offsets in errors count from here */
+    uint8_t *own;          /* the same memory where it is ours to move data in, else null */
+    bool copy;             /* data must not point into the bytes */
+    glia_onnx *m;          /* null for items; external data are refused then */
+    const glia_span *blob; /* of a container: what the external file GLIA_CONTAINER_FILE means; else null */
     glia_onnx_limits limits;
     int64_t nodes, tensors, values; /* seen so far */
     glia_onnx_graph_todo *todo;
