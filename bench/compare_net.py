@@ -61,7 +61,8 @@ class Glia:
     def output(self, i, like):
         import numpy as np
         at = self.lib.glia_net_output_data(self.net, i)
-        return np.ctypeslib.as_array((ctypes.c_char * like.nbytes).from_address(at)).view(like.dtype).reshape(like.shape)
+        data = np.ctypeslib.as_array((ctypes.c_char * like.nbytes).from_address(at))
+        return data.view(like.dtype).reshape(like.shape)
 
     def close(self):
         self.lib.glia_net_close(self.net)

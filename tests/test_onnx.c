@@ -696,7 +696,11 @@ static void every_call_fails(void)
             if (!s) s = glia_onnx_save(&f.os, in_folder("out.onnx"), m, NULL);
             glia_onnx_close(m);
             CHECK(fault_os_clean(&f));
-            CHECK_I64(s, !f.failed ? GLIA_OK : round / 2 == FAULT_MEMORY ? GLIA_E_NOMEM : GLIA_E_IO);
+            /* The look at a file's first bytes may fail once: reading the whole file then decides. */
+            const bool look =
+                (round / 2 == FAULT_OPEN || round / 2 == FAULT_SIZE || round / 2 == FAULT_READ) &&
+                !(round & 1) && n == 1;
+            CHECK_I64(s, !f.failed || look ? GLIA_OK : round / 2 == FAULT_MEMORY ? GLIA_E_NOMEM : GLIA_E_IO);
             if (!f.failed) break;
         }
     }

@@ -245,8 +245,9 @@ static bool check_definition(one_case *c, const eval *e, bool wide)
 static bool only_narrow(const glia_op *op)
 {
     static const char *const names[] = {
-        "sdpa",      "sdpa_tokens",      "attend",  "kv_put", "quantise", "pack", "rope_table", "guard_range",
-        "guard_index", "linear_attention", "one_hot", "qconv", "not",    "and",      "or",   "xor"};
+        "sdpa",        "sdpa_tokens", "attend",           "kv_put",  "quantise", "pack", "rope_table",
+        "guard_range", "guard_index", "linear_attention", "one_hot", "qconv",    "not",  "and",
+        "or",          "xor"};
     for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
         if (!strcmp(names[i], op->name)) return true;
     return false;

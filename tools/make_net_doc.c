@@ -44,7 +44,9 @@ static void put_list(void)
         printf("\n### %s: %zu operators\n\n", *domain ? domain : "ai.onnx", last - i);
         for (size_t at = i; at < last; at++)
             printf("%s%s%s", rows[at]->name, rows[at]->emit ? rows[at]->host ? "\\*" : "" : "\\*\\*",
-                   at + 1 == last ? "\n" : (at - i) % 8 == 7 ? ",\n" : ", ");
+                   at + 1 == last      ? "\n"
+                   : (at - i) % 8 == 7 ? ",\n"
+                                       : ", ");
         i = last;
     }
     printf("\n");

@@ -279,14 +279,13 @@ static void put_memory(glia_writer *w, const glia_plan *plan, const glia_variant
     char type[120];
     const double width = (double)MAP_WIDTH / glia_max(v->item_count, 1);
     const double height = (double)MAP_HEIGHT / (double)glia_max(v->arena_bytes, 1);
-    glia_write_text(
-        w,
-        "<p>Arena %lld bytes, lower bound %lld (ratio %.3f); scratch %lld. Across: items in "
-        "the order of the run. Down: addresses.</p><div class=wide><svg width=%d height=%d>"
-        "<rect width=%d height=%d fill=none stroke='#9aa6b5'/>",
-        (long long)v->arena_bytes, (long long)v->arena_lower_bound,
-        (double)v->arena_bytes / (double)glia_max(v->arena_lower_bound, 1), (long long)v->scratch_bytes,
-        MAP_WIDTH + 2, MAP_HEIGHT + 2, MAP_WIDTH, MAP_HEIGHT);
+    glia_write_text(w,
+                    "<p>Arena %lld bytes, lower bound %lld (ratio %.3f); scratch %lld. Across: items in "
+                    "the order of the run. Down: addresses.</p><div class=wide><svg width=%d height=%d>"
+                    "<rect width=%d height=%d fill=none stroke='#9aa6b5'/>",
+                    (long long)v->arena_bytes, (long long)v->arena_lower_bound,
+                    (double)v->arena_bytes / (double)glia_max(v->arena_lower_bound, 1),
+                    (long long)v->scratch_bytes, MAP_WIDTH + 2, MAP_HEIGHT + 2, MAP_WIDTH, MAP_HEIGHT);
     for (int64_t i = 1; i < plan->graph->value_count; i++) {
         const glia_placed *p = &v->placed[i];
         const glia_value_info *info = &plan->graph->values[i];

@@ -102,9 +102,11 @@ const cli_command cli_commands[] = {
      "unsupported`.\n",
      "glia conform onnx/backend/test/data/node", cli_cmd_conform},
     {"compile", CLI_COMPILE, "MODEL", 1, 1, "Write an ONNX network as a .glia container",
-     "One file, external data included, whose weights are mapped and not copied, so that it opens in milliseconds. "
+     "One file, external data included, whose weights are mapped and not copied, so that it opens in "
+     "milliseconds. "
      "It\n"
-     "appears under its name when it is complete. run, bench, plan, inspect and verify take it as they take ONNX "
+     "appears under its name when it is complete. run, bench, plan, inspect and verify take it as they take "
+     "ONNX "
      "files;\n"
      "it is checked and planned like one, on any machine.\n",
      "glia compile model.onnx -o model.glia", cli_cmd_compile},

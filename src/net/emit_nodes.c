@@ -269,8 +269,7 @@ glia_value glia_emit_as_weight(glia_emit *m, glia_value v)
     const glia_value_info *info = v.id && !m->status ? &m->g->values[v.id] : NULL;
     int64_t bytes;
     if (!info || info->kind != GLIA_VALUE_CONSTANT ||
-        !glia_dtype_tensor_bytes(info->type.dtype, info->type.rank, info->type.dims, &bytes) ||
-        bytes == 0)
+        !glia_dtype_tensor_bytes(info->type.dtype, info->type.rank, info->type.dims, &bytes) || bytes == 0)
         return v;
     const glia_type t = info->type;
     const char *name = glia_arena_printf(&m->scratch, "%.700s.w%lld", info->name, (long long)m->names++);

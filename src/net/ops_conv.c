@@ -153,7 +153,8 @@ static glia_value turned_weight(glia_emit *m, glia_value w, const window *g, int
 static glia_value spaced(glia_emit *m, glia_value x, const window *g)
 {
     const glia_type t = *glia_emit_type(m, x);
-    int64_t apart[2 * SPATIAL + 2], wide_dims[2 * SPATIAL + 2], zero[2 * SPATIAL + 2] = {0}, dims[SPATIAL + 2];
+    int64_t apart[2 * SPATIAL + 2], wide_dims[2 * SPATIAL + 2], zero[2 * SPATIAL + 2] = {0},
+                                                                                   dims[SPATIAL + 2];
     bool any = false;
     memcpy(dims, t.dims, sizeof dims);
     for (int i = 0; i < 2; i++) apart[i] = wide_dims[i] = t.dims[i];
@@ -175,8 +176,8 @@ static glia_value spaced(glia_emit *m, glia_value x, const window *g)
 }
 
 /* The same as a convolution over spaced inputs, which kernels are fast for; null where its pads would be negative. */
-static glia_value transposed_as_conv(glia_emit *m, glia_value x, glia_value w, const window *g, const int64_t *extra,
-                                     int64_t group)
+static glia_value transposed_as_conv(glia_emit *m, glia_value x, glia_value w, const window *g,
+                                     const int64_t *extra, int64_t group)
 {
     window back = {.rank = g->rank};
     for (int i = 0; i < g->rank; i++) {

@@ -115,7 +115,8 @@ static glia_value as_weight(glia_emit *m, glia_value v)
 {
     const glia_value_info *info = v.id && !m->status ? glia_graph_value(m->g, v) : NULL;
     int64_t bytes;
-    if (!info || info->kind != GLIA_VALUE_CONSTANT || info->type.rank != 2 || info->type.dims[0] < 16) return v;
+    if (!info || info->kind != GLIA_VALUE_CONSTANT || info->type.rank != 2 || info->type.dims[0] < 16)
+        return v;
     const glia_type t = info->type;
     const char *name = glia_arena_printf(&m->scratch, "%.900s.w%lld", info->name, (long long)m->names++);
     if (!name || !glia_dtype_tensor_bytes(t.dtype, t.rank, t.dims, &bytes)) return v;
