@@ -798,9 +798,9 @@ test_example() {
 }
 
 "$glia" synth --shape tiny --type Q8_0 "$tmp/tiny.gguf" || exit 2
-for name in help usage refusals pack_cache networks vocabulary_only run chat sampling loop sessions interrupt \
-    full_disk inspect plan logits tokenize embed perplexity bench compare profile synth quantize imatrix convert explain \
-    generated_texts golden_story example; do
+for name in help usage refusals pack_cache networks vocabulary_only run chat sampling loop sessions \
+    interrupt full_disk inspect plan logits tokenize embed perplexity bench compare profile synth quantize \
+    imatrix convert explain generated_texts golden_story example; do
     skipped=
     test_$name
     if [ -n "$skipped" ]; then echo "skip cli_$name: $skipped"; else say "cli_$name"; fi
