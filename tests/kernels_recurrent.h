@@ -1,4 +1,5 @@
 /* Rows of lstm, gru and resample against their references; part of test_kernels.c. */
+#include "ops/box.h"
 
 /* Both kernels over the box of rows [low, high) of a batch; all outputs are compared whole. */
 static void recurrent_case(const glia_cpu_kernel *row, int64_t steps, int64_t batch, int64_t n)

@@ -174,12 +174,13 @@ static void sets_of_networks(void)
 static void hard_sets(void)
 {
     glia_place_options o = {SPINE_SLOW ? 2000000 : 150000000, 1 << 20};
+    const double most = SPINE_SLOW ? 1.4 : 1.2; /* with a hundredth of the steps */
     for (char name = 'A'; name <= 'K'; name++) {
         char file[64];
         snprintf(file, sizeof file, "minimalloc-challenging/%c.1048576", name);
         const double over = place_set(file, &o);
-        if (over > 1.2) fprintf(stderr, "%c: %.4f of the bound\n", name, over);
-        CHECK(over <= 1.2);
+        if (over > most) fprintf(stderr, "%c: %.4f of the bound\n", name, over);
+        CHECK(over <= most);
     }
 }
 

@@ -290,7 +290,8 @@ static glia_status place(encoder *x, bool mine, int64_t *total, int64_t *bound, 
     *total = glia_place_buffers(b, count, &po, &x->scratch, bound, &failed);
     if (failed) return glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while planning memory");
     if (!glia_check_buffers(b, count, *total, &x->scratch))
-        return glia_fail(e, GLIA_E_INTERNAL, "G0203", "the memory plan overlaps");
+        return x->scratch.failed ? glia_fail(e, GLIA_E_NOMEM, "G0801", "out of memory while planning memory")
+                                 : glia_fail(e, GLIA_E_INTERNAL, "G0203", "the memory plan overlaps");
     for (int64_t i = 0; i < count; i++) x->placed[of[i]].offset = b[i].offset;
     return GLIA_OK;
 }
