@@ -97,18 +97,19 @@ static bool match_attr(glia_match *m, const glia_node *n, const glia_term *t, in
     const int index = t->attr[at].index, kind = n->op->attrs[index].kind;
     const glia_attr *a = &n->attr[index];
     const int rank = glia_graph_value(m->g, n->in[0])->type.rank;
-    glia_binding *b = &m->bound[t->attr[at].value];
     switch ((glia_term_attr_kind)t->attr[at].kind) {
     case GLIA_ATTR_IS_ANY: return true;
     case GLIA_ATTR_IS_LAST: {
         const int64_t axis = kind == GLIA_ATTR_INTS ? (a->i == 1 ? a->ints[0] : INT64_MIN) : a->i;
         return rank > 0 && (axis == -1 || axis == rank - 1);
     }
-    case GLIA_ATTR_IS_NAME:
+    case GLIA_ATTR_IS_NAME: {
+        glia_binding *b = &m->bound[t->attr[at].value];
         if (b->kind) return b->kind == GLIA_BOUND_ATTR && b->attr_kind == kind && same_attr(kind, a, b->attr);
         *b = (glia_binding){.kind = GLIA_BOUND_ATTR, .attr_kind = (uint8_t)kind, .attr = a};
         b->number = kind == GLIA_ATTR_FLOAT ? a->f : (double)a->i;
         return true;
+    }
     default: {
         const double want = m->code->term[t->attr[at].value].number;
         return kind == GLIA_ATTR_FLOAT ? a->f == want : kind != GLIA_ATTR_INTS && (double)a->i == want;
