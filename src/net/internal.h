@@ -109,7 +109,7 @@ struct glia_net {
     glia_net_part *whole;     /* the one part that is the network, or null */
     bool ready;               /* whole: its memory exists, and every output is the plan's */
     _Atomic uint32_t busy;
-    int64_t part_count, bytes;
+    int64_t part_count;
     glia_account *account; /* objects of runs are charged to it */
     int32_t call_top;      /* call slots in use */
     int64_t *symbols;      /* graph */

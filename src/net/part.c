@@ -7,14 +7,20 @@
 
 #include <string.h>
 
-static glia_status check_limit(const glia_net *net, const glia_plan *plan, glia_error *e)
+/* One account holds for plans, weights and the objects of runs. */
+static glia_status charge(glia_net *net, glia_net_part *p, glia_error *e)
 {
-    const glia_bytes *b = &plan->bytes;
-    int64_t total = net->bytes + b->weights + b->packed + b->state + b->arena + b->scratch + b->tables;
-    if (!net->options.memory_limit || total <= net->options.memory_limit) return GLIA_OK;
-    return glia_fail(e, GLIA_E_LIMIT, "G0804",
-                     "the network needs %lld bytes with this part; the limit is %lld", (long long)total,
-                     (long long)net->options.memory_limit);
+    const glia_bytes *b = &p->plan->bytes;
+    const int64_t bytes = b->state + b->arena + b->scratch + b->tables;
+    if (glia_account_take(net->account, bytes)) {
+        p->bytes = bytes;
+        return GLIA_OK;
+    }
+    glia_account_refused(net->account);
+    return glia_fail(
+        e, GLIA_E_LIMIT, "G0804",
+        "a part of the network needs %lld bytes beside weights, and %lld are in use; the limit is %lld",
+        (long long)bytes, (long long)glia_account_used(net->account), (long long)net->options.memory_limit);
 }
 
 static uint32_t output_value(const glia_plan *plan, const char *name)
@@ -54,13 +60,9 @@ glia_status glia_net_part_finish(glia_net *net, glia_net_part *p, const glia_gra
     glia_lane_options lo = {
         .os = no->os, .workers = no->threads, .profile_events = no->profile_events, .team = net->team};
     glia_status s = glia_compile(g, &co, &p->plan, e);
-    if (!s) s = check_limit(net, p->plan, e);
+    if (!s) s = charge(net, p, e);
     if (!s) s = glia_net_store_bind(net, p, e);
     if (!s) s = glia_lane_create(p->plan, &lo, &p->lane, e);
-    if (!s) {
-        p->bytes = p->plan->bytes.arena + p->plan->bytes.scratch + p->plan->bytes.tables;
-        net->bytes += p->bytes;
-    }
     if (s || net->graph) return s; /* the symbols of a graph built by hand are bound by each run */
     s = glia_lane_begin(p->lane, NULL, e);
     if (!s && !find_ports(net, p))
@@ -75,7 +77,7 @@ void glia_net_part_free(glia_net *net, glia_net_part *p)
     glia_net_store_free(net, p->weights);
     glia_lane_destroy(p->lane);
     glia_plan_free(p->plan);
-    net->bytes -= p->bytes;
+    glia_account_give(net->account, p->bytes);
     glia_arena a = p->arena;
     glia_arena_free(&a);
 }

@@ -38,21 +38,22 @@ static glia_net_weight *add(glia_net *net, glia_net_weight **list, const char *n
 {
     const glia_os *os = net->options.os;
     int64_t room = glia_max(bytes, 64) + 64, text = (int64_t)strlen(name) + 1;
+    if (!glia_account_take(net->account, room)) return NULL;
     glia_net_weight *w = os->mem_alloc(os->ctx, sizeof *w + (size_t)text, 64);
-    if (!w) return NULL;
-    w->data = os->mem_reserve(os->ctx, (size_t)room);
-    if (!w->data || os->mem_commit(os->ctx, w->data, (size_t)room)) {
-        if (w->data) os->mem_release(os->ctx, w->data, (size_t)room);
-        os->mem_free(os->ctx, w, sizeof *w + (size_t)text);
+    if (w) w->data = os->mem_reserve(os->ctx, (size_t)room);
+    if (!w || !w->data || os->mem_commit(os->ctx, w->data, (size_t)room)) {
+        if (w && w->data) os->mem_release(os->ctx, w->data, (size_t)room);
+        if (w) os->mem_free(os->ctx, w, sizeof *w + (size_t)text);
+        glia_account_give(net->account, room);
         return NULL;
     }
+    w->fresh = true;
     w->room = room;
     w->text = text;
     w->layout = layout;
     memcpy(w->name, name, (size_t)text);
     w->next = *list;
     *list = w;
-    net->bytes += room;
     return w;
 }
 
@@ -69,6 +70,29 @@ static const void *resolve(void *ctx, const glia_plan *p, const glia_weight_reco
     return w->data;
 }
 
+static void drop(glia_net *net, glia_net_weight *w)
+{
+    const glia_os *os = net->options.os;
+    glia_account_give(net->account, w->room);
+    os->mem_release(os->ctx, w->data, (size_t)w->room);
+    os->mem_free(os->ctx, w, sizeof *w + (size_t)w->text);
+}
+
+/* What was not read must not be found by the next part. */
+static void settle_fresh(glia_net *net, bool keep)
+{
+    for (glia_net_weight **at = &net->weights; *at;) {
+        glia_net_weight *w = *at;
+        if (!w->fresh || keep) {
+            w->fresh = false;
+            at = &w->next;
+        } else {
+            *at = w->next;
+            drop(net, w);
+        }
+    }
+}
+
 glia_status glia_net_store_bind(glia_net *net, glia_net_part *p, glia_error *e)
 {
     glia_arena a;
@@ -77,20 +101,27 @@ glia_status glia_net_store_bind(glia_net *net, glia_net_part *p, glia_error *e)
     glia_net_weights w = {net->file, net->slots, net->slot_count, p->plan->graph};
     glia_source source = glia_net_weights_source(&w);
     glia_status s = b.wanted ? GLIA_OK : glia_fail(e, GLIA_E_NOMEM, "G0801", "no memory for weights");
-    if (!s) s = glia_plan_bind_weights(p->plan, resolve, &b, e);
+    if (!s && (s = glia_plan_bind_weights(p->plan, resolve, &b, e)) && glia_account_refused(net->account)) {
+        glia_error_clear(e);
+        s = glia_fail(e, GLIA_E_LIMIT, "G0804",
+                      "the weights of the network pass its memory limit of %lld bytes",
+                      (long long)net->options.memory_limit);
+    } else if (s) {
+        s = GLIA_E_NOMEM;
+        glia_error_clear(e);
+        glia_fail(e, s, "G0801", "no memory for the weights of the network");
+    }
     if (!s) s = glia_load_some(p->plan, &source, 1, net->options.os, net->team, NULL, NULL, b.wanted, e);
+    settle_fresh(net, s == GLIA_OK);
     glia_arena_free(&a);
     return s;
 }
 
 void glia_net_store_free(glia_net *net, glia_net_weight *w)
 {
-    const glia_os *os = net->options.os;
     while (w) {
         glia_net_weight *next = w->next;
-        net->bytes -= w->room;
-        os->mem_release(os->ctx, w->data, (size_t)w->room);
-        os->mem_free(os->ctx, w, sizeof *w + (size_t)w->text);
+        drop(net, w);
         w = next;
     }
 }

@@ -9,6 +9,7 @@ struct glia_net_weight {
     void *data;
     int64_t room, text;
     int layout;
+    bool fresh; /* has memory, and is not read yet */
     char name[];
 };
 
