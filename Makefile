@@ -114,13 +114,13 @@ $(OUT)/%_amx.o: ISA := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -
 $(OUT)/%_dotprod.o: ISA := -march=armv8.2-a+dotprod
 $(OUT)/%_i8mm.o: ISA := -march=armv8.2-a+dotprod+i8mm
 $(OUT)/src/cli/chat_line.o: ISA = $(if $(LIBEDIT),-DGLIA_LIBEDIT)
-# What a debugger would know of every inlined step took most of the time and nine tenths of the object.
-$(OUT)/src/provider/cpu/linear_quant_neon.o $(OUT)/src/provider/cpu/linear_quant_dotprod.o \
-$(OUT)/src/provider/cpu/linear_quant_i8mm.o: ISA += $(if $(findstring clang,$(CC)),,-fno-var-tracking) -g1
-# The unrolled kernels take minutes to compile with a sanitizer's checks in line: there they are calls.
+# What a debugger would know of every inlined step took a third of the time to compile these, or nearly all of it.
+KERNELS := $(OUT)/src/provider/cpu/kernels_%.o $(OUT)/src/provider/cpu/linear_%.o $(OUT)/src/provider/cpu/conv_%.o
+$(KERNELS): ISA += $(KERNEL_FLAGS)
+KERNEL_FLAGS = $(if $(findstring clang,$(CC)),,-fno-var-tracking) -g1
+# They take minutes with a sanitizer's checks in line: there these are calls.
 ifneq ($(findstring sanitize=address,$(CFLAGS)),)
-$(OUT)/src/provider/cpu/kernels_%.o $(OUT)/src/provider/cpu/linear_%.o $(OUT)/src/provider/cpu/conv_%.o: ISA += $(KERNEL_CHECKS)
-KERNEL_CHECKS = $(if $(findstring clang,$(CC)),,-fno-var-tracking-assignments --param asan-instrumentation-with-call-threshold=0)
+KERNEL_FLAGS = $(if $(findstring clang,$(CC)),,-fno-var-tracking-assignments --param asan-instrumentation-with-call-threshold=0)
 endif
 $(OUT)/src/%.o: src/%.c $(OUT)/flags
 	@mkdir -p $(@D)

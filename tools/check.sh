@@ -18,6 +18,8 @@ jobs=$(nproc)
 parts=${*:-gcc clang tests asan tsan hostile fuzz tree cli install python aarch64}
 # Programs whose threads are worth ThreadSanitizer's time.
 thread_tests='test_session test_team test_lane'
+# Flags of the builds that nobody debugs.
+strict='-Werror -g0'
 # Programs whose buffers and waits the hostile build makes small and odd; the others are in the build of asan alone.
 hostile_tests='test_adapter test_base test_chat test_format test_format_split test_format_st test_graph test_grammar
     test_hostile test_pack test_plan test_sampler test_session test_session_draft test_session_random test_session_share
@@ -52,7 +54,7 @@ run_tests() { # NAME OUT MODE [TEST...]: a line per case into the results
 }
 
 part_gcc() {
-    check 'gcc: no warnings' build release build/gcc CC=gcc EXTRA_CFLAGS=-Werror lib tests fuzzers benches examples \
+    check 'gcc: no warnings' build release build/gcc CC=gcc EXTRA_CFLAGS="$strict" lib tests fuzzers benches examples \
         build/gcc/glia
 }
 
@@ -62,7 +64,7 @@ part_clang() {
         skip 'clang: tests of the bits' 'clang is not here and could not be installed'
         return
     fi
-    check 'clang: no warnings' build release build/clang CC=clang EXTRA_CFLAGS=-Werror lib tests fuzzers benches \
+    check 'clang: no warnings' build release build/clang CC=clang EXTRA_CFLAGS="$strict" lib tests fuzzers benches \
         examples build/clang/glia
     # The bits do not depend on the compiler.
     # shellcheck disable=SC2046
@@ -131,13 +133,13 @@ part_tree() {
 
 # docs/ops.md is printed from the descriptors.
 ops_doc() {
-    build release build/gcc CC=gcc EXTRA_CFLAGS=-Werror build/gcc/tools/make_ops_doc &&
+    build release build/gcc CC=gcc EXTRA_CFLAGS="$strict" build/gcc/tools/make_ops_doc &&
         build/gcc/tools/make_ops_doc | diff -u docs/ops.md -
 }
 
 # The list of operators in docs/onnx.md is printed from the tables of src/net.
 net_doc() {
-    build release build/gcc CC=gcc EXTRA_CFLAGS=-Werror build/gcc/tools/make_net_doc &&
+    build release build/gcc CC=gcc EXTRA_CFLAGS="$strict" build/gcc/tools/make_net_doc &&
         build/gcc/tools/make_net_doc docs/onnx.md | diff -u docs/onnx.md -
 }
 
@@ -160,7 +162,7 @@ readme_program() {
 }
 
 part_cli() {
-    check 'cli: builds' build release build/gcc CC=gcc EXTRA_CFLAGS=-Werror build/gcc/glia
+    check 'cli: builds' build release build/gcc CC=gcc EXTRA_CFLAGS="$strict" build/gcc/glia
     CC=gcc script cli bash tests/test_cli.sh build/gcc/glia
     check 'demo: a story from the prompt' demo
 }
@@ -191,7 +193,7 @@ part_aarch64() {
         emulator=qemu-aarch64
     fi
     check 'aarch64: no warnings' build release build/aarch64 \
-        CC="${emulator:+aarch64-linux-gnu-}gcc" EXTRA_CFLAGS=-Werror \
+        CC="${emulator:+aarch64-linux-gnu-}gcc" EXTRA_CFLAGS="$strict" \
         LDFLAGS=-static build/aarch64/glia
     check 'aarch64: the same logits, demo-stories' same_logits models/demo-stories.gguf
     tiny=$(mktemp -d) || return
@@ -205,7 +207,7 @@ part_aarch64() {
 part_arm() {
     local emulator=''
     [ "$(uname -m)" = aarch64 ] || emulator=qemu-aarch64
-    check 'arm: builds' build release build/aarch64 CC="${emulator:+aarch64-linux-gnu-}gcc" EXTRA_CFLAGS=-Werror \
+    check 'arm: builds' build release build/aarch64 CC="${emulator:+aarch64-linux-gnu-}gcc" EXTRA_CFLAGS="$strict" \
         LDFLAGS=-static build/aarch64/tests/test_kernels
     EMULATOR=$emulator run_tests arm build/aarch64 release test_kernels
 }
@@ -213,13 +215,13 @@ part_arm() {
 # A program outside the tree, built from what was installed alone.
 installed_program() {
     local to=$1
-    make --no-print-directory OUT=build/gcc CC=gcc EXTRA_CFLAGS=-Werror PREFIX="$to" install || return 1
+    make --no-print-directory OUT=build/gcc CC=gcc EXTRA_CFLAGS="$strict" PREFIX="$to" install || return 1
     printf '#include <glia/glia.h>\n#include <stdio.h>\nint main(void) { return puts(glia_version()) < 0; }\n' \
         >"$to/a.c"
     gcc -std=c17 "$to/a.c" -I"$to/include" -L"$to/lib" -lglia -Wl,-rpath,"$to/lib" -o "$to/a" && "$to/a" &&
         gcc -std=c17 "$to/a.c" -I"$to/include" "$to/lib/libglia.a" -pthread -lm -o "$to/b" && "$to/b" &&
         "$to/bin/glia" --version && test -s "$to/share/man/man1/glia.1" && test -s "$to/lib/pkgconfig/glia.pc" &&
-        make --no-print-directory OUT=build/gcc CC=gcc EXTRA_CFLAGS=-Werror PREFIX="$to" uninstall &&
+        make --no-print-directory OUT=build/gcc CC=gcc EXTRA_CFLAGS="$strict" PREFIX="$to" uninstall &&
         test ! -e "$to/bin/glia" && test ! -e "$to/lib/libglia.so"
 }
 
@@ -232,7 +234,7 @@ part_install() {
 
 # The package as it is installed; PYTHON names an interpreter that has NumPy, and PyTorch for what needs it.
 part_python() {
-    check 'python: builds' build release build/gcc CC=gcc EXTRA_CFLAGS=-Werror build/gcc/libglia.so
+    check 'python: builds' build release build/gcc CC=gcc EXTRA_CFLAGS="$strict" build/gcc/libglia.so
     script python tools/check_python.sh build/gcc/libglia.so
 }
 
