@@ -125,22 +125,22 @@ static void check_pool(const glia_cpu_kernel *row)
     for (int i = 0; i < 120; i++) {
         call c = {.in_count = 0};
         const int rank = i % 5 == 4 ? 1 : i % 13 == 12 ? 3 : 2;
-        static int64_t ints[15];
+        static int64_t ints[15]; /* strides, dilations, pads of both ends, kernel */
         int64_t x[5] = {pick(1, 2), pick(1, 4)}, y[5] = {x[0], x[1]}, count[2] = {1, 1};
         for (int a = 0; a < rank; a++) {
             int64_t *s = ints + a;
-            s[9] = pick(1, 4), s[0] = pick(1, 3), s[3] = pick(0, 2) ? 1 : pick(1, 3);
-            s[6] = pick(0, s[9] - 1), ints[6 + rank + a] = pick(0, s[9] - 1);
-            x[2 + a] = (s[9] - 1) * s[3] + 1 + pick(0, rank == 1 ? 120 : 40);
+            s[12] = pick(1, 4), s[0] = pick(1, 3), s[3] = pick(0, 2) ? 1 : pick(1, 3);
+            s[6] = pick(0, s[12] - 1), ints[6 + rank + a] = pick(0, s[12] - 1);
+            x[2 + a] = (s[12] - 1) * s[3] + 1 + pick(0, rank == 1 ? 120 : 40);
         }
         c.attr[4].i = pick(0, 1);
         for (int a = 0; a < rank; a++) {
-            const int64_t *s = ints + a, left = x[2 + a] + s[6] + ints[6 + rank + a] - (s[9] - 1) * s[3] - 1;
+            const int64_t *s = ints + a, left = x[2 + a] + s[6] + ints[6 + rank + a] - (s[12] - 1) * s[3] - 1;
             y[2 + a] = left / s[0] + 1;
             if (c.attr[4].i && left % s[0] && y[2 + a] * s[0] < x[2 + a] + s[6]) y[2 + a]++;
         }
         int64_t kernel[3];
-        memcpy(kernel, ints + 9, sizeof kernel);
+        memcpy(kernel, ints + 12, sizeof kernel);
         for (int a = 0; a < rank + 2; a++) count[0] *= x[a], count[1] *= y[a];
         if (count[0] * 4 > EDGE_BYTES || count[1] * 4 > EDGE_BYTES) continue;
         float *v = set_in(&c, 0, GLIA_F32, 0, rank + 2, x)->data = edge(0, count[0] * 4);
