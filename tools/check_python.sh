@@ -23,7 +23,9 @@ wheel=$("$python" "$root/bindings/python/wheel_of_library.py" "$work" "$library"
 site=$("$work/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
 # A wheel of one package is installed by unpacking it, which asks for no installer and no network.
 "$python" -m zipfile -e "$work/$wheel" "$site" || exit 1
-"$python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])' >"$site/others.pth"
+# Debian keeps its packages elsewhere than the interpreter would install them.
+"$python" -c 'import numpy, os, sysconfig
+print(sysconfig.get_paths()["purelib"], os.path.dirname(os.path.dirname(numpy.__file__)), sep="\n")' >"$site/others.pth"
 mkdir "$work/elsewhere" && cd "$work/elsewhere" || exit 1
 status=0
 for t in "$root"/tests/python/test_*.py; do
