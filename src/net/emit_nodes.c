@@ -264,10 +264,27 @@ glia_value glia_emit_transposed_weight(glia_emit *m, glia_value v)
     return w;
 }
 
+/* A table that is read by rows stays plain: the product gets a weight of its own over the same bytes, to be packed. */
+static bool read_otherwise(const glia_emit *m, glia_value v)
+{
+    for (int64_t i = 0; i < m->g->node_count; i++) {
+        const glia_node *n = &m->g->nodes[i];
+        for (int j = 0; j < n->in_count; j++)
+            if (n->in[j].id == v.id && !((n->op->traits & GLIA_PRODUCT) && j == 1)) return true;
+    }
+    return false;
+}
+
 glia_value glia_emit_as_weight(glia_emit *m, glia_value v)
 {
     const glia_value_info *info = v.id && !m->status ? &m->g->values[v.id] : NULL;
     int64_t bytes;
+    if (info && info->kind == GLIA_VALUE_WEIGHT && info->data && read_otherwise(m, v)) {
+        const glia_type type = info->type;
+        const void *data = info->data;
+        const char *other = glia_arena_printf(&m->scratch, "%.700s.p%lld", info->name, (long long)m->names++);
+        return other ? glia_graph_weight(m->g, other, &type, data, NULL) : v;
+    }
     if (!info || info->kind != GLIA_VALUE_CONSTANT ||
         !glia_dtype_tensor_bytes(info->type.dtype, info->type.rank, info->type.dims, &bytes) || bytes == 0)
         return v;
