@@ -198,7 +198,11 @@ def measure(path, proto, feed, args):
     for kind in filter(None, args.torch.split(",")):
         peers.append(lambda kind=kind: Torch(proto, feed, args.threads, kind == "compile"))
     sides, firsts = [], {}
-    for make in [lambda: Glia(path, feed, args.threads, args.library)] + peers:
+
+    def ours():
+        return Glia(path, feed, args.threads, args.library)
+
+    for make in [ours] + peers:
         side, firsts_ms = first_run(make)
         side.run()
         sides.append(side)

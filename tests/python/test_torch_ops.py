@@ -277,7 +277,7 @@ def what_is_not_built_is_refused_by_name():
 
 @case("torch")
 def a_handler_of_ones_own():
-    @torch.library.custom_op("gliatest::unit", mutates_args=())
+    @torch.library.custom_op("example::unit", mutates_args=())
     def unit(x: torch.Tensor) -> torch.Tensor:
         return x / x.norm(dim=-1, keepdim=True)
 
@@ -290,11 +290,11 @@ def a_handler_of_ones_own():
         return x / ((x * x).sum(-1, keepdims=True) ** 0.5)
 
     x = R(3, 4)
-    m = Fn(lambda x: torch.ops.gliatest.unit(x) + 1)
+    m = Fn(lambda x: torch.ops.example.unit(x) + 1)
     e = raises(glia.NotImplementedByGlia, "G1056", glia.compile, m, (x,))
-    assert "gliatest.unit" in e.text
+    assert "example.unit" in e.text
 
-    @glia.torch.handles("gliatest.unit.default")
+    @glia.torch.handles("example.unit.default")
     def handle(e, x):
         return e.node("row_unit", x)
 
