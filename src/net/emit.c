@@ -225,39 +225,38 @@ const void *glia_emit_need(glia_emit *m, int i)
     return NULL;
 }
 
-bool glia_emit_floats(glia_emit *m, int i, double *out, int max, int *count)
+/* The elements of input i as a tensor: at most `max` of them, of these classes. An absent input has none. */
+static bool numbers(glia_emit *m, int i, int max, uint32_t classes, glia_tensor *out, int *count)
 {
     *count = 0;
     if (!glia_emit_has(m, i)) return !m->status && !m->end;
     const void *data = glia_emit_need(m, i);
     if (!data) return false;
-    glia_value v = glia_emit_in(m, i);
+    const glia_value v = glia_emit_in(m, i);
     const glia_type *t = glia_emit_type(m, v);
-    const glia_tensor tensor = {(void *)(uintptr_t)data, t->dims, t->rank, 0, t->dtype};
-    int64_t n = glia_emit_elements(m, v);
+    const int64_t n = glia_emit_elements(m, v);
+    *out = (glia_tensor){(void *)(uintptr_t)data, t->dims, t->rank, 0, t->dtype};
+    if (classes && !glia_is_class(t->dtype, classes))
+        return glia_emit_fail(m, "input %d has to be integers, not %s", i, glia_dtype_name(t->dtype));
     if (n > max)
         return glia_emit_fail(m, "input %d has %lld elements; at most %d make sense", i, (long long)n, max);
-    for (int64_t j = 0; j < n; j++) out[j] = glia_get_f64(&tensor, j);
     *count = (int)n;
+    return true;
+}
+
+bool glia_emit_floats(glia_emit *m, int i, double *out, int max, int *count)
+{
+    glia_tensor t;
+    if (!numbers(m, i, max, 0, &t, count)) return false;
+    for (int j = 0; j < *count; j++) out[j] = glia_get_f64(&t, j);
     return true;
 }
 
 bool glia_emit_ints(glia_emit *m, int i, int64_t *out, int max, int *count)
 {
-    *count = 0;
-    if (!glia_emit_has(m, i)) return !m->status && !m->end;
-    const void *data = glia_emit_need(m, i);
-    if (!data) return false;
-    glia_value v = glia_emit_in(m, i);
-    const glia_type *t = glia_emit_type(m, v);
-    const glia_tensor tensor = {(void *)(uintptr_t)data, t->dims, t->rank, 0, t->dtype};
-    int64_t n = glia_emit_elements(m, v);
-    if (!glia_is_class(t->dtype, GLIA_CLASS_INT | GLIA_CLASS_BOOL))
-        return glia_emit_fail(m, "input %d has to be integers, not %s", i, glia_dtype_name(t->dtype));
-    if (n > max)
-        return glia_emit_fail(m, "input %d has %lld elements; at most %d make sense", i, (long long)n, max);
-    for (int64_t j = 0; j < n; j++) out[j] = glia_get_i64(&tensor, j);
-    *count = (int)n;
+    glia_tensor t;
+    if (!numbers(m, i, max, GLIA_CLASS_INT | GLIA_CLASS_BOOL, &t, count)) return false;
+    for (int j = 0; j < *count; j++) out[j] = glia_get_i64(&t, j);
     return true;
 }
 
